@@ -1,0 +1,1 @@
+"""What stands between Headgate and the outside: database engines, mail, identity providers, object stores, telemetry."""

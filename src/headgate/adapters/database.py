@@ -1,0 +1,52 @@
+"""The system of record: one SQLite file in WAL mode, or whatever database a URL names.
+
+A transaction says beforehand whether it writes. ``engine.begin()`` takes SQLite's write lock at once, so that two
+writers queue instead of failing half-way; a connection with the option ``read_only=True`` reads a snapshot, never waits
+for a writer, and cannot write. A database that stays locked for longer than ``BUSY_S`` is reported as unavailable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.pool import QueuePool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUSY_S = 5.0
+"""How long a transaction waits for SQLite's write lock, in seconds."""
+
+
+def open_sqlite(path: Path) -> sa.Engine:
+    """Return an engine over the SQLite file at ``path``; the file is made when it is absent.
+
+    Every connection checks foreign keys, writes ahead, and flushes each commit to the disk.
+    """
+    engine = sa.create_engine(
+        f"sqlite+pysqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=32,
+        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not open transactions of its own
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin(connection: sa.Connection) -> None:
+    read_only = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,42 @@
+"""An entry: what happened, to what, by whom, when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something to be recorded.
+
+    Attributes:
+        kind: Subject and past participle: ``release.promoted``, ``grant.revoked``.
+        subject: The identifier of the thing that it happened to.
+        actor: The identifier of whoever did it.
+        at: When, aware, in UTC. The order of entries is their sequence, never this.
+        body: What else must be known, as JSON. Never a secret, never a prompt.
+    """
+
+    kind: str
+    subject: str
+    actor: str
+    at: datetime
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry with its place in the ledger.
+
+    Attributes:
+        seq: Its place, counted from 1 without gaps.
+        entry: What was recorded.
+        leaf_hash: Its RFC 6962 leaf hash, 32 bytes.
+    """
+
+    seq: int
+    entry: Entry
+    leaf_hash: bytes
