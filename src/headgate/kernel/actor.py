@@ -52,8 +52,7 @@ _NARROWING = frozenset({Permission.HOLD, Permission.NARROW, Permission.CUT})
 _DECIDING = _NARROWING | {Permission.VIEW, Permission.APPROVE, Permission.RESUME, Permission.WAIVE}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.RELEASE_MANAGER: _DECIDING
-    | {Permission.PLAN, Permission.PROMOTE, Permission.WITHDRAW, Permission.INCIDENT},
+    Role.RELEASE_MANAGER: _DECIDING | {Permission.PLAN, Permission.PROMOTE, Permission.WITHDRAW, Permission.INCIDENT},
     Role.SAFETY_LEAD: _DECIDING | {Permission.REVIEW, Permission.READ_CONTENT, Permission.INCIDENT},
     Role.SAFETY_REVIEWER: frozenset({Permission.VIEW, Permission.REVIEW, Permission.READ_CONTENT, Permission.INCIDENT}),
     Role.ACCESS_REVIEWER: frozenset({Permission.VIEW, Permission.COHORT, Permission.GRANT, Permission.KEY}),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
-Json: TypeAlias = Union[str, int, float, bool, None, Mapping[str, "Json"], Sequence["Json"]]
+Json: TypeAlias = str | int | float | bool | Mapping[str, "Json"] | Sequence["Json"] | None
 """What JSON can say."""
 
 

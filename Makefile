@@ -1,0 +1,40 @@
+# One entry point for people and for CI. `make` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help setup up test test-slow check bench bench-replay bench-revocation docs clean
+BIN := .venv/bin
+
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+setup: ## Create .venv from the lock file, nothing else
+	@tools/setup.sh
+
+up: setup ## Start Headgate with a small stand-in model, apply an example plan, print a key and a snippet
+	@$(BIN)/headgate up $(ARGS)
+
+test: setup ## Run the tests (a few minutes)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered -q
+
+test-slow: setup ## Run the simulations and the load tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow -q
+
+check: setup ## Lint, types, import contracts, generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python tools/docs.py --check
+
+bench: bench-replay bench-revocation ## Print every published figure
+
+bench-replay: setup ## Real labelled prompts through the running gateway: rate, bound, labels, verdict
+	$(BIN)/python bench/replay.py $(ARGS)
+
+bench-revocation: setup ## From the ledger entry to refused requests and closed streams
+	$(BIN)/python bench/revocation.py $(ARGS)
+
+docs: setup ## Write the generated documents
+	$(BIN)/python tools/docs.py
+
+clean: ## Remove what was built (not your data)
+	rm -rf build dist .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
