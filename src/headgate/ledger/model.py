@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,16 @@ class Recorded:
     seq: int
     entry: Entry
     leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The state of the whole ledger in two values.
+
+    Attributes:
+        size: How many entries there are; also the last entry's ``seq``.
+        root: The RFC 6962 root over them, 32 bytes.
+    """
+
+    size: int
+    root: bytes
