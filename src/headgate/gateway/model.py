@@ -1,0 +1,406 @@
+"""What the gateway knows while it decides: the compiled policy, who is calling, what is asked for.
+
+Everything here is frozen. A snapshot is replaced as a whole, never mended, so a request sees one policy from its first
+byte to its last unless the change feed takes it away. Whatever a value does not name is not allowed: a rule without a
+capability refuses it, a principal without a model cannot see it, a state that nobody has heard of serves nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network
+from typing import TypeAlias
+
+from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
+from headgate.kernel.units import Rate
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+
+class ReleaseState(Enum):
+    """Where a release stands, as far as serving is concerned."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    LIVE = "live"
+    HELD = "held"
+    """Nothing widens; access stays."""
+    FROZEN = "frozen"
+    """No new grants (which is access's matter); existing grants stay."""
+    NARROWED = "narrowed"
+    CUT = "cut"
+    COMPLETED = "completed"
+    WITHDRAWN = "withdrawn"
+    UNKNOWN = "unknown"
+    """A state that this version of the gateway has not heard of."""
+
+    @classmethod
+    def of(cls, text: str) -> ReleaseState:
+        """Return the state called ``text``, or ``UNKNOWN``, which serves nobody."""
+        return _STATES.get(text, cls.UNKNOWN)
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests may pass at all."""
+        return self in _SERVING
+
+
+_STATES = {state.value: state for state in ReleaseState}
+_SERVING = frozenset({ReleaseState.LIVE, ReleaseState.HELD, ReleaseState.FROZEN, ReleaseState.NARROWED, ReleaseState.COMPLETED})
+
+
+class OnExtra(Enum):
+    """What happens to a request that asks for a capability which its stage does not allow."""
+
+    REFUSE = "refuse"
+    STRIP = "strip"
+    """Take it out and say so, where that leaves a request that means the same; refuse otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one grant may use; ``None`` is no limit of that kind.
+
+    Attributes:
+        requests: Requests admitted per window; windows are aligned to the clock.
+        tokens: Tokens (prompt and completion) per window.
+        total_tokens: Tokens over the life of the grant.
+        concurrency: Exchanges in flight at one time, over all workers.
+    """
+
+    requests: Rate | None = None
+    tokens: Rate | None = None
+    total_tokens: int | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageRule:
+    """What one stage allows its cohort.
+
+    Attributes:
+        stage: The stage's name in the plan.
+        epoch: ``"{release_id}/{stage}/{attempt}"``: recorded with every exchange.
+        surfaces: Ways in that are admitted; empty admits none.
+        capabilities: Rights on those surfaces; empty allows plain text only.
+        max_output_tokens: Most tokens that one answer may have; ``None`` for no bound.
+        max_turns: Most user messages in one request; ``None`` for no bound.
+        on_extra: What happens to a request that asks for more.
+        limits: How much.
+        input_screen: Whether requests pass the input screen before they are admitted.
+    """
+
+    stage: str
+    epoch: EpochId
+    surfaces: frozenset[str]
+    capabilities: frozenset[str]
+    max_output_tokens: int | None = None
+    max_turns: int | None = None
+    on_extra: OnExtra = OnExtra.REFUSE
+    limits: Limits = Limits()
+    input_screen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The model server behind a release.
+
+    Attributes:
+        url: Its base, version included: ``http://127.0.0.1:8000/v1``.
+        model: What it calls the model.
+        api_key: Headgate's own credential there; the client's key never leaves Headgate.
+        connect_s: Longest wait for a connection, in seconds.
+        first_byte_s: Longest wait for the answer's status line, in seconds.
+        idle_s: Longest silence within an answer, in seconds.
+        total_s: Longest exchange, in seconds.
+        output_cap_field: The field that bounds an answer's length there, for caps that Headgate adds.
+    """
+
+    url: str
+    model: str
+    api_key: str | None = field(default=None, repr=False)
+    connect_s: float = 5.0
+    first_byte_s: float = 600.0
+    idle_s: float = 120.0
+    total_s: float = 3600.0
+    output_cap_field: str = "max_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPolicy:
+    """One served name: its release, where the release stands, and what each cohort may do.
+
+    Attributes:
+        release_id: The release that serves the name.
+        model: What a client puts in ``model``.
+        version_digest: The version under release; evidence is keyed by it.
+        state: Where the release stands. The rules stay in place while it is cut, so that a caller is told "cut"
+            rather than "no such model".
+        gated: Whether staging still protects something. A gated model fails closed when policy is stale; an open one
+            (completed, nobody is kept out) goes on.
+        upstream: The model server.
+        rules: By cohort: the latest opened stage that names it. A cohort that is not here does not see the model.
+        created: When the release was made, for listings.
+    """
+
+    release_id: ReleaseId
+    model: str
+    version_digest: str
+    state: ReleaseState
+    gated: bool
+    upstream: Upstream
+    rules: Mapping[str, StageRule]
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySnapshot:
+    """All served names at one point of the ledger.
+
+    Attributes:
+        seq: The ledger sequence that it reflects, or a later one.
+        models: By the name that a client uses.
+    """
+
+    seq: int
+    models: Mapping[str, ModelPolicy]
+
+
+@dataclass(frozen=True, slots=True)
+class Sanction:
+    """What enforcement has put on an account or a grant.
+
+    Attributes:
+        kind: ``warn``, ``throttle``, ``feature_limit``: requests pass, within ``limits`` and without ``withheld``.
+            Anything else (``suspend``, ``terminate``, ``ban``, a word nobody knows) refuses.
+        why: The statement of reasons, for the person concerned.
+        until: When it lapses, ``None`` for no end.
+        appeal: Where to appeal.
+        withheld: Capabilities taken away.
+        limits: Limits that hold besides the stage's.
+    """
+
+    kind: str
+    why: str
+    until: datetime | None = None
+    appeal: str | None = None
+    withheld: frozenset[str] = frozenset()
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a key speaks for, as access knew it when it was read. Holds no authority: the change feed evicts it.
+
+    Attributes:
+        key_id: The key.
+        account_id: The account that holds the grant.
+        organisation_id: Its organisation, if it has one.
+        grant_id: The grant that the key is a credential of.
+        cohort: The grant's cohort; the stage follows from it.
+        models: Model names that the grant covers; ``None`` for every model whose rules name the cohort.
+        scopes: Surfaces that the key may use; ``None`` for all that the stage admits.
+        networks: Networks the key may be used from; ``None`` for all, empty for none.
+        key_state: ``active`` passes; anything else refuses.
+        key_expires_at: When the key stops working.
+        grant_state: ``active`` and ``limited`` pass; anything else refuses.
+        grant_ends_at: When the grant stops.
+        account_state: ``active`` passes; anything else refuses.
+        terms_current: Whether the terms in force are accepted, or still within their grace period.
+        sanction: What enforcement has put on it.
+        limits: Limits of the account's own, that hold besides the stage's.
+    """
+
+    key_id: KeyId
+    account_id: AccountId
+    organisation_id: OrganisationId | None
+    grant_id: GrantId
+    cohort: str
+    models: frozenset[str] | None
+    scopes: frozenset[str] | None
+    networks: tuple[Network, ...] | None
+    key_state: str
+    key_expires_at: datetime
+    grant_state: str
+    grant_ends_at: datetime
+    account_state: str
+    terms_current: bool
+    sanction: Sanction | None = None
+    limits: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, whatever surface it came by: all that a decision may look at.
+
+    Attributes:
+        surface: The way in, such as ``api.chat``.
+        model: What the client called the model.
+        stream: Whether the answer is to be streamed.
+        capabilities: Every right that the request makes use of.
+        input_tokens: Estimated prompt tokens, never zero.
+        output_tokens: Most completion tokens that the client asked for, for all choices; ``None`` if it set no bound.
+        choices: How many answers it asked for.
+        turns: How many user messages it carries.
+        client_ip: Where it came from, as far as the server knows.
+        end_user: The keyed hash of the end user that the client named.
+    """
+
+    surface: str
+    model: str
+    stream: bool
+    capabilities: frozenset[str]
+    input_tokens: int
+    output_tokens: int | None
+    choices: int
+    turns: int
+    client_ip: str | None = None
+    end_user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call that may go ahead, and under what.
+
+    Attributes:
+        policy: The model's policy at the time.
+        rule: The stage's rule that admitted it.
+        principal: Who is calling.
+        stripped: Capabilities taken out of the request, sorted.
+        output_cap: Bound on completion tokens that Headgate sets per choice; ``None`` leaves the request's own.
+        reserved_tokens: Tokens set aside until usage is known.
+        meters: The limits that must be reserved, in order.
+    """
+
+    policy: ModelPolicy
+    rule: StageRule
+    principal: Principal
+    stripped: tuple[str, ...]
+    output_cap: int | None
+    reserved_tokens: int
+    meters: tuple[Meter, ...]
+
+
+class Unit(Enum):
+    """What a meter counts."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    TOTAL_TOKENS = "total_tokens"
+    CONCURRENCY = "concurrency"
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One limit of one holder.
+
+    Attributes:
+        scope: Who and what it counts for, unique: ``grant:grt_…:tokens:86400``.
+        unit: What it counts.
+        limit: The most that may be in use.
+        window_s: Length of its window in seconds; 0 for a meter that never starts afresh.
+    """
+
+    scope: str
+    unit: Unit
+    limit: int
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenResult:
+    """What the input screen says of a request.
+
+    Attributes:
+        blocked: Whether it must not go ahead.
+        hazard: The hazard it matched, when blocked.
+        rule_id: The rule that matched, when blocked.
+        why: One sentence for the caller, when blocked; never the text that matched.
+    """
+
+    blocked: bool
+    hazard: str | None = None
+    rule_id: str | None = None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the ledger recorded since one looked, as far as a gateway must care.
+
+    Attributes:
+        seq: The last sequence looked at.
+        releases: Releases that were touched; any of them makes the policy be read again.
+        keys: Keys that were touched.
+        grants: Grants that were touched.
+        accounts: Accounts that were touched, sanctions included.
+        everything: Something was touched that cannot be told apart: forget all.
+    """
+
+    seq: int
+    releases: frozenset[ReleaseId] = frozenset()
+    keys: frozenset[KeyId] = frozenset()
+    grants: frozenset[GrantId] = frozenset()
+    accounts: frozenset[AccountId] = frozenset()
+    everything: bool = False
+
+    @property
+    def touches_policy(self) -> bool:
+        """Whether the policy snapshot must be read again."""
+        return self.everything or bool(self.releases)
+
+    @property
+    def touches_principals(self) -> bool:
+        """Whether any cached principal may be out of date."""
+        return self.everything or bool(self.keys or self.grants or self.accounts)
+
+    def touches(self, principal: Principal) -> bool:
+        """Return whether this principal may be out of date."""
+        return (
+            self.everything
+            or principal.key_id in self.keys
+            or principal.grant_id in self.grants
+            or principal.account_id in self.accounts
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a gateway worker behaves, whatever the policy says.
+
+    Attributes:
+        worker: The worker's name, recorded with every exchange and owning its concurrency slots.
+        end_user_key: Secret under which end-user names are hashed before they are recorded.
+        max_body_bytes: Largest request body, before and after decompression.
+        max_in_flight: Most exchanges that one worker carries; more are told to come back.
+        body_idle_s: Longest silence of a client that is sending its body, in seconds.
+        send_idle_s: Longest that a client may leave an answer unread, in seconds.
+        max_stale_s: Longest that a gated model is served while the system of record does not answer, in seconds.
+        assumed_output_tokens: Bound set on an answer where tokens are limited and nobody named a bound.
+        max_answer_bytes: Largest answer that is not streamed; a larger one is an upstream failure.
+        max_recorded_bytes: Most of an answer that is kept in the record; what is beyond is noted, not kept.
+        max_principals: Most principals held in memory.
+        slot_ttl_s: How long a concurrency slot outlives its worker, in seconds.
+        access_url: Where to ask for access, put in refusals.
+        appeal_url: Where to appeal, put in refusals.
+        help_url: Base of the error pages; the code is appended.
+    """
+
+    worker: str
+    end_user_key: bytes = field(repr=False)
+    max_body_bytes: int = 10 * 1024 * 1024
+    max_in_flight: int = 2000
+    body_idle_s: float = 30.0
+    send_idle_s: float = 60.0
+    max_stale_s: float = 60.0
+    assumed_output_tokens: int = 4096
+    max_answer_bytes: int = 64 * 1024 * 1024
+    max_recorded_bytes: int = 1024 * 1024
+    max_principals: int = 50_000
+    slot_ttl_s: float = 60.0
+    access_url: str | None = None
+    appeal_url: str | None = None
+    help_url: str | None = None

@@ -1,0 +1,230 @@
+"""What the gateway needs from the rest of the house.
+
+``Policies``, ``Principals``, ``Feed`` and ``Leases`` are called in threads and may block; ``Recorder`` is awaited on the
+event loop; ``InputScreen`` is called on the event loop and must be quick. Any of them may raise ``kernel.errors.Unavailable``;
+what the gateway then answers is written where it catches it, and is never an open door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from headgate.gateway.model import Change, PolicySnapshot, Principal, ScreenResult
+from headgate.kernel.ids import KeyId
+from headgate.traffic.model import Admission, Outcome
+
+
+class Policies(Protocol):
+    """The compiled policy."""
+
+    def load(self) -> PolicySnapshot:
+        """Return every served name as the system of record has it now.
+
+        Raises:
+            Unavailable: The system of record does not answer.
+        """
+        ...
+
+
+class Principals(Protocol):
+    """Who a key speaks for."""
+
+    def authenticate(self, key_text: str) -> Principal:
+        """Return whom the key speaks for, whatever the state of key, grant and account: deciding is the gateway's.
+
+        Raises:
+            Unauthenticated: The text is not a key, or not one that was ever issued.
+            Unavailable: The system of record does not answer.
+        """
+        ...
+
+    def refresh(self, key_ids: Collection[KeyId]) -> Mapping[KeyId, Principal]:
+        """Return the same principals as they are now; a key that is gone is absent.
+
+        Raises:
+            Unavailable: The system of record does not answer.
+        """
+        ...
+
+
+class Feed(Protocol):
+    """The ledger, followed."""
+
+    def position(self) -> int:
+        """Return the last committed sequence, 0 for an empty ledger.
+
+        Raises:
+            Unavailable: The system of record does not answer.
+        """
+        ...
+
+    def wait(self, after: int, timeout_s: float) -> Change:
+        """Return what was committed after sequence ``after``: as soon as there is something, or nothing at the time-out.
+
+        Each return, of nothing too, tells the gateway that the system of record answers and that it is up to date.
+
+        Raises:
+            Unavailable: The system of record does not answer.
+        """
+        ...
+
+
+class InputScreen(Protocol):
+    """Rules over what a client sends."""
+
+    def check(self, texts: Sequence[str]) -> ScreenResult:
+        """Return whether a request with these texts may go ahead.
+
+        Raises:
+            Unavailable: The screen cannot tell; the request is then refused.
+        """
+        ...
+
+
+class Recorder(Protocol):
+    """The exchange log of this worker; ``headgate.traffic`` keeps it."""
+
+    async def admit(self, admission: Admission) -> None:
+        """Return once the admission is durable; nothing goes upstream before.
+
+        Raises:
+            Unavailable: It cannot be recorded.
+        """
+        ...
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Record how an admitted exchange ended.
+
+        Raises:
+            Unavailable: It cannot be recorded; the admission is then settled as unknown by the steward.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """A wish to take part of a limit.
+
+    Attributes:
+        scope: The meter's scope.
+        limit: The most that may be in use over all workers in one window.
+        window_us: Length of the window in microseconds; 0 for one that never ends.
+        need: The least that is of use, at least 1.
+    """
+
+    scope: str
+    limit: int
+    window_us: int
+    need: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotWish:
+    """A wish for one of a limited number of places.
+
+    Attributes:
+        scope: The meter's scope.
+        slot_id: What the place is taken by; taking or leaving it twice is harmless.
+        limit: How many places there are.
+    """
+
+    scope: str
+    slot_id: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Parts of several limits, all or none.
+
+    Attributes:
+        borrows: Parts of quotas.
+        slots: Places.
+    """
+
+    borrows: tuple[Borrow, ...]
+    slots: tuple[SlotWish, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a quota that a worker may now spend by itself.
+
+    Attributes:
+        scope: The meter's scope.
+        window_start_us: The window it belongs to; 0 for one that never ends.
+        amount: How much, at least what was needed.
+        left: How much the store still had after it.
+    """
+
+    scope: str
+    window_start_us: int
+    amount: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """Everything asked for was had; one slice per borrow, in order."""
+
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """One limit was reached; nothing was taken.
+
+    Attributes:
+        scope: Whose.
+        left: How much of it is left.
+        window_start_us: The window that is used up; 0 for one that never ends.
+    """
+
+    scope: str
+    left: int
+    window_start_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What a worker gives back or keeps alive; carried out in the same transaction as the next asks.
+
+    Attributes:
+        returns: Unspent slices; those of a window that is over are dropped.
+        left: Places that are free again.
+        kept: Places to be kept for another time-to-live.
+    """
+
+    returns: tuple[Slice, ...] = ()
+    left: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+class Leases(Protocol):
+    """The one place where limits are counted, shared by all workers."""
+
+    def carry_out(self, asks: Sequence[Ask], chores: Chores, *, now_us: int) -> list[Lent | Short]:
+        """Do the chores, then answer each ask in order, in one transaction.
+
+        Args:
+            asks: What is wanted.
+            chores: What is given back or kept.
+            now_us: The wall clock, microseconds since 1970. A clock that was set back opens no window again.
+
+        Returns:
+            One answer per ask.
+
+        Raises:
+            Unavailable: The store does not answer, and nothing was changed.
+        """
+        ...
+
+    def forget(self, owner: str) -> None:
+        """Free every place that a worker of this name held: it has just started, so it holds none.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        ...
