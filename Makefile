@@ -23,7 +23,7 @@ check: setup ## Lint, types, import contracts, generated documents
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python tools/docs.py --check
+	$(BIN)/python -m headgate.bootstrap.documents --check
 
 bench: bench-replay bench-revocation ## Print every published figure
 
@@ -34,7 +34,7 @@ bench-revocation: setup ## From the ledger entry to refused requests and closed 
 	$(BIN)/python bench/revocation.py $(ARGS)
 
 docs: setup ## Write the generated documents
-	$(BIN)/python tools/docs.py
+	$(BIN)/python -m headgate.bootstrap.documents
 
 clean: ## Remove what was built (not your data)
 	rm -rf build dist .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis

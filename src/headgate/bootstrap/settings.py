@@ -132,8 +132,8 @@ def settings_markdown() -> str:
     lines = [
         "# Settings",
         "",
-        f"Read once from `{FILE}` in the data directory and from the environment (`{_PREFIX}PORT=8900`), which wins. An unknown key",
-        "is an error.",
+        f"Read once from `{FILE}` in the data directory and from the environment (`{_PREFIX}PORT=8900`), which wins.",
+        "An unknown key is an error.",
         "",
         "| setting | type | default | why |",
         "|---|---|---|---|",

@@ -107,6 +107,6 @@ class Supervisor:
             try:
                 child.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                log.error("process.killed", process=child.name, pid=child.process.pid, after_s=_GRACE_S)
+                log.warning("process.killed", process=child.name, pid=child.process.pid, after_s=_GRACE_S)
                 child.process.kill()
                 child.process.wait()

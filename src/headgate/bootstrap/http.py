@@ -1,0 +1,101 @@
+"""The web application: the subjects' routes, who is calling, and how an error looks over HTTP.
+
+An error is ``application/problem+json`` (RFC 9457) with our stable ``code`` and, where there is one, the rule that decided,
+what would help and where to go. The four roots of ``kernel.errors`` decide the status; nothing else does. What nobody
+foresaw is logged with its traceback and answered with a bare 500: no stranger's message reaches a client.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from headgate import __version__
+from headgate.kernel.errors import (
+    HeadgateError,
+    Invalid,
+    Limited,
+    NotFound,
+    Refused,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fastapi import APIRouter
+
+log = structlog.get_logger()
+
+STATUS: dict[type[HeadgateError], HTTPStatus] = {
+    Invalid: HTTPStatus.BAD_REQUEST,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    Limited: HTTPStatus.TOO_MANY_REQUESTS,
+    Refused: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Stale: HTTPStatus.CONFLICT,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The status of each root; a subclass has that of the nearest root above it."""
+
+
+def status_of(error: type[HeadgateError]) -> HTTPStatus:
+    """Return the HTTP status that an error of this kind is answered with."""
+    return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def web_application(routers: Iterable[APIRouter]) -> FastAPI:
+    """Return the application that serves ``routers`` and says errors in one form."""
+    app = FastAPI(title="Headgate", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    for router in routers:
+        app.include_router(router)
+    app.add_exception_handler(HeadgateError, _on_ours)
+    app.add_exception_handler(RequestValidationError, _on_malformed)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_unforeseen)
+    return app
+
+
+async def _on_ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HeadgateError)
+    headers: dict[str, str] = {}
+    if isinstance(error, Limited) and error.retry_after_s is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    extra = {"rule": error.rule, "help": error.help, "link": error.link}
+    return _problem(status_of(type(error)), error.code, error.message, headers, **extra)
+
+
+async def _on_malformed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    told = [{"at": "/".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()]
+    return _problem(HTTPStatus.BAD_REQUEST, "request.invalid", "The request does not have the form it must have.", problems=told)
+
+
+async def _on_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    code = "route.unknown" if status is HTTPStatus.NOT_FOUND else f"http.{status.name.lower()}"
+    return _problem(status, code, status.phrase + ".", dict(error.headers or {}))
+
+
+async def _on_unforeseen(request: Request, error: Exception) -> Response:
+    log.error("web.unforeseen", path=request.url.path, method=request.method, exc_info=error)
+    return _problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "headgate.unforeseen", "Something went wrong in Headgate; it has been logged."
+    )
+
+
+def _problem(status: HTTPStatus, code: str, detail: str, headers: dict[str, str] | None = None, **extra: object) -> Response:
+    body: dict[str, object] = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": code, "detail": detail}
+    body.update({name: value for name, value in extra.items() if value is not None})
+    return JSONResponse(body, status.value, headers, media_type="application/problem+json")
