@@ -7,15 +7,18 @@ capability refuses it, a principal without a model cannot see it, a state that n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
-from headgate.kernel.units import Rate
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from headgate.kernel.errors import HeadgateError
+    from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
+    from headgate.kernel.units import Rate
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -242,7 +245,7 @@ class Call:
         stream: Whether the answer is to be streamed.
         capabilities: Every right that the request makes use of.
         input_tokens: Estimated prompt tokens, never zero.
-        output_tokens: Most completion tokens that the client asked for, for all choices; ``None`` if it set no bound.
+        output_tokens: Most completion tokens that the client allows one choice; ``None`` if it set no bound.
         choices: How many answers it asked for.
         turns: How many user messages it carries.
         client_ip: Where it came from, as far as the server knows.
@@ -269,6 +272,7 @@ class Admitted:
         policy: The model's policy at the time.
         rule: The stage's rule that admitted it.
         principal: Who is calling.
+        allowed: Every capability that the stage and enforcement leave, used or not.
         stripped: Capabilities taken out of the request, sorted.
         output_cap: Bound on completion tokens that Headgate sets per choice; ``None`` leaves the request's own.
         reserved_tokens: Tokens set aside until usage is known.
@@ -278,10 +282,24 @@ class Admitted:
     policy: ModelPolicy
     rule: StageRule
     principal: Principal
+    allowed: frozenset[str]
     stripped: tuple[str, ...]
     output_cap: int | None
     reserved_tokens: int
     meters: tuple[Meter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call that may not go ahead.
+
+    Attributes:
+        error: Why, for the person who asked.
+        param: The field of the request that it is about, if it is about one.
+    """
+
+    error: HeadgateError
+    param: str | None = None
 
 
 class Unit(Enum):

@@ -7,13 +7,15 @@ what the gateway then answers is written where it catches it, and is never an op
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from headgate.gateway.model import Change, PolicySnapshot, Principal, ScreenResult
-from headgate.kernel.ids import KeyId
-from headgate.traffic.model import Admission, Outcome
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from headgate.gateway.model import Change, PolicySnapshot, Principal, ScreenResult
+    from headgate.kernel.ids import KeyId
+    from headgate.traffic.model import Admission, Outcome
 
 
 class Policies(Protocol):

@@ -1,0 +1,291 @@
+"""Every refusal that the gateway speaks, by its code.
+
+Codes never change and are used once. Where the OpenAI clients already know a word for the situation
+(``model_not_found``), the word is theirs; the tree is that of ``kernel/errors.py``, and the HTTP status follows from it
+unless the class names its own.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from headgate.kernel.errors import Forbidden, Invalid, Limited, NotFound, Unauthenticated, Unavailable
+
+
+class NoKey(Unauthenticated):
+    """The request carries no key."""
+
+    code = "key.missing"
+
+
+class KeyRevoked(Forbidden):
+    """The key was revoked."""
+
+    code = "key.revoked"
+
+
+class KeyQuarantined(Forbidden):
+    """The key was reported as leaked, and is of no use to anybody until its owner replaces it."""
+
+    code = "key.quarantined"
+
+
+class KeyExpired(Forbidden):
+    """The key's end date has passed."""
+
+    code = "key.expired"
+
+
+class KeyNotActive(Forbidden):
+    """The key is in a state that admits nothing."""
+
+    code = "key.not_active"
+
+
+class KeyLacksScope(Forbidden):
+    """The grant allows this surface; the key was issued without it."""
+
+    code = "key.lacks_scope"
+
+
+class KeyWrongNetwork(Forbidden):
+    """The key may not be used from this network."""
+
+    code = "key.wrong_network"
+
+
+class AccountNotActive(Forbidden):
+    """The account is closed or paused."""
+
+    code = "account.not_active"
+
+
+class Sanctioned(Forbidden):
+    """Enforcement has suspended this access."""
+
+    code = "account.sanctioned"
+
+
+class GrantPaused(Forbidden):
+    """The grant is paused."""
+
+    code = "grant.paused"
+
+
+class GrantNotActive(Forbidden):
+    """The grant has ended or is in a state that admits nothing."""
+
+    code = "grant.not_active"
+
+
+class GrantOver(Forbidden):
+    """The grant's end date has passed; renewing it is a new decision."""
+
+    code = "grant.over"
+
+
+class TermsNotAccepted(Forbidden):
+    """The terms in force are not accepted."""
+
+    code = "terms.not_accepted"
+
+
+class ModelNotFound(NotFound):
+    """There is no such model, or the caller may not know of it."""
+
+    code = "model_not_found"
+
+
+class ReleaseCut(Forbidden):
+    """The release was cut: nobody has access."""
+
+    code = "release.cut"
+
+
+class ReleaseWithdrawn(Forbidden):
+    """The release was withdrawn."""
+
+    code = "release.withdrawn"
+
+
+class ReleaseNotServing(Forbidden):
+    """The release is in a state that this gateway has not heard of, so it serves nobody."""
+
+    code = "release.not_serving"
+
+
+class SurfaceUnknown(NotFound):
+    """No such way in; what is not known is refused."""
+
+    code = "surface.unknown"
+
+
+class SurfaceNotAdmitted(Forbidden):
+    """The way in exists, and is not open at this stage."""
+
+    code = "surface.not_admitted"
+
+
+class MethodNotAllowed(Invalid):
+    """The path exists, with another method."""
+
+    code = "request.method_not_allowed"
+    http_status: ClassVar[int] = 405
+
+
+class CapabilityNotAllowed(Forbidden):
+    """The request makes use of a right that this stage does not give."""
+
+    code = "capability.not_allowed"
+
+
+class OutputTooLong(Forbidden):
+    """The request allows the answer to be longer than this stage does."""
+
+    code = "capability.max_output_tokens"
+
+
+class TooManyTurns(Forbidden):
+    """The conversation has more user messages than this stage allows."""
+
+    code = "capability.max_turns"
+
+
+class InputBlocked(Forbidden):
+    """The input screen matched a rule."""
+
+    code = "input.blocked"
+
+
+class Malformed(Invalid):
+    """The body is not one JSON object in UTF-8, or a key stands in it twice."""
+
+    code = "request.malformed"
+
+
+class WrongType(Invalid):
+    """A field that Headgate must read has another type than the API gives it."""
+
+    code = "request.wrong_type"
+
+
+class WrongContentType(Invalid):
+    """The body is not declared as JSON."""
+
+    code = "request.wrong_content_type"
+    http_status: ClassVar[int] = 415
+
+
+class WrongEncoding(Invalid):
+    """The body is compressed in a way that is not accepted, or does not decompress."""
+
+    code = "request.wrong_encoding"
+    http_status: ClassVar[int] = 415
+
+
+class TooLarge(Invalid):
+    """The body is larger than is accepted, before or after decompression."""
+
+    code = "request.too_large"
+    http_status: ClassVar[int] = 413
+
+
+class TooSlow(Invalid):
+    """The client stopped sending its request."""
+
+    code = "request.too_slow"
+    http_status: ClassVar[int] = 408
+
+
+class RequestsExhausted(Limited):
+    """All requests of this window are used."""
+
+    code = "limit.requests"
+
+
+class TokensExhausted(Limited):
+    """The tokens left in this window are fewer than this request may need."""
+
+    code = "limit.tokens"
+
+
+class TotalTokensExhausted(Limited):
+    """The tokens left of the whole grant are fewer than this request may need."""
+
+    code = "limit.total_tokens"
+
+
+class TooManyAtOnce(Limited):
+    """As many exchanges are open as may be."""
+
+    code = "limit.concurrency"
+
+
+class PolicyStale(Unavailable):
+    """The system of record has been silent for too long to go on serving a gated model."""
+
+    code = "policy.stale"
+
+
+class PrincipalsUnavailable(Unavailable):
+    """The key cannot be looked up, so it opens nothing."""
+
+    code = "principals.unavailable"
+
+
+class QuotaUnavailable(Unavailable):
+    """The limits cannot be counted, so nothing is admitted under them."""
+
+    code = "quota.unavailable"
+
+
+class CannotRecord(Unavailable):
+    """The admission cannot be recorded, so nothing goes upstream."""
+
+    code = "record.unavailable"
+
+
+class ScreenUnavailable(Unavailable):
+    """The input screen cannot tell, so the request does not go ahead."""
+
+    code = "screen.unavailable"
+
+
+class Overloaded(Unavailable):
+    """This worker carries as much as it can."""
+
+    code = "gateway.overloaded"
+
+
+class Stopping(Unavailable):
+    """This worker is being stopped."""
+
+    code = "gateway.stopping"
+
+
+class Faulty(Unavailable):
+    """Headgate has a fault of its own; the request id leads to it."""
+
+    code = "gateway.fault"
+    http_status: ClassVar[int] = 500
+
+
+class UpstreamFailed(Unavailable):
+    """The model server could not be reached, or broke off."""
+
+    code = "upstream.failed"
+    http_status: ClassVar[int] = 502
+
+
+class UpstreamTimeout(Unavailable):
+    """The model server was silent for too long."""
+
+    code = "upstream.timeout"
+    http_status: ClassVar[int] = 504
+
+
+class UpstreamGarbage(Unavailable):
+    """The model server's answer is not one."""
+
+    code = "upstream.garbage"
+    http_status: ClassVar[int] = 502
