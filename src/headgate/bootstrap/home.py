@@ -105,7 +105,7 @@ def secret_file(path: Path) -> bytes:
     """
     try:
         if not path.exists():
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(secrets.token_bytes(_SECRET_BYTES))
                 file.flush()

@@ -96,6 +96,12 @@ async def _on_unforeseen(request: Request, error: Exception) -> Response:
 
 
 def _problem(status: HTTPStatus, code: str, detail: str, headers: dict[str, str] | None = None, **extra: object) -> Response:
-    body: dict[str, object] = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": code, "detail": detail}
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "code": code,
+        "detail": detail,
+    }
     body.update({name: value for name, value in extra.items() if value is not None})
     return JSONResponse(body, status.value, headers, media_type="application/problem+json")
