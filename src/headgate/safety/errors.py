@@ -1,0 +1,107 @@
+"""What can go wrong while sampling, reviewing and answering, by what the caller should do about it."""
+
+from __future__ import annotations
+
+from headgate.kernel.errors import Invalid, NotFound, Refused, Stale, Unavailable
+
+
+class SafetyStoreUnavailable(Unavailable):
+    """The system of record did not answer; nothing was changed."""
+
+    code = "safety.store_unavailable"
+
+
+class ContentUnavailable(Unavailable):
+    """The exchange log did not answer; nothing was read and nothing was changed."""
+
+    code = "safety.content_unavailable"
+
+
+class DetectorFailed(Unavailable):
+    """A detector could not score an exchange: its answer is missing, which is not the answer "harmless"."""
+
+    code = "detector.failed"
+
+
+class RuleSetInvalid(Invalid):
+    """A rule set breaks its own promises: a field, a pattern or an example."""
+
+    code = "detector.rule_set_invalid"
+
+
+class WatchPlanInvalid(Invalid):
+    """A review duty contradicts itself."""
+
+    code = "sampling.watch_plan_invalid"
+
+
+class CollectorOverlap(Stale):
+    """Another collector took this batch first; it is in good hands."""
+
+    code = "sampling.collector_overlap"
+
+
+class EpochUnknown(NotFound):
+    """No exchange of this epoch was ever sampled, and its seed was never committed."""
+
+    code = "sampling.epoch_unknown"
+
+
+class EpochOpen(Refused):
+    """The seed of an epoch that still draws stays secret: a coin that can be foreseen is no coin."""
+
+    code = "sampling.epoch_open"
+
+
+class ItemUnknown(NotFound):
+    """There is no such item in the review queue."""
+
+    code = "review.item_unknown"
+
+
+class ClaimLost(Stale):
+    """The item is not, or no longer, in this reviewer's hands."""
+
+    code = "review.claim_lost"
+
+
+class LabelInvalid(Invalid):
+    """A label answers for every hazard of the release and for no other."""
+
+    code = "review.label_invalid"
+
+
+class NothingToUndo(Refused):
+    """There is no label of yours from this session that nobody has built on."""
+
+    code = "review.nothing_to_undo"
+
+
+class NotSettled(Refused):
+    """A label can be corrected once it stands; until then, review it."""
+
+    code = "review.not_settled"
+
+
+class IncidentUnknown(NotFound):
+    """There is no such incident."""
+
+    code = "incident.unknown"
+
+
+class IncidentMoved(Stale):
+    """Somebody changed the incident since you looked."""
+
+    code = "incident.moved"
+
+
+class IncidentStepRefused(Refused):
+    """An incident only goes forward, and never out of its last state."""
+
+    code = "incident.step_refused"
+
+
+class IncidentInvalid(Invalid):
+    """What was said of the incident cannot be."""
+
+    code = "incident.invalid"

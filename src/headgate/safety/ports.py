@@ -1,0 +1,323 @@
+"""What safety needs from outside: the exchange log, the plan's review duties, and a place to keep its own state.
+
+A transaction is one change: its rows and its ledger entries are kept together or not at all. A store that cannot answer
+raises ``SafetyStoreUnavailable`` and has changed nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime, timedelta
+
+    from headgate.kernel.actor import Actor
+    from headgate.ledger.model import Entry
+    from headgate.safety.model import (
+        Content,
+        Draw,
+        Incident,
+        LabelledTraffic,
+        LookData,
+        MonitorHealth,
+        Opinion,
+        ReviewHealth,
+        SettledPage,
+        Severity,
+        Signal,
+        Standing,
+    )
+    from headgate.safety.sampling.probability import WatchPlan
+
+
+class Exchanges(Protocol):
+    """The exchange log."""
+
+    def settled_after(self, cursor: str | None, limit: int) -> SettledPage:
+        """Return up to ``limit`` settled exchanges behind ``cursor``, from the beginning when it is ``None``.
+
+        The order is stable: nothing ever appears before a cursor that was handed out.
+        """
+        ...
+
+    def contents(self, exchange_ids: Sequence[str]) -> Mapping[str, Content]:
+        """Return bodies for the detectors; an exchange whose content is gone is absent."""
+        ...
+
+    def read(self, exchange_id: str, *, by: Actor, why: str) -> Content | None:
+        """Return an exchange's bodies to a person, and record on the ledger that they were read; ``None`` when they are gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the plan says of an epoch.
+
+    Attributes:
+        release_id: Which release.
+        plan: The stage's review duty.
+        hazards: The release's hazards, without ``other``.
+    """
+
+    release_id: str
+    plan: WatchPlan
+    hazards: tuple[str, ...]
+
+
+class Epochs(Protocol):
+    """The plans in force."""
+
+    def watch(self, epoch: str) -> Watch | None:
+        """Return the review duty of an epoch, or ``None`` when no plan knows it; then everything is reviewed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EpochState:
+    """An epoch's sampling so far.
+
+    Attributes:
+        epoch: Which epoch.
+        release_id: Which release.
+        hazards: What its labels answer for, ``other`` last.
+        plan: The review duty frozen at its start.
+        seed: 32 secret bytes.
+        commitment: Their published digest.
+        committed_at: When it was published.
+        closed_at: When the epoch ended, if it has.
+        revealed_at: When the seed was published, if it was.
+        pi0: The floor of the last draw; ``None`` before the first.
+        position: The last draw.
+        tossed: The last draw whose coin was tossed.
+    """
+
+    epoch: str
+    release_id: str
+    hazards: tuple[str, ...]
+    plan: WatchPlan
+    seed: bytes
+    commitment: str
+    committed_at: datetime
+    closed_at: datetime | None
+    revealed_at: datetime | None
+    pi0: float | None
+    position: int
+    tossed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Where the collector is; ``revision`` tells two collectors apart."""
+
+    cursor: str | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBatch:
+    """A batch of draws as it was written on the ledger before its coins were tossed."""
+
+    first: int
+    last: int
+    digest: str
+    ledger_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class TossedDraw:
+    """A draw and what its coin said; ``sampled`` is ``None`` while the coin is still in the air."""
+
+    draw: Draw
+    sampled: bool | None
+
+
+class SamplingTx(Protocol):
+    """One change to the sampling state."""
+
+    def record(self, entry: Entry) -> int: ...
+
+    def bookmark(self) -> Bookmark: ...
+
+    def advance(self, cursor: str, *, seen: int) -> None:
+        """Move the bookmark; raise ``CollectorOverlap`` unless it still has the revision ``seen``."""
+        ...
+
+    def epoch(self, epoch: str) -> EpochState | None: ...
+
+    def open_epoch(self, state: EpochState) -> None: ...
+
+    def close_epoch(self, epoch: str, *, at: datetime) -> None: ...
+
+    def reveal_epoch(self, epoch: str, *, at: datetime) -> None: ...
+
+    def known(self, exchange_ids: Collection[str]) -> frozenset[str]:
+        """Return those that have a draw already."""
+        ...
+
+    def drawn_since(self, epoch: str, instant: datetime) -> int:
+        """Return how many draws of the epoch were recorded after ``instant``."""
+        ...
+
+    def add_draws(self, state: EpochState, draws: Sequence[Draw], *, digest: str, ledger_seq: int, at: datetime) -> None:
+        """Keep a batch, untossed; its positions follow ``state.position``."""
+        ...
+
+    def add_signals(self, signals: Mapping[str, Sequence[Signal]]) -> None: ...
+
+    def untossed_epochs(self) -> tuple[EpochState, ...]: ...
+
+    def untossed(self, epoch: str, limit: int) -> tuple[Draw, ...]:
+        """Return the next draws whose coins are in the air, in order."""
+        ...
+
+    def toss(self, state: EpochState, results: Sequence[tuple[Draw, bool, bool]], *, at: datetime) -> None:
+        """Keep (draw, sampled, read twice) and queue the sampled ones."""
+        ...
+
+    def note_run(self, *, at: datetime, healthy: bool, unscored: int, lag: timedelta | None, error: str | None) -> None:
+        """Keep how the collector's run went."""
+        ...
+
+
+class SamplingStore(Protocol):
+    """Where draws are kept."""
+
+    def transaction(self) -> AbstractContextManager[SamplingTx]: ...
+
+    def state(self, epoch: str) -> EpochState | None: ...
+
+    def draws(self, epoch: str) -> Iterator[TossedDraw]:
+        """Yield every draw in order, a page at a time."""
+        ...
+
+    def batches(self, epoch: str) -> Iterator[RecordedBatch]: ...
+
+    def labelled(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> LabelledTraffic: ...
+
+    def looks(self, epoch: str, hazard: str, *, after_position: int, every: timedelta, now: datetime) -> tuple[LookData, ...]: ...
+
+    def monitor_health(self) -> MonitorHealth: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """An item of the queue.
+
+    Attributes:
+        item: The exchange.
+        epoch: Which epoch.
+        release_id: Which release.
+        position: Its draw.
+        at: When the exchange was admitted.
+        flagged: Whether a detector flagged it.
+        twice: Whether it belongs to the share that is always read twice.
+        hazards: What a label answers for.
+        wanted: How many opinions it needs, as far as is known.
+        given: How many it has.
+        claimed_by: In whose hands it is.
+        claimed_until: Until when.
+        revision: Moves with every change.
+    """
+
+    item: str
+    epoch: str
+    release_id: str
+    position: int
+    at: datetime
+    flagged: bool
+    twice: bool
+    hazards: tuple[str, ...]
+    wanted: int
+    given: int
+    claimed_by: str | None
+    claimed_until: datetime | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which items a reviewer wants to be handed; ``None`` means any."""
+
+    hazard: str | None = None
+    release_id: str | None = None
+
+
+class ReviewTx(Protocol):
+    """One change to the queue."""
+
+    def record(self, entry: Entry) -> int: ...
+
+    def claim_next(self, reviewer: str, wish: Wish, *, now: datetime, until: datetime) -> ItemState | None:
+        """Give the reviewer the oldest item that is theirs to take, and mark it as taken; their own open claim comes first."""
+        ...
+
+    def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int: ...
+
+    def item(self, item: str) -> ItemState | None: ...
+
+    def opinions(self, item: str) -> tuple[Opinion, ...]:
+        """Return the opinions that were not taken back, in order."""
+        ...
+
+    def signals(self, item: str) -> tuple[Signal, ...]: ...
+
+    def add_opinion(self, state: ItemState, opinion: Opinion, *, salt: bytes) -> None: ...
+
+    def newest_opinion(self, reviewer: str) -> tuple[str, Opinion] | None:
+        """Return the reviewer's newest opinion that was not taken back, with its item."""
+        ...
+
+    def withdraw_opinion(self, item: str, reviewer: str, *, at: datetime) -> None: ...
+
+    def standings(self, item: str) -> Mapping[str, Standing]: ...
+
+    def settle(self, state: ItemState, standings: Mapping[str, Standing], *, at: datetime) -> int:
+        """Keep the standings that changed, each under the next label number of the epoch; return the newest number."""
+        ...
+
+    def save(self, state: ItemState) -> None:
+        """Keep opinions wanted and given, and the claim; raise ``ClaimLost`` if the item moved since it was read."""
+        ...
+
+    def add_skip(self, item: str, reviewer: str, *, at: datetime) -> None: ...
+
+
+class ReviewStore(Protocol):
+    """Where the queue is kept."""
+
+    def transaction(self) -> AbstractContextManager[ReviewTx]: ...
+
+    def queue(self, wish: Wish, *, now: datetime, limit: int) -> tuple[ItemState, ...]:
+        """Return the open items, oldest first."""
+        ...
+
+    def health(self, *, now: datetime) -> ReviewHealth: ...
+
+
+class IncidentTx(Protocol):
+    """One change to the incidents."""
+
+    def record(self, entry: Entry) -> int: ...
+
+    def get(self, incident_id: str) -> Incident | None: ...
+
+    def add(self, incident: Incident) -> None: ...
+
+    def save(self, incident: Incident, *, seen: int) -> None:
+        """Keep a changed incident; raise ``IncidentMoved`` unless its kept revision is ``seen``."""
+        ...
+
+
+class IncidentStore(Protocol):
+    """Where incidents are kept."""
+
+    def transaction(self) -> AbstractContextManager[IncidentTx]: ...
+
+    def get(self, incident_id: str) -> Incident | None: ...
+
+    def list(self, *, release_id: str | None, open_only: bool) -> tuple[Incident, ...]: ...
+
+    def open_counts(self, release_id: str) -> Mapping[Severity, int]: ...

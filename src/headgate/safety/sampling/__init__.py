@@ -1,0 +1,1 @@
+"""Which exchanges a person reads: probabilities first, then a coin that anyone can toss again."""
