@@ -40,11 +40,16 @@ def documents() -> dict[str, str]:
     }
 
 
-def errors_markdown() -> str:
-    """Return the table of every error that a caller may meet."""
+def all_errors() -> list[type[HeadgateError]]:
+    """Return every kind of error that a caller may meet, by code."""
     for module in pkgutil.walk_packages(headgate.__path__, "headgate."):
         if not module.name.startswith(("headgate.testing", "headgate.migrations")) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    return sorted(set(_below(HeadgateError)), key=lambda error: error.code)
+
+
+def errors_markdown() -> str:
+    """Return the table of every error that a caller may meet."""
     lines = [
         "# Errors",
         "",
@@ -53,7 +58,7 @@ def errors_markdown() -> str:
         "| code | status | what it means |",
         "|---|---|---|",
     ]
-    for error in sorted(set(_below(HeadgateError)), key=lambda error: error.code):
+    for error in all_errors():
         meaning = " ".join((error.__doc__ or "").partition("\n\n")[0].split())
         lines.append(f"| `{error.code}` | {status_of(error).value} | {meaning} |")
     return "\n".join(lines) + "\n"
