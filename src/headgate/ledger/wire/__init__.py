@@ -1,1 +1,1 @@
-"""The published formats: RFC 6962 trees, the bytes of a leaf, and C2SP signed notes. Pure: bytes in, bytes out."""
+"""The published formats: the bytes of a leaf, C2SP signed notes and checkpoints. Pure: bytes in, bytes out."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from headgate.kernel.clock import from_us, to_us
 from headgate.kernel.digest import canonical_json
+from headgate.ledger.decide.merkle import leaf_hash
 from headgate.ledger.errors import LedgerBroken, NotAnEntry
 from headgate.ledger.model import Entry, Recorded
-from headgate.ledger.wire.merkle import leaf_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headgate.kernel.digest import Json
 
 
@@ -57,3 +59,25 @@ def decode(leaf: bytes) -> Recorded:
             "An entry of the ledger cannot be read.",
             help="Run `headgate ledger verify`; it names the first bad entry.",
         ) from wrong
+
+
+def contradicts(leaf: bytes, columns: Mapping[str, object]) -> str | None:
+    """Return the first column that says something else than the leaf; ``None`` when all agree.
+
+    Args:
+        leaf: The stored leaf.
+        columns: What the other columns say: ``seq`` and ``at`` as integers, the rest as UTF-8 bytes.
+
+    Returns:
+        A column's name, or ``leaf`` when the leaf cannot be read at all.
+    """
+    try:
+        said: object = json.loads(leaf)
+    except ValueError:
+        return "leaf"
+    if not isinstance(said, dict):
+        return "leaf"
+    spelled = {
+        name: value.encode() if isinstance(value, str) else value for name, value in cast("dict[str, object]", said).items()
+    }
+    return next((name for name, value in columns.items() if spelled.get(name) != value), None)
