@@ -23,7 +23,7 @@ from headgate.kernel.ids import mint
 from headgate.traffic.errors import LogUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from datetime import datetime
     from pathlib import Path
 
@@ -124,7 +124,7 @@ class Layout:
 
     def _list(self, folder: Path) -> list[str]:
         try:
-            return os.listdir(folder)
+            return [path.name for path in folder.iterdir()]
         except OSError as error:
             raise LogUnavailable(f"The exchange log's folder {folder} cannot be read: {error.strerror}.") from error
 
@@ -154,7 +154,7 @@ def hold(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # A steward may have found the file before it was locked, and cleared it away as a dead worker's.
         if os.fstat(descriptor).st_nlink == 0:
-            raise BlockingIOError("the lock was cleared away while it was being taken")  # noqa: TRY301 - the descriptor must be closed
+            raise BlockingIOError("the lock was cleared away while it was being taken")
     except OSError:
         os.close(descriptor)
         raise
@@ -162,7 +162,7 @@ def hold(path: Path) -> int:
 
 
 @contextmanager
-def holding_dead(layout: Layout, spool: str) -> Iterator[bool]:
+def holding_dead(layout: Layout, spool: str) -> Generator[bool]:
     """Hold the lock of a dead worker's spool for a while; gives ``False`` when it lives or another steward holds it."""
     try:
         descriptor = os.open(layout.lock_path(spool), os.O_RDWR)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003 - msgspec resolves a struct's annotations at run time
+from datetime import datetime
 from enum import Enum
 
 import msgspec
 
-from headgate.kernel.ids import (  # noqa: TC001 - as above
+from headgate.kernel.ids import (
     AccountId,
     EpochId,
     ExchangeId,

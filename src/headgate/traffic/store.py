@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from headgate.traffic.errors import LogUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from datetime import datetime
 
     from headgate.kernel.digest import Json
@@ -64,7 +64,7 @@ class Append(Protocol):
 
 
 @contextmanager
-def reaching(what: str) -> Iterator[None]:
+def reaching(what: str) -> Generator[None]:
     """Tell of a database that is gone, locked or full in the log's own words.
 
     Raises:

@@ -1,0 +1,191 @@
+"""How an exchange is written down in a spool: the tables, and the one translation each way between a value and a row.
+
+Instants are whole microseconds, enums their text, lists JSON. A body is stored sealed. Readers name columns through
+``EXCHANGE`` and ``OPENED`` so that spools and segments give the same row for the same exchange.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headgate.kernel.clock import from_us, to_us
+from headgate.traffic.keys import DayKey, Direction
+from headgate.traffic.model import Admission, Exchange, Opened, Outcome, OutcomeStatus, Screened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE admission (
+    admission_seq INTEGER PRIMARY KEY,
+    exchange_id TEXT NOT NULL UNIQUE,
+    at_us INTEGER NOT NULL,
+    worker TEXT NOT NULL,
+    release_id TEXT NOT NULL,
+    version_digest TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    account_id TEXT NOT NULL,
+    grant_id TEXT NOT NULL,
+    key_id TEXT NOT NULL,
+    organisation_id TEXT,
+    surface TEXT NOT NULL,
+    model TEXT NOT NULL,
+    stream INTEGER NOT NULL,
+    capabilities TEXT NOT NULL,
+    stripped TEXT NOT NULL,
+    end_user TEXT,
+    reserved_tokens INTEGER NOT NULL,
+    day TEXT NOT NULL,
+    request_sealed BLOB NOT NULL
+) STRICT;
+CREATE TABLE outcome (
+    outcome_seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    exchange_id TEXT NOT NULL UNIQUE,
+    settled_us INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    http_status INTEGER,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    charged_tokens INTEGER NOT NULL,
+    usage_exact INTEGER NOT NULL,
+    duration_ms REAL NOT NULL,
+    screened TEXT NOT NULL,
+    detail TEXT,
+    response_sealed BLOB
+) STRICT;
+COMMIT;
+"""
+"""``AUTOINCREMENT``: a place in the order of outcomes is never given twice, even after its row was sealed and deleted."""
+
+OPENED = (
+    "exchange_id",
+    "at_us",
+    "worker",
+    "release_id",
+    "version_digest",
+    "stage",
+    "epoch",
+    "account_id",
+    "grant_id",
+    "key_id",
+    "organisation_id",
+    "surface",
+    "model",
+    "stream",
+    "capabilities",
+    "stripped",
+    "end_user",
+    "reserved_tokens",
+)
+"""An admission's columns, without its day and its body."""
+
+SETTLED = (
+    "settled_us",
+    "status",
+    "http_status",
+    "prompt_tokens",
+    "completion_tokens",
+    "charged_tokens",
+    "usage_exact",
+    "duration_ms",
+    "screened",
+    "detail",
+)
+"""An outcome's columns, without its place and its body."""
+
+EXCHANGE = (*OPENED, *SETTLED, "outcome_seq")
+"""A settled exchange's columns, without bodies."""
+
+ADMISSION_COLUMNS = (*OPENED, "day", "request_sealed")
+OUTCOME_COLUMNS = ("exchange_id", *SETTLED, "response_sealed")
+
+_texts = msgspec.json.Decoder(tuple[str, ...])
+_encode = msgspec.json.encode
+
+
+def admission_row(admission: Admission, key: DayKey) -> tuple[Any, ...]:
+    """Return an admission as ``ADMISSION_COLUMNS``.
+
+    Raises:
+        UnicodeEncodeError: A field holds half a surrogate pair, which no database keeps.
+    """
+    row = (
+        admission.exchange_id,
+        to_us(admission.at),
+        admission.worker,
+        admission.release_id,
+        admission.version_digest,
+        admission.stage,
+        admission.epoch,
+        admission.account_id,
+        admission.grant_id,
+        admission.key_id,
+        admission.organisation_id,
+        admission.surface,
+        admission.model,
+        int(admission.stream),
+        _encode(admission.capabilities).decode(),
+        _encode(admission.stripped).decode(),
+        admission.end_user,
+        admission.reserved_tokens,
+        key.day.isoformat(),
+        key.seal(admission.request_body, admission.exchange_id, Direction.REQUEST),
+    )
+    for field in row:
+        if isinstance(field, str) and not field.isascii():
+            field.encode()  # here, where it fails this admission alone, and not in a statement that carries others
+    return row
+
+
+def outcome_row(outcome: Outcome, key: DayKey | None) -> tuple[Any, ...]:
+    """Return an outcome as ``OUTCOME_COLUMNS``; without a key the response is not kept."""
+    detail = outcome.detail
+    if detail is not None and not detail.isascii():
+        detail = detail.encode(errors="backslashreplace").decode()
+    return (
+        outcome.exchange_id,
+        to_us(outcome.at),
+        outcome.status.value,
+        outcome.http_status,
+        outcome.prompt_tokens,
+        outcome.completion_tokens,
+        outcome.charged_tokens,
+        int(outcome.usage_exact),
+        outcome.duration_ms,
+        outcome.screened.value,
+        detail,
+        None if key is None else key.seal(outcome.response_body, outcome.exchange_id, Direction.RESPONSE),
+    )
+
+
+def opened(row: Sequence[Any]) -> Opened:
+    """Return the value of a row of ``OPENED``."""
+    return Opened(**_opened(row))
+
+
+def exchange(row: Sequence[Any], spool: str) -> Exchange:
+    """Return the value of a row of ``EXCHANGE``."""
+    settled: dict[str, Any] = dict(zip(SETTLED, row[len(OPENED) :], strict=False))
+    return Exchange(
+        **_opened(row),
+        settled_at=from_us(settled.pop("settled_us")),
+        status=OutcomeStatus(settled.pop("status")),
+        usage_exact=bool(settled.pop("usage_exact")),
+        screened=Screened(settled.pop("screened")),
+        **settled,
+        spool=spool,
+        outcome_seq=row[len(EXCHANGE) - 1],
+    )
+
+
+def _opened(row: Sequence[Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = dict(zip(OPENED, row, strict=False))
+    fields["at"] = from_us(fields.pop("at_us"))
+    fields["stream"] = bool(fields["stream"])
+    fields["capabilities"] = _texts.decode(fields["capabilities"])
+    fields["stripped"] = _texts.decode(fields["stripped"])
+    return fields
