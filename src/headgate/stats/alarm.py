@@ -1,0 +1,214 @@
+"""Noticing that a rate rose, with a stated time between false alarms.
+
+The detector is a mixture e-Shiryaev-Roberts procedure. At each look, bet ``j`` multiplies ``R_j + 1`` by the look's
+likelihood-like factor ``L_j``: every look is a possible start of the rise, which is what the ``+ 1`` says. The alarm is
+raised when the weighted average ``M`` reaches ``A``. If each factor has conditional mean at most one while nothing has
+risen, then ``M_k - k`` is a supermartingale, and the mean number of looks to a false alarm is at least ``A``.
+
+Theorem: Shin, Ramdas and Rinaldo, "E-detectors", arXiv 2203.03532 (the bound on the mean time to a false
+alarm). Nothing is assumed of the data after the rise, and the weights change only the delay, never the promise.
+
+Everything is kept as logarithms, so that a long quiet run cannot underflow and a catastrophe cannot overflow.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headgate.stats.shapes import checked_counts, checked_draws
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+RISE_BETS = np.array([0.3, 1.0, 3.0, 10.0, 30.0, 100.0])
+"""Bets, in multiples of the floor ``pi0``: ``c`` is sharpest for a rise to ``1 + c`` times the baseline."""
+RISE_WEIGHTS = np.array([0.20, 0.25, 0.20, 0.15, 0.10, 0.10])
+"""Weights when nothing is known of the rise."""
+COUNT_RATIOS = np.array([1.5, 2.0, 3.0, 5.0, 10.0, 30.0])
+"""Ratios to the baseline mean that the counts form bets on, weighted by ``RISE_WEIGHTS``."""
+LARGEST_LOSS = 0.5
+"""No bet loses more than this share on a harmless request, so no factor can reach zero."""
+
+
+def rise_bets(baseline: float) -> NDArray[np.float64]:
+    """Return the bets for a label stream, held to a loss of at most half the stake on a harmless request.
+
+    Args:
+        baseline: The rate ``r0`` that is no cause for alarm, harms per request, in ``(0, 1)``.
+
+    Returns:
+        Bets in multiples of the floor, shape ``(6,)``.
+
+    Raises:
+        ValueError: The baseline is out of range.
+    """
+    _rate(baseline)
+    return np.minimum(RISE_BETS, LARGEST_LOSS / baseline)
+
+
+def rise_weights(ratio: float) -> NDArray[np.float64]:
+    """Return weights that favour a rise to ``ratio`` times the baseline and give up on no other.
+
+    Half the weight stays spread as in ``RISE_WEIGHTS``; the other half goes to the two bets either side of
+    ``ratio - 1``, shared by distance in log space. At worst that costs ``log 2`` nats against the spread weights.
+
+    Args:
+        ratio: The rise that the rule is written for, ``> 1``.
+
+    Returns:
+        Weights, shape ``(6,)``, adding up to one.
+
+    Raises:
+        ValueError: The ratio is not above one.
+
+    Source:
+        Headgate's own choice; the promise holds for any weights fixed before the data. ``tests/statistics/test_alarm.py``.
+    """
+    if not (ratio > 1 and math.isfinite(ratio)):
+        raise ValueError(f"a rise goes to more than once the baseline, not {ratio} times")
+    place = float(np.interp(math.log(ratio - 1), np.log(RISE_BETS), np.arange(RISE_BETS.size)))
+    low = min(int(place), RISE_BETS.size - 2)
+    focus = np.zeros(RISE_BETS.size)
+    focus[low], focus[low + 1] = 1 - (place - low), place - low
+    return (RISE_WEIGHTS + focus) / 2
+
+
+def log_factor_counts(count: ArrayLike, baseline: float, ratios: ArrayLike) -> NDArray[np.float64]:
+    """Return the log factors of looks at a count whose mean is at most ``baseline`` (Poisson or lighter).
+
+    Args:
+        count: Events per look (distinct users, never requests of one user), any shape.
+        baseline: Mean events per look that is no cause for alarm, ``> 0``.
+        ratios: Ratios to bet on, each ``> 1``, shape ``(j,)``.
+
+    Returns:
+        Nats, the shape of ``count`` with ``j`` appended.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Source:
+        Likelihood ratio of two Poisson laws; Roberts (1966), Technometrics 8, for its use.
+        ``tests/statistics/test_alarm.py``.
+    """
+    x, rho = np.asarray(count, np.float64), np.asarray(ratios, np.float64)
+    if not (baseline > 0 and math.isfinite(baseline) and np.all(rho > 1) and np.all(x >= 0)):
+        raise ValueError("a count needs a baseline above 0, ratios above 1 and no negative events")
+    return x[..., None] * np.log(rho) - baseline * (rho - 1)
+
+
+def log_factor_uniform(labels: ArrayLike, harms: ArrayLike, baseline: float) -> NDArray[np.float64]:
+    """Return the log factors of looks at labels, every request drawn with one probability.
+
+    A look is charged for the labels that it brings, whenever their requests were made: a backlog cleared in one day is a
+    look with many labels, not a rise.
+
+    Args:
+        labels: Labels that resolved since the last look, any shape.
+        harms: Those that say harm, ``0 <= harms <= labels``.
+        baseline: The rate that is no cause for alarm, harms per request, in ``(0, 1)``.
+
+    Returns:
+        Nats, the broadcast shape with 6 appended.
+
+    Raises:
+        ValueError: A count or the baseline is out of range.
+
+    Source:
+        Factor ``1 + c (Y - r0)`` per label, mean at most one while harms are at most ``r0`` of the labels that resolve;
+        ``tests/statistics/test_alarm.py``.
+    """
+    n, s = checked_counts(labels, harms)
+    bets = rise_bets(baseline)
+    return (n - s)[..., None] * np.log1p(-bets * baseline) + s[..., None] * np.log1p(bets * (1 - baseline))
+
+
+def log_factor_weighted(
+    requests: ArrayLike, floors: ArrayLike, harm_pi: ArrayLike, harm_floor: ArrayLike, baseline: float
+) -> NDArray[np.float64]:
+    """Return the log factors of one look at requests drawn with unequal, recorded probabilities.
+
+    The look is charged for the requests made since the last look and credited for the harms confirmed since, which may
+    be of earlier requests. So there may be more harms than requests.
+
+    Args:
+        requests: Requests made since the last look, per stretch of constant floor, shape ``(k,)``.
+        floors: The floor ``pi0`` of each stretch, shape ``(k,)``, in ``(0, 1]``.
+        harm_pi: The recorded inclusion probability of each harm confirmed since, shape ``(m,)``, in ``[its floor, 1]``.
+        harm_floor: The floor in force when it was drawn, shape ``(m,)``.
+        baseline: The rate that is no cause for alarm, harms per request, in ``(0, 1)``.
+
+    Returns:
+        Nats, shape ``(6,)``.
+
+    Raises:
+        ValueError: A shape, count or probability is wrong.
+
+    Source:
+        Factor ``1 + c pi0 (Z - r0)`` per request, ``Z`` Horvitz-Thompson weighted; ``tests/statistics/test_alarm.py``.
+    """
+    n, floor, pi, pi0 = checked_draws(requests, floors, harm_pi, harm_floor)
+    bets = rise_bets(baseline)[:, None]
+    quiet = np.log1p(-bets * floor * baseline) @ n
+    swaps = np.log1p(bets * pi0 * (1 / pi - baseline)) - np.log1p(-bets * pi0 * baseline)
+    return quiet + swaps.sum(axis=1)
+
+
+def step(log_r: ArrayLike, log_factor: ArrayLike) -> NDArray[np.float64]:
+    """Return the detectors after one look: ``R <- (R + 1) L``, in logs.
+
+    Args:
+        log_r: Before the look, shape ``(j,)``; minus infinity before the first.
+        log_factor: The look's log factors, shape ``(j,)``.
+
+    Returns:
+        After the look, shape ``(j,)``.
+
+    Source:
+        Shin, Ramdas and Rinaldo, arXiv 2203.03532; published value in ``tests/statistics/test_alarm.py``.
+    """
+    return np.logaddexp(np.asarray(log_r, np.float64), 0.0) + np.asarray(log_factor, np.float64)
+
+
+def log_mixture(log_r: ArrayLike, weights: ArrayLike) -> float:
+    """Return ``log M``, the log of the weighted average of the detectors.
+
+    Args:
+        log_r: Detectors, shape ``(j,)``.
+        weights: Their weights, shape ``(j,)``, adding up to at most one.
+
+    Returns:
+        Nats.
+
+    Source:
+        An average of e-detectors is one: Shin, Ramdas and Rinaldo, arXiv 2203.03532.
+    """
+    return float(np.logaddexp.reduce(np.asarray(log_r, np.float64) + np.log(np.asarray(weights, np.float64))))
+
+
+def log_threshold(false_alarm_every_s: float, look_every_s: float) -> float:
+    """Return the log of ``A``, the mean number of looks between false alarms.
+
+    Args:
+        false_alarm_every_s: The promised mean time between false alarms, in seconds.
+        look_every_s: The least time between looks, in seconds.
+
+    Returns:
+        Nats, ``> 0``.
+
+    Raises:
+        ValueError: A span is not positive, or a false alarm is allowed at every look.
+    """
+    if not (look_every_s > 0 and math.isfinite(false_alarm_every_s)):
+        raise ValueError("looks and false alarms need positive spans of time")
+    if not false_alarm_every_s > look_every_s:
+        raise ValueError("the time between false alarms must be longer than the time between looks")
+    return math.log(false_alarm_every_s / look_every_s)
+
+
+def _rate(baseline: float) -> None:
+    if not 0 < baseline < 1:
+        raise ValueError(f"a baseline rate must lie in (0, 1), not {baseline}")
