@@ -1,0 +1,1 @@
+"""Published formats that safety reads, and plain text that a terminal may show."""
