@@ -16,10 +16,12 @@ from headgate.kernel.actor import Role
 from headgate.kernel.digest import digest_of
 from headgate.releases.model.scalars import (
     Count,
+    Flag,
     Mitigation,
     ModelName,
     Name,
     PerSeatDay,
+    Positive,
     RatePer,
     Sample,
     Sentence,
@@ -173,7 +175,7 @@ class Upstream(Part):
     model: ModelName
     api: Literal["openai"] = "openai"
     api_key_env: Variable | None = None
-    timeout_s: Count = 600
+    timeout_s: Positive = 600
 
 
 class Version(Part):
@@ -255,7 +257,7 @@ class Who(Part):
     """
 
     cohort: Name
-    seats: Count | None = None
+    seats: Positive | None = None
     admission: Admission = Admission.INVITE
     terms: Sentence | None = None
 
@@ -273,8 +275,8 @@ class What(Part):
 
     surfaces: Annotated[tuple[Surface, ...], Field(min_length=1)]
     capabilities: tuple[Capability, ...] = ()
-    max_output_tokens: Count | None = None
-    max_turns: Count | None = None
+    max_output_tokens: Positive | None = None
+    max_turns: Positive | None = None
     on_extra: OnExtra = OnExtra.REFUSE
 
 
@@ -291,8 +293,8 @@ class HowMuch(Part):
 
     requests: RatePer | None = None
     tokens: RatePer | None = None
-    total_tokens: Count | None = None
-    concurrency: Count | None = None
+    total_tokens: Positive | None = None
+    concurrency: Positive | None = None
     expected_use: PerSeatDay | None = None
 
 
@@ -310,9 +312,9 @@ class Watch(Part):
 
     flagged: Flagged = Flagged.REVIEW_ALL
     sample: Sample
-    reviewers: Count
-    minutes_per_item: Count = 3
-    input_screen: bool = False
+    reviewers: Positive
+    minutes_per_item: Positive = 3
+    input_screen: Flag = False
     output_screen: OutputScreen = OutputScreen.AFTER
 
 
@@ -335,9 +337,9 @@ class ExposureGate(Condition):
     """
 
     kind: Literal["exposure"] = "exposure"
-    accounts: Count | None = None
-    organisations: Count | None = None
-    exchanges: Count | None = None
+    accounts: Positive | None = None
+    organisations: Positive | None = None
+    exchanges: Positive | None = None
 
     @property
     def id(self) -> str:
@@ -354,7 +356,7 @@ class SoakGate(Condition):
     """
 
     kind: Literal["soak"] = "soak"
-    active_days: Count
+    active_days: Positive
     at_most: Span | None = None
 
     @property
@@ -443,9 +445,9 @@ class ApprovalGate(Condition):
 
     kind: Literal["approval"] = "approval"
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]
-    distinct: bool = True
-    not_author: bool = True
-    quorum: Count | None = None
+    distinct: Flag = True
+    not_author: Flag = True
+    quorum: Positive | None = None
 
     @property
     def id(self) -> str:
@@ -540,7 +542,7 @@ class EntryApproval(Part):
         waivable: Whether it may be waived.
     """
 
-    quorum: Count
+    quorum: Positive
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]
     cool_off: Span | None = None
     waivable: Waivable = Waivable.NEVER
@@ -571,7 +573,7 @@ class Stage(Part):
     asks: tuple[Sentence, ...] = ()
     leave: tuple[Gate, ...] = ()
     stop: tuple[Tripwire, ...] = ()
-    irreversible: bool = False
+    irreversible: Flag = False
     needs_before: tuple[Precondition, ...] = ()
     approval: EntryApproval | None = None
 

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, PlainValidator, Strict, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from headgate.kernel.units import Rate, parse_count, parse_rate, parse_span
@@ -62,6 +62,20 @@ def read_count(value: Any) -> int:
     return count
 
 
+def read_positive(value: Any) -> int:
+    """Read a count that is one or more.
+
+    Raises:
+        PydanticCustomError: It is not one.
+    """
+    count = read_count(value)
+    if count == 0:
+        raise _wrong(
+            "count", "a count of zero says nothing here", "write one or more, or leave the key out if it may be left out"
+        )
+    return count
+
+
 def read_span(value: Any) -> timedelta:
     """Read a span of whole seconds such as ``15m``, ``14d`` or ``2w``.
 
@@ -106,6 +120,8 @@ def read_rate(value: Any) -> Rate:
         rate = parse_rate(value)
     except ValueError:
         raise _wrong("rate", f"not a rate: {_shown(value)}", fix) from None
+    if rate.count == 0:
+        raise _wrong("rate", f"a rate of zero says nothing here: {_shown(value)}", "write one or more per span")
     if rate.count > MOST or rate.per_s > MOST:
         raise _wrong("rate", f"larger than any rate a plan may state: {_shown(value)}", fix)
     return rate
@@ -217,6 +233,16 @@ Count = Annotated[
         }
     ),
 ]
+Positive = Annotated[
+    int,
+    BeforeValidator(read_positive),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^[0-9][0-9_,]*(\.[0-9]+)?[kMG]?$"}],
+            "description": "A count of one or more: 40, 50k, 1.5M.",
+        }
+    ),
+]
 Span = Annotated[
     timedelta,
     BeforeValidator(read_span),
@@ -265,6 +291,8 @@ Sha256 = Annotated[
     BeforeValidator(read_digest),
     WithJsonSchema({"type": "string", "pattern": r"^sha256:[0-9a-f]{64}$", "description": "A digest."}),
 ]
+Flag = Annotated[bool, Strict()]
+"""A truth value, written ``true`` or ``false`` and in no other way."""
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 """A word of the plan's own: a stage, a cohort, a hazard."""
 ModelName = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")]
