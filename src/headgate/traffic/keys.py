@@ -175,6 +175,10 @@ class DayKeys:
         self._sealing: dict[date, DayKey] = {}
         self._lock = threading.Lock()
 
+    def at_hand(self, day: date) -> DayKey | None:
+        """Return the key of a day if it is in memory."""
+        return self._sealing.get(day)
+
     def for_sealing(self, day: date) -> DayKey:
         """Return the key of a day, made now if the day has none yet.
 

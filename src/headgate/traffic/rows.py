@@ -6,7 +6,7 @@ Instants are whole microseconds, enums their text, lists JSON. A body is stored 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,9 @@ from headgate.traffic.model import Admission, Exchange, Opened, Outcome, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+Row: TypeAlias = tuple[Any, ...]
+"""What a database takes and gives."""
 
 SCHEMA = """
 BEGIN IMMEDIATE;
@@ -107,7 +110,7 @@ _texts = msgspec.json.Decoder(tuple[str, ...])
 _encode = msgspec.json.encode
 
 
-def admission_row(admission: Admission, key: DayKey) -> tuple[Any, ...]:
+def admission_row(admission: Admission, key: DayKey) -> Row:
     """Return an admission as ``ADMISSION_COLUMNS``.
 
     Raises:
@@ -141,7 +144,7 @@ def admission_row(admission: Admission, key: DayKey) -> tuple[Any, ...]:
     return row
 
 
-def outcome_row(outcome: Outcome, key: DayKey | None) -> tuple[Any, ...]:
+def outcome_row(outcome: Outcome, key: DayKey | None) -> Row:
     """Return an outcome as ``OUTCOME_COLUMNS``; without a key the response is not kept."""
     detail = outcome.detail
     if detail is not None and not detail.isascii():

@@ -1,10 +1,13 @@
 """The spool: one SQLite file to which one worker writes every exchange that it admits.
 
-``admit`` returns when the admission is committed, and only then may the request be forwarded. One thread writes: it takes
-whatever has queued up, commits it at once, and wakes everybody who waited, so that a lone request waits for one small
-commit and a crowd shares one. When the disk is full, read-only or locked, admissions fail with ``CannotRecord`` and the
-gateway refuses; outcomes are kept in memory and tried again until they are written or the spool is closed. An outcome that
-never reached the disk, because the process was killed, leaves an admission without outcome, which the steward settles.
+``admit`` returns when the admission is committed, and only then may the request be forwarded. A small admission that finds
+the file free is committed there and then: that is one write to the page cache, quicker than waking a thread. Everything
+else (outcomes, large bodies, a file that is busy or slow, every commit under ``Sync.FULL``) is queued for a writing thread,
+which takes whatever has queued up, commits it at once, and wakes everybody who waited: a crowd shares one commit, and the
+event loop never waits for the disk to flush. When the disk is full, read-only or locked, admissions fail with
+``CannotRecord`` and the gateway refuses; outcomes are kept in memory and tried again until they are written or the spool is
+closed. An outcome that never reached the disk, because the process was killed, leaves an admission without outcome, which
+the steward settles.
 
 What survives: with ``Sync.NORMAL`` a commit survives the death of the process, by whatever signal, because it has reached
 the operating system; a power cut or kernel panic may take the last moments of it. With ``Sync.FULL`` every commit is
@@ -22,8 +25,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from datetime import timedelta
-from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from headgate.kernel.clock import Clock, to_us
 from headgate.kernel.errors import HeadgateError, Unavailable
@@ -31,7 +33,8 @@ from headgate.traffic.errors import CannotRecord, ContentDestroyed, NotUnderway
 from headgate.traffic.keys import DayKeys, day_of
 from headgate.traffic.layout import Layout, hold, new_spool_name
 from headgate.traffic.model import Admission, Outcome, OutcomeStatus, Screened
-from headgate.traffic.rows import ADMISSION_COLUMNS, OUTCOME_COLUMNS, SCHEMA, admission_row, outcome_row
+from headgate.traffic.rows import Row, admission_row, outcome_row
+from headgate.traffic.spool_file import SpoolFile, Sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,18 +50,8 @@ _RETRY_S = 0.05
 _LAST_CHANCE_S = 2.0
 _MOST_OPS = 256
 _MOST_BYTES = 32 * 2**20
-_ROWS_A_STATEMENT = (64, 8, 1)
 _NAMES_TRIED = 3
-_WAL_PAGES = 4000
-
-
-class Sync(Enum):
-    """What a commit waits for; the value is SQLite's word."""
-
-    NORMAL = "NORMAL"
-    """The operating system has it: survives the death of the process."""
-    FULL = "FULL"
-    """The disk has it: survives power loss."""
+_AT_ONCE_BYTES = 64 * 2**10
 
 
 class _Admit:
@@ -71,13 +64,13 @@ class _Admit:
         self.day = day_of(admission.at)
         self.loop = loop
         self.future: asyncio.Future[None] = loop.create_future()
-        self.row: _Row = ()
+        self.row: Row = ()
 
     @property
     def bytes(self) -> int:
         return len(self.admission.request_body)
 
-    def encoded(self, day_keys: DayKeys) -> _Row:
+    def encoded(self, day_keys: DayKeys) -> Row:
         return admission_row(self.admission, day_keys.for_sealing(self.day))
 
 
@@ -91,13 +84,13 @@ class _Settle:
         self.day = day
         self.loop = loop
         self.future: asyncio.Future[None] = loop.create_future()
-        self.row: _Row = ()
+        self.row: Row = ()
 
     @property
     def bytes(self) -> int:
         return len(self.outcome.response_body)
 
-    def encoded(self, day_keys: DayKeys) -> _Row:
+    def encoded(self, day_keys: DayKeys) -> Row:
         try:
             key = day_keys.for_sealing(self.day)
         except ContentDestroyed:
@@ -105,7 +98,6 @@ class _Settle:
         return outcome_row(self.outcome, key)
 
 
-_Row: TypeAlias = "tuple[Any, ...]"
 _Op: TypeAlias = "_Admit | _Settle"
 _Done: TypeAlias = "tuple[_Op, HeadgateError | None]"
 
@@ -117,10 +109,20 @@ class Spool:
         name: The spool's name, new for each run of a worker.
     """
 
-    def __init__(self, name: str, connection: sqlite3.Connection, lock: int, day_keys: DayKeys, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        file: SpoolFile,
+        lock: int,
+        day_keys: DayKeys,
+        clock: Clock,
+        *,
+        sync: Sync,
+    ) -> None:
         self.name = name
-        self._connection = connection
+        self._file = file
         self._lock = lock
+        self._sync = sync
         self._day_keys = day_keys
         self._clock = clock
         self._queue: queue.SimpleQueue[_Op | None] = queue.SimpleQueue()
@@ -164,11 +166,11 @@ class Spool:
         day_keys.for_sealing(day_of(clock.now()))
         name, lock = _take_a_name(layout, worker, clock)
         try:
-            connection = _connect(layout.spool_path(name), sync, busy_s)
+            file = SpoolFile(layout.spool_path(name), sync, clock, busy_s=busy_s)
         except sqlite3.Error as error:
             os.close(lock)
             raise _cannot_record(error) from error
-        return cls(name, connection, lock, day_keys, clock)
+        return cls(name, file, lock, day_keys, clock, sync=sync)
 
     @property
     def underway(self) -> int:
@@ -191,6 +193,8 @@ class Spool:
         """
         self._must_be_open()
         op = _Admit(admission, asyncio.get_running_loop())
+        if self._at_once(op):
+            return
         self._queue.put(op)
         try:
             await op.future
@@ -234,6 +238,22 @@ class Spool:
         if self._closing or not self._thread.is_alive():
             raise CannotRecord(f"Spool {self.name} is closed.")
 
+    def _at_once(self, op: _Admit) -> bool:
+        """Commit an admission without waiting for anything; whatever stands in the way is left to the writing thread."""
+        if self._sync is not Sync.NORMAL or op.bytes > _AT_ONCE_BYTES:
+            return False
+        key = self._day_keys.at_hand(op.day)
+        if key is None:
+            return False
+        try:
+            op.row = admission_row(op.admission, key)
+        except UnicodeEncodeError:
+            return False
+        if not self._file.insert_at_once(op.row):
+            return False
+        self._open[op.admission.exchange_id] = op.day
+        return True
+
     def _abandon(self, op: _Admit) -> None:
         """Settle an admission whose caller left before it could be forwarded."""
         admission = op.admission
@@ -264,11 +284,12 @@ class Spool:
             while not self._stopping:
                 self._write(self._take())
                 self._look_ahead()
+                self._file.checkpoint_if_due()
             self._write_what_is_left()
         finally:
             self._closing = True
             self._fail_the_rest()
-            self._connection.close()
+            self._file.close()
             os.close(self._lock)
 
     def _take(self) -> list[_Op]:
@@ -303,9 +324,8 @@ class Spool:
         ready_admits = [op for op in admits if self._prepared(op, done)]
         ready_settles = [op for op in settles if self._prepared(op, done)]
         try:
-            self._insert([op.row for op in ready_admits], [op.row for op in ready_settles])
+            self._file.insert([op.row for op in ready_admits], [op.row for op in ready_settles])
         except sqlite3.IntegrityError as error:
-            self._roll_back()
             if len(ready_admits) > 1 or (ready_admits and ready_settles):
                 # An exchange id came twice: find out which, without failing the others.
                 for op in ready_settles:
@@ -316,7 +336,6 @@ class Spool:
                 done += [(op, _cannot_record(error)) for op in (*ready_admits, *ready_settles)]
         except sqlite3.Error as error:
             # Disk full, I/O error, read-only, locked for longer than ``busy_s``: refuse what waits, keep what is owed.
-            self._roll_back()
             done += [(op, _cannot_record(error)) for op in ready_admits]
             self._owed.extend(ready_settles)
         else:
@@ -337,21 +356,6 @@ class Spool:
         except UnicodeEncodeError:
             done.append((op, CannotRecord("The exchange cannot be recorded: a field is not valid Unicode.")))
         return bool(op.row)
-
-    def _insert(self, admissions: Sequence[_Row], outcomes: Sequence[_Row]) -> None:
-        statements = [*_statements(_INSERT_ADMISSIONS, admissions), *_statements(_INSERT_OUTCOMES, outcomes)]
-        if len(statements) == 1:
-            self._connection.execute(*statements[0])  # commits by itself
-        elif statements:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for statement, fields in statements:
-                self._connection.execute(statement, fields)
-            self._connection.execute("COMMIT")
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
     def _look_ahead(self) -> None:
         """Fetch tomorrow's key today, so that midnight does not need the database."""
@@ -402,32 +406,6 @@ class Spool:
                     op.future.exception()  # whoever settles may choose not to look
 
 
-def _inserts(table: str, columns: Sequence[str], on_conflict: str = "") -> dict[int, str]:
-    """Return, for each size, one statement that writes that many rows.
-
-    Each step of a statement lets go of the interpreter's lock and has to win it back from a busy event loop; one statement
-    for many rows pays that once.
-    """
-    row = f"({', '.join('?' * len(columns))})"
-    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608 - names from this package only
-    return {size: head + ", ".join([row] * size) + on_conflict for size in _ROWS_A_STATEMENT}
-
-
-_INSERT_ADMISSIONS = _inserts("admission", ADMISSION_COLUMNS)
-# A commit that failed may have been made all the same; trying it again must then change nothing.
-_INSERT_OUTCOMES = _inserts("outcome", OUTCOME_COLUMNS, " ON CONFLICT (exchange_id) DO NOTHING")
-
-
-def _statements(inserts: dict[int, str], rows: Sequence[_Row]) -> list[tuple[str, list[Any]]]:
-    statements: list[tuple[str, list[Any]]] = []
-    start = 0
-    while start < len(rows):
-        size = next(size for size in _ROWS_A_STATEMENT if size <= len(rows) - start)
-        statements.append((inserts[size], [field for row in rows[start : start + size] for field in row]))
-        start += size
-    return statements
-
-
 def _take_a_name(layout: Layout, worker: str, clock: Clock) -> tuple[str, int]:
     for tries_left in reversed(range(_NAMES_TRIED)):
         name = new_spool_name(worker, at=clock.now())
@@ -439,19 +417,6 @@ def _take_a_name(layout: Layout, worker: str, clock: Clock) -> tuple[str, int]:
         except OSError as error:
             raise CannotRecord(f"No spool can be opened in {layout.spools}: {error.strerror}.") from error
     raise AssertionError("the last try returns or raises")
-
-
-def _connect(path: Path, sync: Sync, busy_s: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={sync.value}")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
-        connection.executescript(SCHEMA)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
 
 
 def _cannot_record(error: sqlite3.Error) -> CannotRecord:
