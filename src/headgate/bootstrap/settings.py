@@ -49,10 +49,6 @@ class Settings(BaseModel):
             description="Seconds a worker goes on without news from the system of record; then gated stages refuse.",
         ),
     ] = 60.0
-    feed_poll_s: Annotated[
-        float,
-        Field(gt=0, le=1, description="Seconds between looks at the change feed; a revocation takes at most this and one read."),
-    ] = 0.025
     max_body_bytes: Annotated[
         int,
         Field(

@@ -7,10 +7,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headgate.bootstrap.processes.supervisor import Child, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WAIT_S = 20.0
 

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from headgate.gateway.model import Change
 from headgate.kernel.ids import AccountId, GrantId, KeyId, ReleaseId
+from headgate.ledger.store import ChangeFeed, SqlLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import sqlalchemy as sa
 
     from headgate.ledger.model import Recorded
 
@@ -20,6 +23,31 @@ _NOT_ACCESS = frozenset(
     {"label", "review", "sampling", "content", "traffic", "incident", "ledger", "staff", "evidence", "detector"}
 )
 """First words of the kinds that never change who is let in."""
+
+
+class LedgerFeed:
+    """The gateway's ``Feed`` over the ledger of one database; used by one thread at a time."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._ledger = SqlLedger(engine)
+        self._feed: ChangeFeed | None = None
+
+    def position(self) -> int:
+        with self._ledger.reading() as view:
+            return view.head().size
+
+    def wait(self, after: int, timeout_s: float) -> Change:
+        if self._feed is None or self._feed.seq != after:
+            self.close()
+            self._feed = ChangeFeed(self._engine, after=after)
+        return change_of(self._feed.wait(timeout_s), after=after)
+
+    def close(self) -> None:
+        """Give the feed's connection up."""
+        if self._feed is not None:
+            self._feed.close()
+            self._feed = None
 
 
 def change_of(entries: Iterable[Recorded], *, after: int) -> Change:
