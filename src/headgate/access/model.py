@@ -1,0 +1,404 @@
+"""Who has access, as values: organisations, accounts, cohorts, grants, keys, staff, and what a key answers for.
+
+Everything is frozen; a change is a new value. ``revision`` counts the changes of a row and is how two writers notice each
+other. Secrets never live here: a ``Key`` knows only the digest of its text, and an ``Issued`` shows its text only to
+whoever asks for it by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+from headgate.kernel.actor import Permission
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from ipaddress import IPv4Network, IPv6Network
+
+    from headgate.kernel.actor import Role
+    from headgate.kernel.ids import AccountId, GrantId, KeyId, OrganisationId, StaffId
+
+Network: TypeAlias = "IPv4Network | IPv6Network"
+
+SURFACES = (
+    "chat_page",
+    "api.chat",
+    "api.responses",
+    "api.messages",
+    "api.embeddings",
+    "api.completions",
+    "api.files",
+    "api.batches",
+    "api.fine_tuning",
+    "api.moderations",
+    "weights",
+)
+"""Every way in that a key can be issued for."""
+
+
+class Tier(Enum):
+    """How far an account is trusted, from least to most."""
+
+    UNTRUSTED = "untrusted"
+    KNOWN = "known"
+    VERIFIED = "verified"
+    VETTED = "vetted"
+    AUDITOR = "auditor"
+    INTERNAL = "internal"
+
+
+class OrganisationState(Enum):
+    """Whether an organisation's people may come in."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class AccountState(Enum):
+    """Whether an account may be used; closing is for good."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class CohortState(Enum):
+    """Whether a cohort takes people in; those who are in stay in either way."""
+
+    OPEN = "open"
+    FROZEN = "frozen"
+
+
+class GrantState(Enum):
+    """Where a seat stands; ``ENDED`` is for good."""
+
+    PENDING_TERMS = "pending_terms"
+    ACTIVE = "active"
+    LIMITED = "limited"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class KeyState(Enum):
+    """Where a key stands; only the first two can be used, and nothing leads back to them."""
+
+    ACTIVE = "active"
+    ROTATING = "rotating"
+    QUARANTINED = "quarantined"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class StaffState(Enum):
+    """Whether a member of staff may act."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Several accounts that answer for each other.
+
+    Attributes:
+        id: ``org_…``.
+        name: What people call it.
+        state: Suspended, it takes every one of its accounts along.
+        created_at: When it was entered.
+        revision: How often it has changed.
+    """
+
+    id: OrganisationId
+    name: str
+    state: OrganisationState
+    created_at: datetime
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person or a service.
+
+    Attributes:
+        id: ``acc_…``.
+        name: What people call it.
+        email_hash: Keyed hash of the canonical e-mail address, 32 bytes; the address itself is not kept.
+        organisation_id: Whom it belongs to.
+        tier: How far it is trusted.
+        state: Whether it may be used.
+        simulated: Made up for a demonstration or a test; says so wherever it is shown.
+        created_at: When it was entered.
+        revision: How often it has changed.
+    """
+
+    id: AccountId
+    name: str
+    email_hash: bytes | None = field(repr=False)
+    organisation_id: OrganisationId | None
+    tier: Tier
+    state: AccountState
+    simulated: bool
+    created_at: datetime
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A group of seats that a stage of a plan can name.
+
+    Attributes:
+        name: What plans call it.
+        seats: How many grants may be open at once; ``None`` for no bound.
+        terms_version: The version of the terms to accept; ``None`` where there are none.
+        terms_url: Where they can be read.
+        state: Whether it takes people in.
+        created_at: When it was entered.
+        revision: How often it has changed.
+    """
+
+    name: str
+    seats: int | None
+    terms_version: str | None
+    terms_url: str | None
+    state: CohortState
+    created_at: datetime
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A seat in a cohort.
+
+    Attributes:
+        id: ``gr_…``.
+        account_id: Whose seat.
+        cohort: In which cohort.
+        state: Where it stands on record; ``decide`` says where it stands now.
+        terms_version: The version of the terms that the holder accepted last.
+        terms_due_at: When newer terms must have been accepted; ``None`` while those accepted are in force.
+        limited_to_percent: The share of the stage's quota that is left to it, 1 to 100.
+        starts_at: First instant at which it counts.
+        ends_at: First instant at which it no longer does.
+        simulated: Made up for a demonstration or a test.
+        created_at: When it was decided.
+        revision: How often it has changed.
+    """
+
+    id: GrantId
+    account_id: AccountId
+    cohort: str
+    state: GrantState
+    terms_version: str | None
+    terms_due_at: datetime | None
+    limited_to_percent: int
+    starts_at: datetime
+    ends_at: datetime
+    simulated: bool
+    created_at: datetime
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A credential of one grant.
+
+    Attributes:
+        id: ``key_…``; it stands in the key's text and is no secret.
+        grant_id: Whose credential.
+        digest: Keyed digest of the text, 32 bytes.
+        label: What its holder calls it.
+        scopes: The surfaces that it opens, of those that its grant opens.
+        networks: Where it may be used from; anywhere when empty.
+        state: Where it stands on record; ``decide`` says where it stands now.
+        created_at: When it was issued.
+        expires_at: First instant at which it no longer works.
+        retires_at: When its overlap with its successor ends; ``None`` unless it is rotating.
+        replaced_by: Its successor.
+        last_used_at: When it was last used, to the minute.
+        revision: How often it has changed.
+    """
+
+    id: KeyId
+    grant_id: GrantId
+    digest: bytes = field(repr=False)
+    label: str
+    scopes: frozenset[str]
+    networks: tuple[Network, ...]
+    state: KeyState
+    created_at: datetime
+    expires_at: datetime
+    retires_at: datetime | None = None
+    replaced_by: KeyId | None = None
+    last_used_at: datetime | None = None
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Somebody who works on a release.
+
+    Attributes:
+        id: ``stf_…``; it stands in the token's text and is no secret.
+        name: What people call them.
+        roles: The duties they hold.
+        state: Whether they may act.
+        token_digest: Keyed digest of the token's text, 32 bytes.
+        token_expires_at: First instant at which the token no longer works.
+        created_at: When they were entered.
+        revision: How often the row has changed.
+    """
+
+    id: StaffId
+    name: str
+    roles: frozenset[Role]
+    state: StaffState
+    token_digest: bytes = field(repr=False)
+    token_expires_at: datetime
+    created_at: datetime
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Everything that decides whether a key may be used, read in one query.
+
+    A gateway caches it, judges it anew at every request (``decide.must_be_usable``) and forgets it when the ledger names
+    its key, grant, account, organisation or cohort. It carries no authority of its own.
+
+    Attributes:
+        key: The credential.
+        grant: The seat that it is a credential of.
+        cohort: The group that the seat is in.
+        account: Who holds the seat.
+        organisation: Whom the account belongs to.
+    """
+
+    key: Key
+    grant: Grant
+    cohort: Cohort
+    account: Account
+    organisation: Organisation | None
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued(Generic[T]):
+    """A credential at the one moment at which its text exists.
+
+    Attributes:
+        of: The key or the member of staff as stored.
+        secret: The text; shown once, kept nowhere, and absent from ``repr``.
+    """
+
+    of: T
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The spans that access is run with; one value, read once.
+
+    Attributes:
+        key_life: How long a key works unless its issuer says otherwise.
+        key_life_at_most: How long a key may work.
+        key_overlap: How long a rotated key keeps working beside its successor.
+        key_idle: How long a key may lie unused before it is quarantined.
+        staff_token_life: How long a staff token works unless its issuer says otherwise.
+        staff_token_life_at_most: How long a staff token may work.
+        terms_grace: How long holders have to accept changed terms unless the change says otherwise.
+    """
+
+    key_life: timedelta = timedelta(days=90)
+    key_life_at_most: timedelta = timedelta(days=365)
+    key_overlap: timedelta = timedelta(days=1)
+    key_idle: timedelta = timedelta(days=60)
+    staff_token_life: timedelta = timedelta(days=90)
+    staff_token_life_at_most: timedelta = timedelta(days=365)
+    terms_grace: timedelta = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        after: The last identifier of the page before; empty for the first page.
+        limit: How many at most, 1 to 1000.
+    """
+
+    after: str = ""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one pass of the clock changed.
+
+    Attributes:
+        grants_ended: Grants whose end date had passed.
+        terms_lapsed: Grants whose time for accepting new terms had run out.
+        keys_expired: Keys past their end date or their overlap.
+        keys_dormant: Keys quarantined because nobody used them.
+    """
+
+    grants_ended: int = 0
+    terms_lapsed: int = 0
+    keys_expired: int = 0
+    keys_dormant: int = 0
+
+
+class Command(Enum):
+    """Everything that can be asked of access, and the permission each needs.
+
+    Whoever may manage keys may also stop people (suspend, pause, end): narrowing needs one responsible person. Letting
+    them back in needs the permission to grant.
+    """
+
+    needs: Permission
+
+    ORGANISATIONS_ADD = ("organisations.add", Permission.GRANT)
+    ORGANISATIONS_GET = ("organisations.get", Permission.VIEW)
+    ORGANISATIONS_PAGE = ("organisations.page", Permission.VIEW)
+    ORGANISATIONS_SUSPEND = ("organisations.suspend", Permission.KEY)
+    ORGANISATIONS_REINSTATE = ("organisations.reinstate", Permission.GRANT)
+    ACCOUNTS_ADD = ("accounts.add", Permission.GRANT)
+    ACCOUNTS_GET = ("accounts.get", Permission.VIEW)
+    ACCOUNTS_PAGE = ("accounts.page", Permission.VIEW)
+    ACCOUNTS_SUSPEND = ("accounts.suspend", Permission.KEY)
+    ACCOUNTS_REINSTATE = ("accounts.reinstate", Permission.GRANT)
+    ACCOUNTS_CLOSE = ("accounts.close", Permission.GRANT)
+    COHORTS_ADD = ("cohorts.add", Permission.COHORT)
+    COHORTS_GET = ("cohorts.get", Permission.VIEW)
+    COHORTS_PAGE = ("cohorts.page", Permission.VIEW)
+    COHORTS_CHANGE = ("cohorts.change", Permission.COHORT)
+    COHORTS_CHANGE_TERMS = ("cohorts.change_terms", Permission.COHORT)
+    GRANTS_ADD = ("grants.add", Permission.GRANT)
+    GRANTS_GET = ("grants.get", Permission.VIEW)
+    GRANTS_PAGE = ("grants.page", Permission.VIEW)
+    GRANTS_RECORD_ACCEPTANCE = ("grants.record_acceptance", Permission.GRANT)
+    GRANTS_LIMIT = ("grants.limit", Permission.KEY)
+    GRANTS_UNLIMIT = ("grants.unlimit", Permission.GRANT)
+    GRANTS_PAUSE = ("grants.pause", Permission.KEY)
+    GRANTS_RESUME = ("grants.resume", Permission.GRANT)
+    GRANTS_END = ("grants.end", Permission.KEY)
+    KEYS_ADD = ("keys.add", Permission.KEY)
+    KEYS_GET = ("keys.get", Permission.VIEW)
+    KEYS_PAGE = ("keys.page", Permission.VIEW)
+    KEYS_ROTATE = ("keys.rotate", Permission.KEY)
+    KEYS_REVOKE = ("keys.revoke", Permission.KEY)
+    STAFF_ADD = ("staff.add", Permission.STAFF)
+    STAFF_GET = ("staff.get", Permission.STAFF)
+    STAFF_PAGE = ("staff.page", Permission.STAFF)
+    STAFF_RENEW = ("staff.renew", Permission.STAFF)
+    STAFF_REVOKE = ("staff.revoke", Permission.STAFF)
+
+    def __new__(cls, spelling: str, needs: Permission) -> Command:  # noqa: PYI034 - an enum's own class
+        member = object.__new__(cls)
+        member._value_ = spelling
+        member.needs = needs
+        return member

@@ -1,0 +1,178 @@
+"""What access needs from outside: a store whose reads see one moment, and whose writes carry their ledger entries along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from headgate.access.model import Account, Cohort, Grant, Key, Organisation, Staff
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from headgate.access.model import KeyHolder, Page
+    from headgate.kernel.ids import AccountId, GrantId, KeyId, OrganisationId, StaffId
+    from headgate.ledger.model import Entry
+
+Thing: TypeAlias = Organisation | Account | Cohort | Grant | Key | Staff
+"""Whatever has a row of its own."""
+
+
+class View(Protocol):
+    """What is on record, at one moment.
+
+    Every method raises ``AccessStoreUnavailable`` when the database does not answer; a method that names one thing raises
+    that thing's ``…NotFound`` when there is none.
+    """
+
+    def organisation(self, id: OrganisationId) -> Organisation:
+        """Return one organisation."""
+        ...
+
+    def organisations(self, page: Page) -> list[Organisation]:
+        """Return a page of organisations in the order of their identifiers."""
+        ...
+
+    def account(self, id: AccountId) -> Account:
+        """Return one account."""
+        ...
+
+    def accounts(self, page: Page, *, organisation_id: OrganisationId | None = None) -> list[Account]:
+        """Return a page of accounts in the order of their identifiers."""
+        ...
+
+    def has_account_with(self, email_hash: bytes) -> bool:
+        """Return whether an account that is not closed carries this hash."""
+        ...
+
+    def cohort(self, name: str) -> Cohort:
+        """Return one cohort."""
+        ...
+
+    def has_cohort(self, name: str) -> bool:
+        """Return whether there is a cohort with this name."""
+        ...
+
+    def cohorts(self, page: Page) -> list[Cohort]:
+        """Return a page of cohorts in the order of their names."""
+        ...
+
+    def seats_taken(self, cohort: str, *, now: datetime) -> int:
+        """Count the grants of a cohort that are neither ended nor past their end."""
+        ...
+
+    def grant(self, id: GrantId) -> Grant:
+        """Return one grant."""
+        ...
+
+    def open_grants(self, account_id: AccountId, cohort: str) -> list[Grant]:
+        """Return the grants of an account in a cohort whose end is not on record: one at most."""
+        ...
+
+    def grants(self, page: Page, *, account_id: AccountId | None = None, cohort: str | None = None) -> list[Grant]:
+        """Return a page of grants in the order of their identifiers."""
+        ...
+
+    def grants_past(self, now: datetime, *, limit: int) -> list[Grant]:
+        """Return grants not ended on record whose end date is not after ``now``."""
+        ...
+
+    def grants_with_lapsed_terms(self, now: datetime, *, limit: int) -> list[Grant]:
+        """Return active and limited grants whose terms were due at or before ``now``."""
+        ...
+
+    def key(self, id: KeyId) -> Key:
+        """Return one key."""
+        ...
+
+    def keys_among(self, ids: frozenset[KeyId]) -> list[Key]:
+        """Return those of these keys that exist."""
+        ...
+
+    def keys(self, page: Page, *, account_id: AccountId | None = None, grant_id: GrantId | None = None) -> list[Key]:
+        """Return a page of keys in the order of their identifiers."""
+        ...
+
+    def keys_past(self, now: datetime, *, limit: int) -> list[Key]:
+        """Return usable keys whose end date, or whose overlap with a successor, is not after ``now``."""
+        ...
+
+    def keys_idle(self, since: datetime, *, limit: int) -> list[Key]:
+        """Return usable keys that were neither issued nor used after ``since``."""
+        ...
+
+    def holders(self, ids: Collection[KeyId]) -> dict[KeyId, KeyHolder]:
+        """Return everything that decides whether these keys may be used, in one query; absent keys are absent."""
+        ...
+
+    def member(self, id: StaffId) -> Staff:
+        """Return one member of staff."""
+        ...
+
+    def staff(self, page: Page) -> list[Staff]:
+        """Return a page of staff in the order of their identifiers."""
+        ...
+
+    def active_staff(self) -> list[Staff]:
+        """Return everybody who may act."""
+        ...
+
+    def has_staff(self) -> bool:
+        """Return whether there is, or ever was, any staff."""
+        ...
+
+
+class Transaction(View, Protocol):
+    """A change in the making: nobody else changes access until it is over, and all of it is kept or none."""
+
+    def add(self, thing: Thing) -> None:
+        """Enter something new."""
+        ...
+
+    def save(self, thing: Thing) -> None:
+        """Write a thing back over the revision it was read at, and count the change.
+
+        Raises:
+            AccessMoved: Somebody else wrote it first.
+        """
+        ...
+
+    def set_terms_due(self, cohort: str, due_at: datetime, *, first_terms: bool) -> int:
+        """Give every holder of a cohort who is up to date until ``due_at`` to accept the new terms; count them.
+
+        Up to date is who has accepted the terms in force, or was let in before there were any (``first_terms``).
+        """
+        ...
+
+    def record(self, entry: Entry) -> int:
+        """Put an entry on the ledger and return its sequence."""
+        ...
+
+
+class Store(Protocol):
+    """Where access keeps its record."""
+
+    def reading(self) -> AbstractContextManager[View]:
+        """Open a view of one moment; it never waits for a writer.
+
+        Raises:
+            AccessStoreUnavailable: The database does not answer.
+        """
+        ...
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction that is kept when the block ends and undone when it raises.
+
+        Raises:
+            AccessStoreUnavailable: The database is locked, full or gone; nothing was changed.
+        """
+        ...
+
+    def note_uses(self, uses: Mapping[KeyId, datetime]) -> None:
+        """Move ``last_used_at`` forward where it is a minute or more behind; no entry, because nobody's access changes.
+
+        Raises:
+            AccessStoreUnavailable: The database is locked, full or gone.
+        """
+        ...

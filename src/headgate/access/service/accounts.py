@@ -1,0 +1,174 @@
+"""Accounts: entered, suspended with all their grants and keys, reinstated, closed for good.
+
+A suspension writes one row and one entry. Grants and keys are not touched: every decision looks the account up, so what
+was paused or revoked meanwhile is still so when the account comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from headgate.access.decide.inputs import name_for, reason_for
+from headgate.access.errors import AccountDuplicate, AccountInvalid, AccountMoveIllegal
+from headgate.access.model import Account, AccountState, Command, Page, Tier
+from headgate.access.service.desk import entry
+from headgate.kernel.ids import AccountId
+
+if TYPE_CHECKING:
+    from headgate.access.service.desk import Desk
+    from headgate.kernel.actor import Actor
+    from headgate.kernel.ids import OrganisationId
+
+_MOVES = {
+    AccountState.SUSPENDED: ("account.suspended", frozenset({AccountState.ACTIVE})),
+    AccountState.ACTIVE: ("account.reinstated", frozenset({AccountState.SUSPENDED})),
+    AccountState.CLOSED: ("account.closed", frozenset({AccountState.ACTIVE, AccountState.SUSPENDED})),
+}
+
+
+class Accounts:
+    """What can be asked about accounts."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def add(
+        self,
+        name: str,
+        *,
+        email: str | None = None,
+        organisation_id: OrganisationId | None = None,
+        tier: Tier = Tier.UNTRUSTED,
+        simulated: bool = False,
+        by: Actor,
+    ) -> Account:
+        """Enter an account.
+
+        Args:
+            name: What people call it.
+            email: Its holder's address; only a keyed hash is kept, to know the holder again.
+            organisation_id: Whom it belongs to.
+            tier: How far it is trusted.
+            simulated: Made up for a demonstration or a test.
+            by: Who enters it.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            AccountInvalid: The name or the address cannot be.
+            AccountDuplicate: An account that is not closed has this address.
+            OrganisationNotFound: There is no such organisation.
+        """
+        by.must(Command.ACCOUNTS_ADD.needs)
+        now = self._desk.now()
+        account = Account(
+            id=AccountId(self._desk.new_id("acc", at=now)),
+            name=name_for(name, AccountInvalid),
+            email_hash=self._email_hash(email),
+            organisation_id=organisation_id,
+            tier=tier,
+            state=AccountState.ACTIVE,
+            simulated=simulated,
+            created_at=now,
+        )
+        with self._desk.store.writing() as tx:
+            if organisation_id is not None:
+                tx.organisation(organisation_id)
+            if account.email_hash is not None and tx.has_account_with(account.email_hash):
+                raise AccountDuplicate(
+                    "An open account with this e-mail address exists.", help="Find it, or close it first if it is to be replaced."
+                )
+            tx.add(account)
+            tx.record(
+                entry(
+                    "account.created",
+                    account.id,
+                    by,
+                    now,
+                    account_id=account.id,
+                    organisation_id=organisation_id,
+                    tier=tier.value,
+                    simulated=simulated,
+                )
+            )
+        return account
+
+    def get(self, id: AccountId, *, by: Actor) -> Account:
+        """Return one account.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            AccountNotFound: There is none.
+        """
+        by.must(Command.ACCOUNTS_GET.needs)
+        with self._desk.store.reading() as view:
+            return view.account(id)
+
+    def page(self, page: Page | None = None, *, organisation_id: OrganisationId | None = None, by: Actor) -> list[Account]:
+        """Return a page of accounts, of one organisation if it is named.
+
+        Raises:
+            Forbidden: ``by`` may not.
+        """
+        by.must(Command.ACCOUNTS_PAGE.needs)
+        with self._desk.store.reading() as view:
+            return view.accounts(page or Page(), organisation_id=organisation_id)
+
+    def suspend(self, id: AccountId, *, reason: str, by: Actor) -> Account:
+        """Bar an account, and with it every grant and key that it holds.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            AccountNotFound: There is none.
+            AccountMoveIllegal: It is not active.
+            ReasonInvalid: The reason cannot stand on the ledger.
+        """
+        by.must(Command.ACCOUNTS_SUSPEND.needs)
+        return self._move(id, AccountState.SUSPENDED, reason, by)
+
+    def reinstate(self, id: AccountId, *, reason: str, by: Actor) -> Account:
+        """Let a suspended account back in, with whatever grants and keys it still has.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            AccountNotFound: There is none.
+            AccountMoveIllegal: It is not suspended.
+            ReasonInvalid: The reason cannot stand on the ledger.
+        """
+        by.must(Command.ACCOUNTS_REINSTATE.needs)
+        return self._move(id, AccountState.ACTIVE, reason, by)
+
+    def close(self, id: AccountId, *, reason: str, by: Actor) -> Account:
+        """Close an account for good; whoever comes back is given a new one.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            AccountNotFound: There is none.
+            AccountMoveIllegal: It is closed already.
+            ReasonInvalid: The reason cannot stand on the ledger.
+        """
+        by.must(Command.ACCOUNTS_CLOSE.needs)
+        return self._move(id, AccountState.CLOSED, reason, by)
+
+    def _move(self, id: AccountId, to: AccountState, reason: str, by: Actor) -> Account:
+        why, now = reason_for(reason), self._desk.now()
+        kind, sources = _MOVES[to]
+        with self._desk.store.writing() as tx:
+            account = tx.account(id)
+            if account.state not in sources:
+                raise AccountMoveIllegal(
+                    f"An account that is {account.state.value} cannot become {to.value}.",
+                    rule=f"state of {id}",
+                    help="Look at the account again: somebody may have moved it.",
+                )
+            tx.save(replace(account, state=to))
+            tx.record(entry(kind, id, by, now, account_id=id, reason=why))
+            return tx.account(id)
+
+    def _email_hash(self, email: str | None) -> bytes | None:
+        if email is None:
+            return None
+        try:
+            return self._desk.pepper.of_email(email)
+        except ValueError:
+            raise AccountInvalid("This is not an e-mail address.", help="Write it as name@domain.") from None

@@ -1,0 +1,1 @@
+"""The written forms of access: credentials, their digests, and rows as JSON."""
