@@ -87,6 +87,7 @@ class _Walk:
         self._at_sizes = at_sizes
         self._peaks: dict[Node, bytes] = {}
         self.roots = {0: merkle.EMPTY_ROOT}
+        self.astray: int | None = None
 
     def root(self) -> bytes:
         return merkle.root(self.size, self._peaks)
@@ -94,10 +95,11 @@ class _Walk:
     def take(self, stretch: Stretch) -> Report | None:
         for entry in stretch.entries:
             seq = self.size + 1
-            if entry.seq != seq:
-                return self.bad(
-                    Fault.SEQUENCE, min(seq, entry.seq), f"Entry {seq} is missing; entry {entry.seq} stands in its place."
-                )
+            if entry.seq < seq:  # only a place before the first: places are unique and come in order
+                self.astray = entry.seq
+                continue
+            if entry.seq > seq:
+                return self.bad(Fault.SEQUENCE, seq, f"Entry {seq} is missing: entry {entry.seq} stands in its place.")
             appeared = merkle.grown(self.size, entry.leaf_hash, self._peaks)
             for node, value in appeared.items():
                 if stretch.nodes.get(node) != value:
@@ -128,6 +130,8 @@ def _misfit(walk: _Walk, node_count: int, head: Head | None) -> Report | None:
     """Return what is wrong with the tree as a whole."""
     expected = sum(walk.size >> level for level in range(walk.size.bit_length()))
     claimed = 0 if head is None else head.size
+    if walk.astray is not None and claimed <= walk.size:
+        return walk.bad(Fault.SEQUENCE, walk.astray, f"Entry {walk.astray} stands before the first place.")
     if node_count != expected and claimed > walk.size:
         seq = walk.size + 1
         return walk.bad(Fault.SEQUENCE, seq, f"Entry {seq} is missing: the tree goes on to {claimed} entries.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -50,12 +51,14 @@ class SqlLedger:
 def translated() -> Generator[None]:
     """Say ``LedgerUnavailable`` for whatever the database says while the block runs.
 
+    SQLAlchemy leaves the driver's own errors bare on connections that are taken from the pool without it.
+
     Raises:
         LedgerUnavailable: The database is locked, full, gone, or has no such tables.
     """
     try:
         yield
-    except (DBAPIError, PoolTimeout) as wrong:
+    except (DBAPIError, PoolTimeout, sqlite3.Error) as wrong:
         raise LedgerUnavailable(
             "The ledger's database does not answer; nothing was changed.",
             help="Look for a full disk, a process that holds the database locked, or a missing migration; then try again.",
@@ -103,8 +106,9 @@ class SqlReading:
             entries.c.at_us,
             entries.c.leaf,
         ).order_by(entries.c.seq)
-        for start, read in enumerate(self._connection.execute(query.execution_options(yield_per=_STRETCH)).partitions()):
-            yield Stretch([_read(row) for row in read], self._completed(start * _STRETCH, start * _STRETCH + len(read)))
+        for read in self._connection.execute(query.execution_options(yield_per=_STRETCH)).partitions():
+            first, last = max(read[0].seq, 1), read[-1].seq
+            yield Stretch([_read(row) for row in read], self._completed(first - 1, last) if first <= last else {})
 
     def node_count(self) -> int:
         return self._connection.execute(sa.select(sa.func.count()).select_from(nodes)).scalar_one()
