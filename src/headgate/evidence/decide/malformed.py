@@ -1,0 +1,93 @@
+"""What evidence must satisfy before anything is concluded from it.
+
+Labels come from outside this subject. If they contradict themselves, a number computed from them would look as sound as
+any other; so the contradiction is named and nothing is computed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from headgate.evidence.text import rate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headgate.evidence.model import Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
+
+
+def in_claim(claim: RateClaim) -> str | None:
+    """Return what is wrong with a claim, or ``None``."""
+    if not 0 < claim.below < 1:
+        return f"The limit {rate_text(claim.below)} is not between 0 and 1."
+    if not 0 < claim.alpha < 1:
+        return f"The error probability {rate_text(claim.alpha)} is not between 0 and 1."
+    if claim.attempt < 1:
+        return f"Attempts count from 1; this one is numbered {claim.attempt}."
+    return None
+
+
+def in_traffic(traffic: LabelledTraffic) -> str | None:
+    """Return how the labels contradict themselves, or ``None``."""
+    if min(traffic.labels, traffic.pending, traffic.frontier, traffic.drawn) < 0:
+        return "A count of labels, of pending reviews or of requests is negative."
+    if wrong := _in_draws(traffic.segments, traffic.harms, uniform=traffic.uniform):
+        return wrong
+    before = sum(segment.requests for segment in traffic.segments)
+    if before != traffic.frontier:
+        return f"The segments hold {before:,} requests, but {traffic.frontier:,} lie before the frontier."
+    if not len(traffic.harms) <= traffic.labels <= traffic.frontier <= traffic.drawn:
+        return (
+            f"Harms ({len(traffic.harms):,}), labels ({traffic.labels:,}), requests before the frontier "
+            f"({traffic.frontier:,}) and requests drawn ({traffic.drawn:,}) must not decrease in this order."
+        )
+    if not (traffic.pending >= 1 if traffic.frontier < traffic.drawn else traffic.pending == 0):
+        behind = traffic.drawn - traffic.frontier
+        return f"{traffic.pending:,} reviews are pending, which does not fit a frontier {behind:,} requests behind."
+    return _more_harms_than_requests(traffic.segments, traffic.harms)
+
+
+def in_rule(rule: RiseRule) -> str | None:
+    """Return what is wrong with an alarm's rule, or ``None``."""
+    if not 0 < rule.from_rate < rule.to_rate <= 1:
+        return f"A rise from {rate_text(rule.from_rate)} to {rate_text(rule.to_rate)} is none within (0, 1]."
+    if not 0 < rule.look_every.total_seconds() < rule.false_alarm_every.total_seconds():
+        return "The time between false alarms must be longer than the time between looks, and both positive."
+    return None
+
+
+def in_look(look: Look) -> str | None:
+    """Return how a look contradicts itself, or ``None``. Its harms may be of requests drawn before it."""
+    if look.labels < len(look.harms):
+        return f"The look has {len(look.harms):,} harms among {look.labels:,} labels."
+    return _in_draws(look.drawn, look.harms, uniform=look.uniform)
+
+
+def _in_draws(segments: Iterable[Segment], harms: Iterable[Harm], *, uniform: bool) -> str | None:
+    for segment in segments:
+        if segment.requests < 0:
+            return f"A segment holds {segment.requests:,} requests."
+        if not 0 < segment.pi0 <= 1:
+            return f"A sampling floor of {rate_text(segment.pi0)} is not a probability above 0."
+    for harm in harms:
+        if not 0 < harm.pi <= 1:
+            return f"A harm was drawn with probability {rate_text(harm.pi)}, which is not a probability above 0."
+        if not 0 < harm.pi0 <= harm.pi:
+            return f"A harm was drawn with probability {rate_text(harm.pi)}, against a floor of {rate_text(harm.pi0)}."
+        if uniform and not math.isclose(harm.pi, harm.pi0, rel_tol=1e-12):
+            return (
+                f"Draws are said to be uniform; a harm was drawn at {rate_text(harm.pi)} over a floor of {rate_text(harm.pi0)}."
+            )
+    return None
+
+
+def _more_harms_than_requests(segments: Iterable[Segment], harms: Iterable[Harm]) -> str | None:
+    room = Counter[float]()
+    for segment in segments:
+        room[segment.pi0] += segment.requests
+    for floor, count in Counter(harm.pi0 for harm in harms).items():
+        if count > room[floor]:
+            return f"{count:,} harms were drawn under a floor of {rate_text(floor)}, and {room[floor]:,} requests."
+    return None

@@ -1,0 +1,41 @@
+"""What can go wrong with evidence, by what the caller should do about it."""
+
+from __future__ import annotations
+
+from headgate.kernel.errors import Invalid, NotFound, Stale, Unavailable
+
+
+class EvidenceUnavailable(Unavailable):
+    """The database that holds the evidence does not answer, is locked, or is full; nothing was changed."""
+
+    code = "evidence.store_unavailable"
+
+
+class LabelsUnavailable(Unavailable):
+    """The labels cannot be read just now, so nothing can be said; nothing was changed."""
+
+    code = "evidence.labels_unavailable"
+
+
+class ReadingNotFound(NotFound):
+    """No reading is kept under this digest."""
+
+    code = "evidence.reading_not_found"
+
+
+class NotEvidence(Invalid):
+    """What was given as evidence contradicts itself or cannot be read, so nothing is concluded from it."""
+
+    code = "evidence.malformed"
+
+
+class RuleChanged(Invalid):
+    """The alarm's rule differs from the one that its epoch began with; a changed rule needs a new epoch."""
+
+    code = "evidence.rule_changed"
+
+
+class LookTaken(Stale):
+    """Somebody else took this look in the meantime."""
+
+    code = "evidence.look_taken"

@@ -1,0 +1,315 @@
+"""The values of evidence: labels as they come in, claims to be tested on them, and readings.
+
+All frozen; equal inputs give equal readings. Rates are harms per request throughout, and a rate in a claim is always a
+rate in the traffic that was really served, never in traffic to come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta  # noqa: TC003 - the codec in ``wire`` resolves these annotations
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from headgate.kernel.verdict import Verdict  # noqa: TC001 - as above
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+REALISED_TRAFFIC = "realised traffic"
+"""What every reading here speaks of: the requests served in the epoch so far, and no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of consecutive requests under one sampling floor.
+
+    Attributes:
+        requests: Requests in it, drawn or not.
+        pi0: The least inclusion probability of any of them, in ``(0, 1]``.
+    """
+
+    requests: int
+    pi0: float
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """A drawn request that was found harmful, or never resolved in time, which counts as harmful.
+
+    Attributes:
+        pi: Its inclusion probability, on record before the coin was tossed, in ``[pi0, 1]``.
+        pi0: The floor in force when it was drawn.
+    """
+
+    pi: float
+    pi0: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTraffic:
+    """The labels of an epoch for one hazard, in the order of the draws, up to the frontier.
+
+    Attributes:
+        epoch: The epoch.
+        hazard: The kind of harm.
+        segments: The requests before the frontier, in order.
+        harms: The harms among them.
+        labels: Drawn and resolved requests among them.
+        pending: Drawn requests that are not resolved yet, anywhere in the epoch.
+        frontier: Requests before the first one that is drawn and unresolved. Going by the order of the draws, a verdict
+            cannot be hastened by resolving the harmless ones first.
+        drawn: Requests for which a coin was tossed.
+        uniform: Every request of a segment was drawn with the same probability, by design, not by chance.
+    """
+
+    epoch: str
+    hazard: str
+    segments: tuple[Segment, ...]
+    harms: tuple[Harm, ...]
+    labels: int
+    pending: int
+    frontier: int
+    drawn: int
+    uniform: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RateClaim:
+    """What a rate gate wants shown.
+
+    Attributes:
+        hazard: The kind of harm.
+        below: The limit, harms per request, in ``(0, 1)``, declared before the data.
+        alpha: The gate's chance of a false promotion over all attempts, in ``(0, 1)``.
+        attempt: Which attempt at the gate this is, counted from 1. A later one has less of ``alpha`` to spend.
+    """
+
+    hazard: str
+    below: float
+    alpha: float
+    attempt: int
+
+
+class Method(Enum):
+    """How labels were weighed."""
+
+    UNIFORM = "uniform"
+    """Each label counts alike: all requests were drawn with one probability."""
+    HORVITZ_THOMPSON = "horvitz_thompson"
+    """Each harm counts by its own inclusion probability: a score directed part of the draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsToGo:
+    """How many more labels a pass would take.
+
+    Attributes:
+        best: If every one of them is harmless; 0 after a pass.
+        likely: If harm goes on at the rate seen so far, drawn a little towards "some harm"; ``None`` when there are too few
+            labels to say, or when at that rate the gate never passes.
+        never: The rate seen so far is at or above the limit: more of the same will not pass.
+    """
+
+    best: int
+    likely: int | None
+    never: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RateReading:
+    """What the labels say of a claim.
+
+    Attributes:
+        verdict: PASS: the rate is shown below the limit. FAIL: it is shown above. ERROR: the input contradicts itself.
+        log_e: Log of the stake against "the rate is at or above the limit", nats. 0 is no evidence either way.
+        harm_log_e: Log of the stake against "the rate is at or below the limit", nats.
+        threshold_log_e: What either must reach.
+        alpha_spent: What this attempt may spend.
+        harms: Harms before the frontier.
+        labels: Labels before the frontier.
+        requests: Requests before the frontier.
+        point_estimate: Harms per request, with no guarantee; ``None`` without labels.
+        upper_bound: The smallest limit that the labels rule out at ``alpha_spent``; 1 when they rule out nothing.
+        labels_to_go: How far it is to a pass.
+        method: How labels were weighed.
+        claim: What the numbers speak of.
+        weighted: The floor changed on the way, so means are weighted by it.
+        sentence: The reading in one sentence.
+        not_shown: What the labels could not have shown, in plain words.
+    """
+
+    verdict: Verdict
+    log_e: float
+    harm_log_e: float
+    threshold_log_e: float
+    alpha_spent: float
+    harms: int
+    labels: int
+    requests: int
+    point_estimate: float | None
+    upper_bound: float
+    labels_to_go: LabelsToGo
+    method: Method
+    claim: str
+    weighted: bool
+    sentence: str
+    not_shown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RiseRule:
+    """When an alarm is to be raised.
+
+    Attributes:
+        hazard: The kind of harm.
+        from_rate: The rate that is no cause for alarm, harms per request, in ``(0, 1)``.
+        to_rate: The rate that the alarm is sharpest at, above ``from_rate``. Any rise is noticed in time.
+        false_alarm_every: Mean time between false alarms while the rate is at or below ``from_rate``: at least this.
+        look_every: Least time between looks; shorter than ``false_alarm_every``.
+    """
+
+    hazard: str
+    from_rate: float
+    to_rate: float
+    false_alarm_every: timedelta
+    look_every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What came in since the last look.
+
+    Attributes:
+        drawn: Requests for which a coin was tossed since, in order.
+        labels: Drawn requests that were resolved since, whenever they were made.
+        harms: Those of them that are harms.
+        uniform: As in ``LabelledTraffic``.
+    """
+
+    drawn: tuple[Segment, ...]
+    labels: int
+    harms: tuple[Harm, ...]
+    uniform: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far an alarm has read.
+
+    Attributes:
+        drawn: The position of the last request seen, counted from 1 per epoch; 0 before the first.
+        resolved: The place of the last label seen, in the order of resolution; 0 before the first. A label is read once:
+            one that is corrected afterwards comes again, at a new place, only when it turns into a harm.
+    """
+
+    drawn: int = 0
+    resolved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RiseState:
+    """An alarm after some looks.
+
+    Attributes:
+        looks: Looks taken that brought anything.
+        log_r: The log of each bet's detector; empty before the first look.
+        log_m: The log of their weighted average; ``None`` before the first look.
+        requests: Requests seen.
+        labels: Labels seen.
+        harms: Harms seen.
+        raised_at: The look that raised the alarm; ``None`` while there is none. A raised alarm stays raised.
+    """
+
+    looks: int = 0
+    log_r: tuple[float, ...] = ()
+    log_m: float | None = None
+    requests: int = 0
+    labels: int = 0
+    harms: int = 0
+    raised_at: int | None = None
+
+    @property
+    def raised(self) -> bool:
+        """Whether the alarm has been raised."""
+        return self.raised_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RiseReading:
+    """What an alarm says now.
+
+    Attributes:
+        state: The detector.
+        threshold_log_m: What ``state.log_m`` must reach.
+        taken: A look was taken for this reading; otherwise it repeats the last one, because none is due or another
+            controller has just taken it.
+        sentence: The reading in one sentence.
+    """
+
+    state: RiseState
+    threshold_log_m: float
+    taken: bool
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A reading with everything it was worked out from.
+
+    Attributes:
+        epoch: The epoch.
+        reading: What the labels say.
+        inputs: The labels and the claim, as JSON, from which ``wire.replay`` works out the same reading.
+        digest: The digest of inputs and result together; the reading's address once it is kept.
+    """
+
+    epoch: str
+    reading: RateReading
+    inputs: Mapping[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A reading as it is kept.
+
+    Attributes:
+        digest: Its address.
+        epoch: The epoch.
+        kind: ``rate`` or ``rise``.
+        inputs: What it was worked out from, as JSON.
+        result: What came out, as JSON.
+        at: When it was kept.
+    """
+
+    digest: str
+    epoch: str
+    kind: str
+    inputs: Mapping[str, Any]
+    result: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm as it is kept between looks.
+
+    Attributes:
+        epoch: The epoch that it watches.
+        tripwire: Its name in the plan.
+        rule: The rule that it began with, as JSON.
+        state: The detector.
+        cursor: How far it has read.
+        looked_at: When it last looked, or began.
+        revision: Counted from 1; whoever saves it names the revision they read.
+    """
+
+    epoch: str
+    tripwire: str
+    rule: Mapping[str, Any]
+    state: RiseState
+    cursor: Cursor
+    looked_at: datetime
+    revision: int

@@ -1,0 +1,111 @@
+"""Evidence as JSON, exact enough to be worked out again.
+
+Numbers are written with every digit they have, so that a reading replayed years later from its kept inputs is the reading
+that the decision rested on. The form is closed: an unknown or missing field is refused, because evidence that is half
+understood is not evidence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from headgate.evidence.decide import rise
+from headgate.evidence.decide.rate import read_rate, unreadable
+from headgate.evidence.errors import NotEvidence
+from headgate.evidence.model import Cursor, LabelledTraffic, Look, RateClaim, RateReading, RiseRule, RiseState
+from headgate.kernel.digest import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = 1
+RATE = "rate"
+RISE = "rise"
+_T = TypeVar("_T")
+
+
+def rate_inputs(traffic: LabelledTraffic, claim: RateClaim) -> dict[str, Any]:
+    """Return the inputs of a rate reading."""
+    return {"format": FORMAT, "kind": RATE, "traffic": encode(traffic), "claim": encode(claim)}
+
+
+def failed_inputs(claim: RateClaim, failure: str) -> dict[str, Any]:
+    """Return the inputs of a rate reading whose labels could not be had; ``failure`` is its sentence."""
+    return {"format": FORMAT, "kind": RATE, "failure": failure, "claim": encode(claim)}
+
+
+def rise_inputs(rule: RiseRule, before: RiseState, look: Look, cursor: Cursor) -> dict[str, Any]:
+    """Return the inputs of one look of an alarm."""
+    return {
+        "format": FORMAT,
+        "kind": RISE,
+        "rule": encode(rule),
+        "before": encode(before),
+        "look": encode(look),
+        "cursor": encode(cursor),
+    }
+
+
+def replay(inputs: Mapping[str, Any]) -> RateReading:
+    """Work a rate reading out again from its inputs.
+
+    Raises:
+        NotEvidence: They are not the inputs of a rate reading.
+    """
+    _check(inputs, RATE)
+    claim = decode(inputs.get("claim"), RateClaim)
+    failure = inputs.get("failure")
+    if isinstance(failure, str):
+        return unreadable(claim, failure)
+    return read_rate(decode(inputs.get("traffic"), LabelledTraffic), claim)
+
+
+def replay_look(inputs: Mapping[str, Any]) -> RiseState:
+    """Work one look of an alarm out again from its inputs.
+
+    Raises:
+        NotEvidence: They are not the inputs of a look.
+    """
+    _check(inputs, RISE)
+    before, look = decode(inputs.get("before"), RiseState), decode(inputs.get("look"), Look)
+    return rise.after(before, look, decode(inputs.get("rule"), RiseRule))
+
+
+def address(epoch: str, inputs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """Return the digest under which a reading is kept.
+
+    Raises:
+        NotEvidence: It holds a number that JSON cannot say.
+    """
+    try:
+        return digest_of({"epoch": epoch, "inputs": inputs, "result": result})
+    except ValueError as unspeakable:
+        raise NotEvidence("The evidence holds a number that is not finite.") from unspeakable
+
+
+def encode(value: object) -> dict[str, Any]:
+    """Return a value of ``evidence.model`` as JSON."""
+    encoded: dict[str, Any] = msgspec.to_builtins(value)
+    return encoded
+
+
+def decode(value: object, kind: type[_T]) -> _T:
+    """Return a value of ``evidence.model`` from JSON.
+
+    Raises:
+        NotEvidence: A field is missing, unknown or of the wrong type.
+    """
+    try:
+        read = msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError as wrong:
+        raise NotEvidence(f"This is not a {kind.__name__}: {wrong}") from wrong
+    if isinstance(value, dict) and value.keys() - encode(read).keys():
+        raise NotEvidence(f"This is not a {kind.__name__}: it has fields that nobody knows.")
+    return read
+
+
+def _check(inputs: Mapping[str, Any], kind: str) -> None:
+    if inputs.get("format") != FORMAT or inputs.get("kind") != kind:
+        raise NotEvidence(f"These are not the inputs of a {kind} reading, format {FORMAT}.")
