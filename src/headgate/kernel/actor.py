@@ -28,6 +28,7 @@ class Permission(Enum):
     WITHDRAW = "release.withdraw"
     REVIEW = "review.label"
     READ_CONTENT = "content.read"
+    DESTROY_CONTENT = "content.destroy"
     INCIDENT = "incident.manage"
     COHORT = "cohort.manage"
     GRANT = "grant.manage"
@@ -53,7 +54,7 @@ _DECIDING = _NARROWING | {Permission.VIEW, Permission.APPROVE, Permission.RESUME
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.RELEASE_MANAGER: _DECIDING | {Permission.PLAN, Permission.PROMOTE, Permission.WITHDRAW, Permission.INCIDENT},
-    Role.SAFETY_LEAD: _DECIDING | {Permission.REVIEW, Permission.READ_CONTENT, Permission.INCIDENT},
+    Role.SAFETY_LEAD: _DECIDING | {Permission.REVIEW, Permission.READ_CONTENT, Permission.DESTROY_CONTENT, Permission.INCIDENT},
     Role.SAFETY_REVIEWER: frozenset({Permission.VIEW, Permission.REVIEW, Permission.READ_CONTENT, Permission.INCIDENT}),
     Role.ACCESS_REVIEWER: frozenset({Permission.VIEW, Permission.COHORT, Permission.GRANT, Permission.KEY}),
     Role.SECURITY: _DECIDING | {Permission.KEY, Permission.INCIDENT},
