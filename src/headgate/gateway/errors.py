@@ -164,9 +164,18 @@ class Malformed(Invalid):
 
 
 class WrongType(Invalid):
-    """A field that Headgate must read has another type than the API gives it."""
+    """A field that Headgate must read has another type than the API gives it.
+
+    Args:
+        message: One sentence: what is wrong with it.
+        param: The field.
+    """
 
     code = "request.wrong_type"
+
+    def __init__(self, message: str, *, param: str) -> None:
+        super().__init__(message, rule="request body", help="See the API's reference for the field.")
+        self.param = param
 
 
 class WrongContentType(Invalid):

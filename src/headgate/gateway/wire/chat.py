@@ -1,0 +1,286 @@
+"""``POST /v1/chat/completions``: what a body asks for, and the same body as the upstream is to see it.
+
+Reading compiles the body into a ``Call``; forwarding makes the few changes that the admission demands and leaves every
+other byte as it came. Fields that no capability governs go through unread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from headgate.gateway.errors import WrongType
+from headgate.gateway.model import Call
+from headgate.gateway.wire.document import Document, Edit, elements, patched, read, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from headgate.gateway.model import Admitted
+
+SURFACE = "api.chat"
+PATH = "/chat/completions"
+
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "tools": ("tools", "tool_choice", "functions", "function_call", "parallel_tool_calls"),
+    "logprobs": ("logprobs", "top_logprobs"),
+    "n": ("n",),
+    "seed": ("seed",),
+    "response_format": ("response_format",),
+}
+"""The fields that go when a capability is taken out."""
+
+_BOUNDS = ("max_completion_tokens", "max_tokens")
+_SYSTEM_ROLES = frozenset({"system", "developer"})
+_PART_CAPABILITIES = {
+    "image_url": "image_input",
+    "input_image": "image_input",
+    "input_audio": "audio_input",
+    "file": "file_input",
+}
+_TEXT_PARTS = frozenset({"text", "refusal", "input_text", "output_text", "thinking"})
+_MEDIA = frozenset({"image_url", "input_image", "input_audio", "file", "image"})
+_NOT_PROSE = frozenset({"role", "type", "id", "tool_call_id"}) | _MEDIA
+
+_BYTES_PER_TOKEN = 3
+_TOKENS_PER_MEDIUM = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat request as it was read.
+
+    Attributes:
+        call: What it asks for.
+        document: The body, with where everything stands.
+        wants_usage: Whether the client itself asked for usage on the stream.
+    """
+
+    call: Call
+    document: Document
+    wants_usage: bool
+
+    def texts(self) -> list[str]:
+        """Return everything in the request that a model would read as prose, for a screen."""
+        found = [
+            text
+            for key in ("messages", "tools", "functions")
+            for text in _strings(self.document.value(key), passing_over=_NOT_PROSE)
+        ]
+        return [_without_surrogates(text) for text in found]
+
+    def forwarded(self, admitted: Admitted) -> bytes:
+        """Return the body for the upstream.
+
+        Changed, and nothing else: the model's name to the upstream's; capabilities taken out; the bound on the answer where
+        the stage sets one; ``stream_options.include_usage`` on streams, for metering; ``parallel_tool_calls: false`` where
+        tools are allowed and parallel calls are not, because upstreams take silence for a yes.
+        """
+        document = self.document
+        gone = self._gone(admitted)
+        wanted = {**self._bounds(admitted), **self._serial_tools(admitted, gone)}
+        upstream = admitted.policy.upstream
+        if upstream.model != self.call.model:
+            wanted["model"] = json.dumps(upstream.model)
+        edits: list[Edit] = []
+        if self.call.stream and not self.wants_usage:
+            if document.value("stream_options") is None:
+                wanted["stream_options"] = '{"include_usage":true}'
+            else:
+                options = document.inner("stream_options")
+                edits.append(options.setting("include_usage", "true") or options.adding({"include_usage": "true"}))
+        if "system_prompt" in admitted.stripped:
+            edits += _without_system(document)
+        edits += document.removing(gone)
+        edits += [edit for edit in (document.setting(key, text) for key, text in wanted.items()) if edit is not None]
+        fresh = {key: text for key, text in wanted.items() if key not in document.members}
+        if fresh:
+            edits.append(document.adding(fresh))
+        return patched(document.text, edits)
+
+    def _gone(self, admitted: Admitted) -> set[str]:
+        """Return the members that go with the capabilities taken out."""
+        present = self.document.members
+        return {key for capability in admitted.stripped for key in _FIELDS.get(capability, ()) if key in present}
+
+    def _bounds(self, admitted: Admitted) -> dict[str, str]:
+        """Return the bounds on the answer that must be set."""
+        cap = admitted.output_cap
+        if cap is None:
+            return {}
+        given = {key: self.document.value(key) for key in _BOUNDS}
+        if all(bound is None for bound in given.values()):
+            return {admitted.policy.upstream.output_cap_field: str(cap)}
+        return {key: str(cap) for key, bound in given.items() if bound is not None and bound > cap}
+
+    def _serial_tools(self, admitted: Admitted, gone: set[str]) -> dict[str, str]:
+        if "parallel_tool_calls" in admitted.allowed or "parallel_tool_calls" in gone:
+            return {}
+        if self.document.value("tools") or "parallel_tool_calls" in admitted.stripped:
+            return {"parallel_tool_calls": "false"}
+        return {}
+
+
+def compile_chat(body: bytes, *, client_ip: str | None, end_user_key: bytes) -> ChatRequest:
+    """Read a body.
+
+    Args:
+        body: As the client sent it, decompressed.
+        client_ip: Where it came from.
+        end_user_key: Secret under which the end user's name is hashed.
+
+    Raises:
+        Malformed: It is not one JSON object in UTF-8, or a key stands twice in one object.
+        WrongType: A field that must be understood cannot be.
+    """
+    document = read(body)
+    messages = _messages(document)
+    stream = _boolean(document, "stream") or False
+    options = document.value("stream_options")
+    if options is not None and not isinstance(options, dict):
+        raise WrongType("stream_options must be an object.", param="stream_options")
+    wants_usage = stream and isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
+    bounds = [bound for bound in (_whole(document, key, least=1) for key in _BOUNDS) if bound is not None]
+    choices = _whole(document, "n", least=1) or 1
+    capabilities = set(_asked(document, choices=choices, stream=stream))
+    media_bytes, media, turns = 0, 0, 0
+    for message in messages:
+        role = message["role"]
+        if role in _SYSTEM_ROLES:
+            capabilities.add("system_prompt")
+        elif role == "user":
+            turns += 1
+        content = message.get("content")
+        if isinstance(content, list):
+            for part in cast("list[Any]", content):
+                capability, size = _part(part)
+                if capability is not None:
+                    capabilities.add(capability)
+                    media += 1
+                    media_bytes += size
+    call = Call(
+        surface=SURFACE,
+        model=_model(document),
+        stream=stream,
+        capabilities=frozenset(capabilities),
+        input_tokens=max(1, (len(body) - media_bytes) // _BYTES_PER_TOKEN) + media * _TOKENS_PER_MEDIUM,
+        output_tokens=max(bounds, default=None),
+        choices=choices,
+        turns=turns,
+        client_ip=client_ip,
+        end_user=_end_user(document, end_user_key),
+    )
+    return ChatRequest(call, document, wants_usage)
+
+
+def _model(document: Document) -> str:
+    model = document.value("model")
+    if not isinstance(model, str) or not model:
+        raise WrongType("model must be a non-empty string.", param="model")
+    return model
+
+
+def _messages(document: Document) -> list[dict[str, Any]]:
+    messages = document.value("messages")
+    if not isinstance(messages, list) or not messages:
+        raise WrongType("messages must be a non-empty array.", param="messages")
+    for index, message in enumerate(cast("list[Any]", messages)):
+        if not isinstance(message, dict) or not isinstance(cast("dict[str, Any]", message).get("role"), str):
+            raise WrongType(f"messages[{index}] must be an object with a role.", param=f"messages[{index}]")
+        content = cast("dict[str, Any]", message).get("content")
+        if content is not None and not isinstance(content, str | list):
+            raise WrongType(f"messages[{index}].content must be a string or an array.", param=f"messages[{index}].content")
+    return cast("list[dict[str, Any]]", messages)
+
+
+def _asked(document: Document, *, choices: int, stream: bool) -> Iterator[str]:
+    if stream:
+        yield "streaming"
+    if any(_array(document, key) for key in ("tools", "functions")) or any(
+        document.value(key) is not None for key in ("tool_choice", "function_call")
+    ):
+        yield "tools"
+    if _boolean(document, "parallel_tool_calls"):
+        yield "parallel_tool_calls"
+    if _boolean(document, "logprobs") or _whole(document, "top_logprobs", least=0):
+        yield "logprobs"
+    if choices > 1:
+        yield "n"
+    if document.value("seed") is not None:
+        yield "seed"
+    wanted = document.value("response_format")
+    if wanted is not None and not (isinstance(wanted, dict) and cast("dict[str, Any]", wanted).get("type") == "text"):
+        yield "response_format"
+
+
+def _part(part: Any) -> tuple[str | None, int]:
+    """Return the capability that a content part needs, and how many bytes of it are not prose."""
+    if isinstance(part, str):
+        return None, 0
+    kind = cast("dict[str, Any]", part).get("type") if isinstance(part, dict) else None
+    if not isinstance(kind, str):
+        raise WrongType("A content part must be an object with a type.", param="messages")
+    if kind in _TEXT_PARTS:
+        return None, 0
+    size = sum(len(text) for text in _strings(cast("dict[str, Any]", part)))
+    # A kind of part that no capability names is a right that no stage gives.
+    return _PART_CAPABILITIES.get(kind, "other_input"), size
+
+
+def _boolean(document: Document, key: str) -> bool | None:
+    value = document.value(key)
+    if value is not None and not isinstance(value, bool):
+        raise WrongType(f"{key} must be true or false.", param=key)
+    return value
+
+
+def _whole(document: Document, key: str, *, least: int) -> int | None:
+    value = document.value(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
+        raise WrongType(f"{key} must be a whole number, at least {least}.", param=key)
+    return value
+
+
+def _array(document: Document, key: str) -> list[Any] | None:
+    value = document.value(key)
+    if value is not None and not isinstance(value, list):
+        raise WrongType(f"{key} must be an array.", param=key)
+    return cast("list[Any] | None", value)
+
+
+def _end_user(document: Document, key: bytes) -> str | None:
+    for field in ("safety_identifier", "user"):
+        name = document.value(field)
+        if isinstance(name, str) and name:
+            return hmac.new(key, name.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+    return None
+
+
+def _without_system(document: Document) -> list[Edit]:
+    messages = cast("list[dict[str, Any]]", document.value("messages"))
+    spans = elements(document.text, document.members["messages"].at)
+    return without(spans, [message["role"] in _SYSTEM_ROLES for message in messages])
+
+
+def _strings(value: Any, *, passing_over: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield every string in a value, except under the keys passed over. Not recursive: depth is the client's choice."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, list):
+            waiting.extend(reversed(cast("list[Any]", item)))
+        elif isinstance(item, dict):
+            members = cast("dict[str, Any]", item)
+            waiting.extend(members[key] for key in reversed(members) if key not in passing_over)
+
+
+def _without_surrogates(text: str) -> str:
+    # JSON can escape half a character; no screen can read one.
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,92 @@
+"""Which headers cross the gateway, in either direction.
+
+Nothing that belongs to one connection crosses (RFC 9110, section 7.6.1), nor a credential of the client's, nor a header by
+which a client could choose under which of the upstream's projects Headgate itself is billed. The rest passes as it came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CONNECTION = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+    }
+)
+_NOT_UPSTREAM = _CONNECTION | {
+    "host",
+    "expect",
+    "accept-encoding",
+    "content-encoding",
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "cookie",
+    "openai-organization",
+    "openai-project",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+    "via",
+}
+_NOT_DOWNSTREAM = _CONNECTION | {"set-cookie", "server", "date", "x-request-id", "alt-svc", "strict-transport-security"}
+_OURS = ("x-headgate-", "x-ratelimit-")
+
+
+def to_upstream(headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api_key: str | None) -> list[tuple[str, str]]:
+    """Return the headers that go to the upstream.
+
+    Args:
+        headers: As the client sent them, names in lower case.
+        request_id: The exchange's identifier.
+        api_key: Headgate's own credential there.
+    """
+    found = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    named = _named(found)
+    crossing = [(name, value) for name, value in found if name not in _NOT_UPSTREAM and name not in named]
+    # A compressed answer cannot be observed, so none is asked for.
+    crossing += (("accept-encoding", "identity"), ("x-request-id", request_id))
+    if api_key is not None:
+        crossing.append(("authorization", f"Bearer {api_key}"))
+    return crossing
+
+
+def to_client(headers: Iterable[tuple[str, str]], *, request_id: str) -> list[tuple[bytes, bytes]]:
+    """Return the upstream's headers that go to the client, with the exchange's identifier.
+
+    The upstream's own request id is kept under a name of its own; what Headgate says of itself cannot be forged by it.
+    """
+    found = [(name.lower(), value) for name, value in headers]
+    named = _named(found)
+    crossing = [
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in found
+        if name not in _NOT_DOWNSTREAM and name not in named and not name.startswith(_OURS)
+    ]
+    theirs = next((value for name, value in found if name == "x-request-id"), None)
+    if theirs is not None:
+        crossing.append((b"x-headgate-upstream-request-id", theirs.encode("latin-1")))
+    crossing.append((b"x-request-id", request_id.encode()))
+    return crossing
+
+
+def _named(headers: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the headers that a ``connection`` header makes the connection's own."""
+    return frozenset(
+        token.strip().lower() for name, value in headers if name == "connection" for token in value.split(",") if token.strip()
+    )
