@@ -1,0 +1,116 @@
+"""The tables of access. Instants are whole microseconds since 1970; enums are their text values."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_Us = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+organisations = sa.Table(
+    "access_organisation",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sqlite_strict=True,
+)
+
+accounts = sa.Table(
+    "access_account",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("email_hash", sa.LargeBinary),
+    sa.Column("organisation_id", sa.Text, sa.ForeignKey("access_organisation.id")),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("simulated", sa.Integer, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Index("access_account_by_email", "email_hash"),
+    sa.Index("access_account_by_organisation", "organisation_id", "id"),
+    sqlite_strict=True,
+)
+
+cohorts = sa.Table(
+    "access_cohort",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("seats", sa.Integer),
+    sa.Column("terms_version", sa.Text),
+    sa.Column("terms_url", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sqlite_strict=True,
+)
+
+grants = sa.Table(
+    "access_grant",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.Text, sa.ForeignKey("access_account.id"), nullable=False),
+    sa.Column("cohort", sa.Text, sa.ForeignKey("access_cohort.name"), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("terms_version", sa.Text),
+    sa.Column("terms_due_at_us", _Us),
+    sa.Column("limited_to_percent", sa.Integer, nullable=False),
+    sa.Column("starts_at_us", _Us, nullable=False),
+    sa.Column("ends_at_us", _Us, nullable=False),
+    sa.Column("simulated", sa.Integer, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sqlite_strict=True,
+)
+_OPEN = grants.c.state != sa.text("'ended'")
+sa.Index(
+    "access_grant_one_open",
+    grants.c.account_id,
+    grants.c.cohort,
+    unique=True,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+"""One open seat for each account and cohort, whatever the code above believes."""
+sa.Index("access_grant_seats", grants.c.cohort, grants.c.ends_at_us, sqlite_where=_OPEN, postgresql_where=_OPEN)
+sa.Index("access_grant_by_account", grants.c.account_id, grants.c.id)
+sa.Index("access_grant_by_end", grants.c.ends_at_us, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+keys = sa.Table(
+    "access_key",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("grant_id", sa.Text, sa.ForeignKey("access_grant.id"), nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("networks", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("expires_at_us", _Us, nullable=False),
+    sa.Column("retires_at_us", _Us),
+    sa.Column("replaced_by", sa.Text),
+    sa.Column("last_used_at_us", _Us),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Index("access_key_by_grant", "grant_id", "id"),
+    sa.Index("access_key_by_state", "state", "expires_at_us"),
+    sqlite_strict=True,
+)
+
+staff = sa.Table(
+    "access_staff",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("token_digest", sa.LargeBinary, nullable=False),
+    sa.Column("token_expires_at_us", _Us, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sqlite_strict=True,
+)
