@@ -23,6 +23,12 @@ class EntryNotFound(NotFound):
     code = "ledger.entry_not_found"
 
 
+class NoCheckpoint(NotFound):
+    """No head of this ledger was signed yet."""
+
+    code = "ledger.no_checkpoint"
+
+
 class NoSuchTree(Invalid):
     """The ledger has never had this size, or the two sizes are the wrong way round, so there is nothing to prove."""
 

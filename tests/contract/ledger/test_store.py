@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from headgate.adapters.database import open_sqlite
 from headgate.ledger.decide import merkle
@@ -16,6 +16,8 @@ from headgate.ledger.store import SqlLedger, append, head, metadata, tail
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import sqlalchemy as sa
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -123,7 +125,7 @@ def test_the_past_refuses_to_change(engine: sa.Engine, statement: str) -> None:
     write(engine, an_entry(1), an_entry(2))
     with SqlLedger(engine).writing() as view:
         view.save_checkpoint(StoredCheckpoint(2, "k", b"note"))
-    with pytest.raises(sa.exc.IntegrityError, match="append-only"), engine.begin() as connection:
+    with pytest.raises(IntegrityError, match="append-only"), engine.begin() as connection:
         connection.exec_driver_sql(statement)
 
 
