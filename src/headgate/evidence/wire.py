@@ -7,6 +7,7 @@ understood is not evidence.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -15,7 +16,7 @@ from headgate.evidence.decide import rise
 from headgate.evidence.decide.rate import read_rate, unreadable
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model import Cursor, LabelledTraffic, Look, RateClaim, RateReading, RiseRule, RiseState
-from headgate.kernel.digest import digest_of
+from headgate.kernel.digest import canonical_json, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,20 +75,20 @@ def replay_look(inputs: Mapping[str, Any]) -> RiseState:
 
 
 def address(epoch: str, inputs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
-    """Return the digest under which a reading is kept.
-
-    Raises:
-        NotEvidence: It holds a number that JSON cannot say.
-    """
-    try:
-        return digest_of({"epoch": epoch, "inputs": inputs, "result": result})
-    except ValueError as unspeakable:
-        raise NotEvidence("The evidence holds a number that is not finite.") from unspeakable
+    """Return the digest under which a reading is kept."""
+    return digest_of({"epoch": epoch, "inputs": inputs, "result": result})
 
 
 def encode(value: object) -> dict[str, Any]:
-    """Return a value of ``evidence.model`` as JSON."""
-    encoded: dict[str, Any] = msgspec.to_builtins(value)
+    """Return a value of ``evidence.model`` as JSON.
+
+    Raises:
+        NotEvidence: It holds a number that is not finite.
+    """
+    try:
+        encoded: dict[str, Any] = json.loads(canonical_json(msgspec.to_builtins(value)))
+    except ValueError as unspeakable:
+        raise NotEvidence("The evidence holds a number that is not finite.") from unspeakable
     return encoded
 
 
@@ -101,8 +102,8 @@ def decode(value: object, kind: type[_T]) -> _T:
         read = msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as wrong:
         raise NotEvidence(f"This is not a {kind.__name__}: {wrong}") from wrong
-    if isinstance(value, dict) and value.keys() - encode(read).keys():
-        raise NotEvidence(f"This is not a {kind.__name__}: it has fields that nobody knows.")
+    if value != encode(read):
+        raise NotEvidence(f"This is not a {kind.__name__}: it has fields that nobody knows, or lacks some.")
     return read
 
 

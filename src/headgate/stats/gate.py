@@ -287,16 +287,17 @@ def _smallest(log_e: Callable[[float], float], alpha: float, *, near: float) -> 
     while at_low >= 0:
         high, at_high, low = low, at_low, low / 2
         at_low = log_e(low) - target
-    # false position, in the Illinois form: an end that stays put twice running counts for half (Dowell and Jarratt 1971, BIT 11)
-    moved = 0
-    while high - low > RESOLUTION * high:
-        share = at_low / (at_low - at_high)
-        middle = low + (high - low) * min(max(share, RESOLUTION / 4), 1 - RESOLUTION / 4)
+    # false position; whenever a step leaves more than half of the bracket, the next one halves it
+    halve = False
+    while (width := high - low) > RESOLUTION * high:
+        share = 0.5 if halve else at_low / (at_low - at_high)
+        middle = low + width * min(max(share, RESOLUTION / 4), 1 - RESOLUTION / 4)
         at_middle = log_e(middle) - target
         if at_middle >= 0:
-            high, at_high, at_low, moved = middle, at_middle, at_low / 2 if moved > 0 else at_low, 1
+            high, at_high = middle, at_middle
         else:
-            low, at_low, at_high, moved = middle, at_middle, at_high / 2 if moved < 0 else at_high, -1
+            low, at_low = middle, at_middle
+        halve = not halve and high - low > width / 2
     return high
 
 

@@ -77,9 +77,7 @@ def _in_draws(segments: Iterable[Segment], harms: Iterable[Harm], *, uniform: bo
         if not 0 < harm.pi0 <= harm.pi:
             return f"A harm was drawn with probability {rate_text(harm.pi)}, against a floor of {rate_text(harm.pi0)}."
         if uniform and not math.isclose(harm.pi, harm.pi0, rel_tol=1e-12):
-            return (
-                f"Draws are said to be uniform; a harm was drawn at {rate_text(harm.pi)} over a floor of {rate_text(harm.pi0)}."
-            )
+            return f"Draws are called uniform; a harm was drawn at {rate_text(harm.pi)} over a floor of {rate_text(harm.pi0)}."
     return None
 
 
