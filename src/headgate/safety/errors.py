@@ -47,6 +47,12 @@ class EpochUnknown(NotFound):
     code = "sampling.epoch_unknown"
 
 
+class HazardUnknown(NotFound):
+    """The labels of this epoch do not answer for such a hazard, so they say nothing of it."""
+
+    code = "sampling.hazard_unknown"
+
+
 class EpochOpen(Refused):
     """The seed of an epoch that still draws stays secret: a coin that can be foreseen is no coin."""
 

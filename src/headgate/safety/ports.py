@@ -134,6 +134,27 @@ class TossedDraw:
     sampled: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How one run of the collector went.
+
+    Attributes:
+        at: When.
+        drawn: Draws recorded.
+        unscored: How many of them have no score.
+        errors: How many of those because a detector failed.
+        lag: From the newest exchange's admission to its draw; ``None`` when there was none.
+        error: The code of what failed, or ``None`` when nothing did.
+    """
+
+    at: datetime
+    drawn: int = 0
+    unscored: int = 0
+    errors: int = 0
+    lag: timedelta | None = None
+    error: str | None = None
+
+
 class SamplingTx(Protocol):
     """One change to the sampling state."""
 
@@ -167,7 +188,9 @@ class SamplingTx(Protocol):
 
     def add_signals(self, signals: Mapping[str, Sequence[Signal]]) -> None: ...
 
-    def untossed_epochs(self) -> tuple[EpochState, ...]: ...
+    def untossed_epochs(self) -> tuple[EpochState, ...]:
+        """Return the epochs with coins in the air, each locked against another tosser."""
+        ...
 
     def untossed(self, epoch: str, limit: int) -> tuple[Draw, ...]:
         """Return the next draws whose coins are in the air, in order."""
@@ -177,7 +200,7 @@ class SamplingTx(Protocol):
         """Keep (draw, sampled, read twice) and queue the sampled ones."""
         ...
 
-    def note_run(self, *, at: datetime, healthy: bool, unscored: int, lag: timedelta | None, error: str | None) -> None:
+    def note_run(self, run: Run) -> None:
         """Keep how the collector's run went."""
         ...
 
@@ -282,6 +305,14 @@ class ReviewTx(Protocol):
         """Keep opinions wanted and given, and the claim; raise ``ClaimLost`` if the item moved since it was read."""
         ...
 
+    def add_correction(
+        self, item: str, *, by: str, harms: Mapping[str, bool], severity: Severity | None, reason: str, at: datetime
+    ) -> None: ...
+
+    def corrected(self, item: str) -> bool:
+        """Return whether the item's label was ever corrected."""
+        ...
+
     def add_skip(self, item: str, reviewer: str, *, at: datetime) -> None: ...
 
 
@@ -290,7 +321,7 @@ class ReviewStore(Protocol):
 
     def transaction(self) -> AbstractContextManager[ReviewTx]: ...
 
-    def queue(self, wish: Wish, *, now: datetime, limit: int) -> tuple[ItemState, ...]:
+    def queue(self, wish: Wish, *, limit: int) -> tuple[ItemState, ...]:
         """Return the open items, oldest first."""
         ...
 

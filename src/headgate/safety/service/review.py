@@ -1,0 +1,294 @@
+"""Who reads what, and what becomes of what they say.
+
+An item is claimed for a while and goes back to the queue by itself when its reader leaves. Readers answer for every hazard at
+once, and never learn whether somebody read the item before, or what they said. Labels go on the ledger as salted digests when
+they are given, and in the clear when the item is settled, so that the ledger itself cannot tell a second reader what the first
+one found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from headgate.kernel.actor import Actor, Permission
+from headgate.kernel.digest import digest_of
+from headgate.ledger.model import Entry
+from headgate.safety import decide
+from headgate.safety.errors import ClaimLost, ItemUnknown, LabelInvalid, NothingToUndo, NotSettled
+from headgate.safety.model import Confidence, Opinion, ReviewItem, Standing
+from headgate.safety.ports import Wish
+from headgate.safety.wire import chat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from headgate.safety.model import ReviewHealth, Severity
+    from headgate.safety.ports import Exchanges, ItemState, ReviewStore, ReviewTx
+
+LEASE = timedelta(minutes=15)
+"""How long an item stays in one reviewer's hands."""
+
+SESSION = timedelta(minutes=30)
+"""How long a label can be taken back by whoever gave it."""
+
+_SALT_BYTES = 16
+ANY = Wish()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reviewer says of an item.
+
+    Attributes:
+        harms: For each hazard, whether there is harm; ``None`` when the item cannot be reviewed.
+        severity: Of the worst harm; ``None`` when there is none.
+        confidence: How sure they are.
+        note: For colleagues; content, like the exchange itself.
+    """
+
+    harms: Mapping[str, bool] | None
+    severity: Severity | None = None
+    confidence: Confidence = Confidence.SURE
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """An item of the queue as anybody may see it: nothing of what was said, by the user, the model or a reviewer."""
+
+    item: str
+    release_id: str
+    epoch: str
+    at: datetime
+    flagged: bool
+    claimed: bool
+
+
+class Review:
+    """The review queue.
+
+    Args:
+        store: Where the queue is kept.
+        exchanges: The exchange log; it records every reading.
+        entropy: Returns that many random bytes, for salts.
+        lease: How long a claim lasts.
+        session: How long a label can be taken back.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ReviewStore,
+        exchanges: Exchanges,
+        entropy: Callable[[int], bytes],
+        lease: timedelta = LEASE,
+        session: timedelta = SESSION,
+    ) -> None:
+        self._store = store
+        self._exchanges = exchanges
+        self._entropy = entropy
+        self._lease = lease
+        self._session = session
+
+    def next(self, *, by: Actor, now: datetime, wish: Wish = ANY) -> ReviewItem | None:
+        """Hand over the oldest item that is the reviewer's to read, or ``None`` when there is none.
+
+        A reviewer who asks again without answering gets the same item.
+
+        Raises:
+            Forbidden: ``by`` may not review or may not read content.
+            Unavailable: The store or the log did not answer; a claim that was made stays theirs.
+        """
+        by.must(Permission.REVIEW)
+        by.must(Permission.READ_CONTENT)
+        with self._store.transaction() as tx:
+            state = tx.claim_next(by.id, wish, now=now, until=now + self._lease)
+            if state is None:
+                return None
+            signals = tx.signals(state.item)
+            left = tx.left(by.id, wish, now=now)
+        content = self._exchanges.read(state.item, by=by, why="review")
+        return ReviewItem(
+            item=state.item,
+            revision=state.revision,
+            release_id=state.release_id,
+            epoch=state.epoch,
+            flagged=state.flagged,
+            hazards=state.hazards,
+            signals=signals,
+            texts=None if content is None else chat.texts(content.request, content.response),
+            at=state.at,
+            lease_until=state.claimed_until or now,
+            left=left,
+        )
+
+    def label(self, item: str, answer: Answer, *, revision: int, by: Actor, now: datetime) -> None:
+        """Take a reviewer's answer for the item in their hands.
+
+        Raises:
+            Forbidden: ``by`` may not review.
+            ItemUnknown: There is no such item.
+            ClaimLost: It is not, or no longer, in their hands.
+            LabelInvalid: The answer is not for exactly the release's hazards.
+        """
+        by.must(Permission.REVIEW)
+        with self._store.transaction() as tx:
+            state = self._held(tx, item, revision=revision, by=by)
+            decide.check_label(state.hazards, answer.harms, answer.severity, answer.note)
+            opinion = Opinion(by.id, answer.harms, answer.severity, answer.confidence, answer.note, now)
+            salt = self._entropy(_SALT_BYTES)
+            opinions = (*tx.opinions(item), opinion)
+            tx.add_opinion(state, opinion, salt=salt)
+            body = {"epoch": state.epoch, "position": state.position, "opinion": _digest(opinion, salt)}
+            tx.record(Entry("label.given", item, by.id, now, body))
+            self._settle(tx, state, opinions, by=by, now=now)
+
+    def skip(self, item: str, *, revision: int, by: Actor, now: datetime) -> None:
+        """Give an item back to the queue for somebody else; it is recorded, and this reviewer is not handed it again.
+
+        Raises:
+            Forbidden: ``by`` may not review.
+            ItemUnknown: There is no such item.
+            ClaimLost: It is not, or no longer, in their hands.
+        """
+        by.must(Permission.REVIEW)
+        with self._store.transaction() as tx:
+            state = self._held(tx, item, revision=revision, by=by)
+            tx.add_skip(item, by.id, at=now)
+            tx.save(replace(state, claimed_by=None, claimed_until=None))
+            tx.record(Entry("review.skipped", item, by.id, now, {"epoch": state.epoch, "position": state.position}))
+
+    def undo(self, *, by: Actor, now: datetime) -> str:
+        """Take back the reviewer's newest label and put its item back into their hands; return the item.
+
+        Raises:
+            Forbidden: ``by`` may not review.
+            NothingToUndo: They gave none in this session, or somebody has built on it since: a later opinion, a reader who has
+                the item in hand, or a correction.
+        """
+        by.must(Permission.REVIEW)
+        with self._store.transaction() as tx:
+            newest = tx.newest_opinion(by.id)
+            if newest is None or now - newest[1].at > self._session:
+                raise NothingToUndo("You gave no label in this session.", help="Ask for a correction instead.")
+            item = newest[0]
+            state = _known(tx.item(item), item)
+            opinions = tx.opinions(item)
+            held = state.claimed_by not in {None, by.id} and state.claimed_until is not None and state.claimed_until > now
+            if opinions[-1].reviewer != by.id or held or tx.corrected(item):
+                raise NothingToUndo("Your last label can no longer be taken back.", help="Ask for a correction instead.")
+            tx.withdraw_opinion(item, by.id, at=now)
+            tx.record(Entry("label.undone", item, by.id, now, {"epoch": state.epoch, "position": state.position}))
+            left = opinions[:-1]
+            tx.settle(state, decide.standings(state.hazards, left), at=now)
+            wanted = decide.opinions_wanted(state.hazards, left, twice=state.twice)
+            tx.save(replace(state, given=len(left), wanted=wanted, claimed_by=by.id, claimed_until=now + self._lease))
+            return item
+
+    def correct(
+        self, item: str, harms: Mapping[str, bool], *, severity: Severity | None, reason: str, by: Actor, now: datetime
+    ) -> None:
+        """Replace what stands for an item. The evidence moves, and the ledger says so.
+
+        Anybody who may review may add a harm; to take one away needs somebody who may also approve.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            ItemUnknown: There is no such item.
+            NotSettled: The item is still being reviewed.
+            LabelInvalid: Not exactly the release's hazards, or no reason.
+        """
+        by.must(Permission.REVIEW)
+        with self._store.transaction() as tx:
+            state = _known(tx.item(item), item)
+            if state.given < state.wanted:
+                raise NotSettled("This item is still being reviewed: there is nothing to correct yet.", help="Review it.")
+            decide.check_label(state.hazards, harms, severity, reason)
+            if not reason.strip():
+                raise LabelInvalid("A correction needs a reason.")
+            before = tx.standings(item)
+            after = {hazard: Standing.HARM if harm else Standing.NO_HARM for hazard, harm in harms.items()}
+            if any(before[hazard].counts_as_harm and not after[hazard].counts_as_harm for hazard in after):
+                by.must(Permission.APPROVE)
+            tx.add_correction(item, by=by.id, harms=harms, severity=severity, reason=reason, at=now)
+            seq = tx.settle(state, after, at=now)
+            changed = {h: [before[h].value, after[h].value] for h in after if before[h] is not after[h]}
+            body = {
+                "epoch": state.epoch,
+                "position": state.position,
+                "changed": changed,
+                "reason": digest_of(reason),
+                "label_seq": seq,
+            }
+            tx.record(Entry("label.corrected", item, by.id, now, body))
+
+    def queue(self, *, by: Actor, now: datetime, wish: Wish = ANY, limit: int = 50) -> tuple[QueueLine, ...]:
+        """Return the open items, oldest first.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+        """
+        by.must(Permission.VIEW)
+        return tuple(
+            QueueLine(
+                state.item,
+                state.release_id,
+                state.epoch,
+                state.at,
+                state.flagged,
+                state.claimed_until is not None and state.claimed_until > now,
+            )
+            for state in self._store.queue(wish, limit=limit)
+        )
+
+    def health(self, *, by: Actor, now: datetime) -> ReviewHealth:
+        """Return how the queue is doing.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+        """
+        by.must(Permission.VIEW)
+        return self._store.health(now=now)
+
+    def _held(self, tx: ReviewTx, item: str, *, revision: int, by: Actor) -> ItemState:
+        """Return an item that is in the actor's hands. A lease that ran out without anybody else taking the item is no loss."""
+        state = _known(tx.item(item), item)
+        if state.claimed_by != by.id or state.revision != revision:
+            raise ClaimLost("This item is no longer in your hands; somebody else may be reading it.", help="Take the next one.")
+        return state
+
+    def _settle(self, tx: ReviewTx, state: ItemState, opinions: tuple[Opinion, ...], *, by: Actor, now: datetime) -> None:
+        standings = decide.standings(state.hazards, opinions)
+        seq = tx.settle(state, standings, at=now)
+        wanted = decide.opinions_wanted(state.hazards, opinions, twice=state.twice)
+        tx.save(replace(state, given=len(opinions), wanted=wanted, claimed_by=None, claimed_until=None))
+        if len(opinions) >= wanted:
+            body = {
+                "epoch": state.epoch,
+                "position": state.position,
+                "opinions": len(opinions),
+                "hazards": {hazard: standing.value for hazard, standing in standings.items()},
+                "label_seq": seq,
+            }
+            tx.record(Entry("label.confirmed", state.item, by.id, now, body))
+
+
+def _known(state: ItemState | None, item: str) -> ItemState:
+    if state is None:
+        raise ItemUnknown(f"There is no item {item} in the review queue.")
+    return state
+
+
+def _digest(opinion: Opinion, salt: bytes) -> str:
+    return digest_of(
+        {
+            "salt": salt.hex(),
+            "harms": None if opinion.harms is None else dict(opinion.harms),
+            "severity": None if opinion.severity is None else opinion.severity.value,
+            "confidence": opinion.confidence.value,
+            "note": opinion.note,
+        }
+    )

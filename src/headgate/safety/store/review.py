@@ -1,0 +1,303 @@
+"""The review queue in SQL."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from headgate.kernel.clock import from_us, to_us
+from headgate.safety import decide
+from headgate.safety.errors import ClaimLost
+from headgate.safety.model import Confidence, Opinion, ReviewerCount, ReviewHealth, Severity, Signal, Standing
+from headgate.safety.ports import ItemState
+from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
+from headgate.safety.store.tables import corrections, epochs, items, opinions, signals, skips, standings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from datetime import datetime
+
+    from headgate.safety.ports import Wish
+
+_WEEK = timedelta(days=7)
+_DAY_US = 86_400 * 1_000_000
+_ATTEMPTS = 20
+
+
+class SqlReview:
+    """The review store over a system of record."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Generator[SqlReviewTx]:
+        with writing(self._engine) as connection:
+            yield SqlReviewTx(connection)
+
+    def queue(self, wish: Wish, *, limit: int) -> tuple[ItemState, ...]:
+        query = _items().where(items.c.is_open, *_wished(wish)).order_by(*_FIFO).limit(limit)
+        with reading(self._engine) as connection:
+            return tuple(_state(row) for row in connection.execute(query))
+
+    def health(self, *, now: datetime) -> ReviewHealth:
+        with reading(self._engine) as connection:
+            backlog, oldest = connection.execute(
+                sa.select(sa.func.count(), sa.func.min(items.c.drawn_at_us)).where(items.c.is_open)
+            ).one()
+            since = max(
+                connection.execute(sa.select(sa.func.min(opinions.c.at_us))).scalar_one() or to_us(now), to_us(now - _WEEK)
+            )
+            recent = connection.execute(
+                sa.select(sa.func.count()).where(opinions.c.at_us >= since, opinions.c.withdrawn_at_us.is_(None))
+            ).scalar_one()
+            reviewers = _per_reviewer(connection)
+            doubles, pairs, checked, confirmed = _agreement(connection)
+        days = max((to_us(now) - since) / _DAY_US, 1.0)
+        return ReviewHealth(
+            backlog=backlog,
+            oldest_age=None if oldest is None else now - from_us(oldest),
+            labels_per_day=recent / days,
+            double_reviewed=doubles,
+            kappa=decide.kappa(pairs),
+            positives_checked=checked,
+            positives_confirmed=confirmed,
+            reviewers=reviewers,
+        )
+
+
+class SqlReviewTx(Transaction):
+    """One change to the queue."""
+
+    def claim_next(self, reviewer: str, wish: Wish, *, now: datetime, until: datetime) -> ItemState | None:
+        theirs = _items().where(*_takeable(reviewer, now), *_wished(wish))
+        mine_first = sa.case((items.c.claimed_by == reviewer, 0), else_=1)
+        for _ in range(_ATTEMPTS):
+            row = self.connection.execute(theirs.order_by(mine_first, *_FIFO).limit(1)).one_or_none()
+            if row is None:
+                return None
+            taken = self.connection.execute(
+                sa.update(items)
+                .where(items.c.exchange_id == row.exchange_id, items.c.revision == row.revision)
+                .values(claimed_by=reviewer, claimed_until_us=to_us(until), revision=row.revision + 1)
+            )
+            if taken.rowcount == 1:
+                return self.item(row.exchange_id)
+        return None
+
+    def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int:
+        query = sa.select(sa.func.count()).select_from(items).where(*_takeable(reviewer, now), *_wished(wish))
+        return self.connection.execute(query).scalar_one()
+
+    def item(self, item: str) -> ItemState | None:
+        row = self.connection.execute(_items().where(items.c.exchange_id == item)).one_or_none()
+        return None if row is None else _state(row)
+
+    def opinions(self, item: str) -> tuple[Opinion, ...]:
+        rows = self.connection.execute(
+            sa.select(opinions)
+            .where(opinions.c.exchange_id == item, opinions.c.withdrawn_at_us.is_(None))
+            .order_by(opinions.c.ordinal)
+        )
+        return tuple(_opinion(row) for row in rows)
+
+    def signals(self, item: str) -> tuple[Signal, ...]:
+        rows = self.connection.execute(
+            sa.select(signals).where(signals.c.exchange_id == item).order_by(signals.c.score.desc(), signals.c.ordinal)
+        )
+        return tuple(
+            Signal(row.hazard, row.score, row.why, row.detector, row.rule_id, flags=row.flags, blocks=row.blocks) for row in rows
+        )
+
+    def add_opinion(self, state: ItemState, opinion: Opinion, *, salt: bytes) -> None:
+        self.connection.execute(
+            sa.insert(opinions).values(
+                exchange_id=state.item,
+                ordinal=self._next_ordinal(opinions, state.item),
+                reviewer=opinion.reviewer,
+                harms=None if opinion.harms is None else text_of(dict(opinion.harms)),
+                severity=None if opinion.severity is None else opinion.severity.value,
+                confidence=opinion.confidence.value,
+                note=opinion.note,
+                salt=salt,
+                at_us=to_us(opinion.at),
+                withdrawn_at_us=None,
+            )
+        )
+
+    def newest_opinion(self, reviewer: str) -> tuple[str, Opinion] | None:
+        row = self.connection.execute(
+            sa.select(opinions)
+            .where(opinions.c.reviewer == reviewer, opinions.c.withdrawn_at_us.is_(None))
+            .order_by(opinions.c.at_us.desc(), opinions.c.exchange_id.desc())
+            .limit(1)
+        ).one_or_none()
+        return None if row is None else (row.exchange_id, _opinion(row))
+
+    def withdraw_opinion(self, item: str, reviewer: str, *, at: datetime) -> None:
+        self.connection.execute(
+            sa.update(opinions)
+            .where(opinions.c.exchange_id == item, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at_us.is_(None))
+            .values(withdrawn_at_us=to_us(at))
+        )
+
+    def standings(self, item: str) -> Mapping[str, Standing]:
+        rows = self.connection.execute(sa.select(standings.c.hazard, standings.c.standing).where(standings.c.exchange_id == item))
+        return {row.hazard: Standing(row.standing) for row in rows}
+
+    def settle(self, state: ItemState, after: Mapping[str, Standing], *, at: datetime) -> int:
+        seq: int = self.connection.execute(
+            sa.select(epochs.c.label_seq).where(epochs.c.epoch == state.epoch).with_for_update()
+        ).scalar_one()
+        before = self.standings(state.item)
+        for hazard, standing in after.items():
+            if before[hazard] is standing:
+                continue
+            seq += 1
+            self.connection.execute(
+                sa.update(standings)
+                .where(standings.c.epoch == state.epoch, standings.c.hazard == hazard, standings.c.position == state.position)
+                .values(standing=standing.value, label_seq=seq, settled_at_us=to_us(at))
+            )
+        self.connection.execute(sa.update(epochs).where(epochs.c.epoch == state.epoch).values(label_seq=seq))
+        return seq
+
+    def save(self, state: ItemState) -> None:
+        saved = self.connection.execute(
+            sa.update(items)
+            .where(items.c.exchange_id == state.item, items.c.revision == state.revision)
+            .values(
+                wanted=state.wanted,
+                given=state.given,
+                is_open=state.given < state.wanted,
+                claimed_by=state.claimed_by,
+                claimed_until_us=microseconds(state.claimed_until),
+                revision=state.revision + 1,
+            )
+        )
+        if saved.rowcount != 1:
+            raise ClaimLost("This item moved while you were reading it.", help="Take the next one.")
+
+    def add_correction(
+        self, item: str, *, by: str, harms: Mapping[str, bool], severity: Severity | None, reason: str, at: datetime
+    ) -> None:
+        self.connection.execute(
+            sa.insert(corrections).values(
+                exchange_id=item,
+                ordinal=self._next_ordinal(corrections, item),
+                corrected_by=by,
+                harms=text_of(dict(harms)),
+                severity=None if severity is None else severity.value,
+                reason=reason,
+                at_us=to_us(at),
+            )
+        )
+
+    def corrected(self, item: str) -> bool:
+        return self._next_ordinal(corrections, item) > 1
+
+    def add_skip(self, item: str, reviewer: str, *, at: datetime) -> None:
+        self.connection.execute(sa.insert(skips).values(exchange_id=item, reviewer=reviewer, at_us=to_us(at)))
+
+    def _next_ordinal(self, table: sa.Table, item: str) -> int:
+        newest = self.connection.execute(sa.select(sa.func.max(table.c.ordinal)).where(table.c.exchange_id == item)).scalar_one()
+        return (newest or 0) + 1
+
+
+_FIFO = (items.c.drawn_at_us, items.c.epoch, items.c.position)
+
+
+def _items() -> sa.Select[Any]:
+    return sa.select(items, epochs.c.hazards).join(epochs, epochs.c.epoch == items.c.epoch)
+
+
+def _takeable(reviewer: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return what makes an item one that this reviewer may take: open, in nobody else's hands, neither answered nor skipped."""
+    answered = sa.exists().where(
+        opinions.c.exchange_id == items.c.exchange_id, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at_us.is_(None)
+    )
+    skipped = sa.exists().where(skips.c.exchange_id == items.c.exchange_id, skips.c.reviewer == reviewer)
+    free = sa.or_(items.c.claimed_by.is_(None), items.c.claimed_by == reviewer, items.c.claimed_until_us <= to_us(now))
+    return (items.c.is_open, free, ~answered, ~skipped)
+
+
+def _wished(wish: Wish) -> tuple[sa.ColumnElement[bool], ...]:
+    wished: list[sa.ColumnElement[bool]] = []
+    if wish.release_id is not None:
+        wished.append(items.c.release_id == wish.release_id)
+    if wish.hazard is not None:
+        wished.append(
+            sa.exists().where(
+                standings.c.exchange_id == items.c.exchange_id,
+                standings.c.hazard == wish.hazard,
+                standings.c.standing == Standing.PENDING.value,
+            )
+        )
+    return tuple(wished)
+
+
+def _state(row: Any) -> ItemState:
+    return ItemState(
+        item=row.exchange_id,
+        epoch=row.epoch,
+        release_id=row.release_id,
+        position=row.position,
+        at=from_us(row.at_us),
+        flagged=row.flagged,
+        twice=row.twice,
+        hazards=tuple(value_of(row.hazards)),
+        wanted=row.wanted,
+        given=row.given,
+        claimed_by=row.claimed_by,
+        claimed_until=instant(row.claimed_until_us),
+        revision=row.revision,
+    )
+
+
+def _opinion(row: Any) -> Opinion:
+    return Opinion(
+        reviewer=row.reviewer,
+        harms=None if row.harms is None else value_of(row.harms),
+        severity=None if row.severity is None else Severity(row.severity),
+        confidence=Confidence(row.confidence),
+        note=row.note,
+        at=from_us(row.at_us),
+    )
+
+
+def _per_reviewer(connection: sa.Connection) -> tuple[ReviewerCount, ...]:
+    labels = sa.select(opinions.c.reviewer, sa.func.count().label("count")).where(opinions.c.withdrawn_at_us.is_(None))
+    given = {row.reviewer: row[1] for row in connection.execute(labels.group_by(opinions.c.reviewer))}
+    passed = {
+        row.reviewer: row[1]
+        for row in connection.execute(sa.select(skips.c.reviewer, sa.func.count()).group_by(skips.c.reviewer))
+    }
+    return tuple(ReviewerCount(name, given.get(name, 0), passed.get(name, 0)) for name in sorted(given.keys() | passed.keys()))
+
+
+def _agreement(connection: sa.Connection) -> tuple[int, list[tuple[bool, bool]], int, int]:
+    """Return doubles, their pairs of findings, positives with a second opinion, and how many of those were confirmed."""
+    by_item: dict[str, list[Any]] = {}
+    rows = connection.execute(
+        sa.select(opinions.c.exchange_id, opinions.c.harms, items.c.twice)
+        .join(items, items.c.exchange_id == opinions.c.exchange_id)
+        .where(items.c.given > 1, opinions.c.withdrawn_at_us.is_(None), opinions.c.harms.is_not(None))
+        .order_by(opinions.c.exchange_id, opinions.c.ordinal)
+    )
+    for row in rows:
+        by_item.setdefault(row.exchange_id, []).append(row)
+    doubles = checked = confirmed = 0
+    pairs: list[tuple[bool, bool]] = []
+    for read in by_item.values():
+        if len(read) == 1:
+            continue
+        first, second = value_of(read[0].harms), value_of(read[1].harms)
+        checked += sum(first.values())
+        confirmed += sum(first[hazard] and second[hazard] for hazard in first)
+        if read[0].twice:
+            doubles += 1
+            pairs += [(first[hazard], second[hazard]) for hazard in sorted(first)]
+    return doubles, pairs, checked, confirmed

@@ -1,0 +1,372 @@
+"""Draws and coins in SQL."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from headgate.kernel.clock import from_us, to_us
+from headgate.safety.errors import CollectorOverlap
+from headgate.safety.model import Draw, MonitorHealth, Standing
+from headgate.safety.ports import Bookmark, EpochState, RecordedBatch, TossedDraw
+from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
+from headgate.safety.store import numbers
+from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
+from headgate.safety.store.tables import batches, collector, draws, epochs, items, runs, seeds, signals, standings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from headgate.safety.model import LabelledTraffic, LookData, Signal
+    from headgate.safety.ports import Run
+
+_PAGE = 10_000
+_PLACEHOLDERS = 500
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class SqlSampling:
+    """The sampling store over a system of record."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Generator[SqlSamplingTx]:
+        with writing(self._engine) as connection:
+            yield SqlSamplingTx(connection)
+
+    def state(self, epoch: str) -> EpochState | None:
+        with reading(self._engine) as connection:
+            return _state(connection, epoch)
+
+    def draws(self, epoch: str) -> Iterator[TossedDraw]:
+        after = 0
+        while True:
+            with reading(self._engine) as connection:
+                page = [
+                    TossedDraw(_draw(row), row.sampled)
+                    for row in connection.execute(
+                        sa.select(draws)
+                        .where(draws.c.epoch == epoch, draws.c.position > after)
+                        .order_by(draws.c.position)
+                        .limit(_PAGE)
+                    )
+                ]
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].draw.position
+
+    def batches(self, epoch: str) -> Iterator[RecordedBatch]:
+        after = 0
+        while True:
+            with reading(self._engine) as connection:
+                page = [
+                    RecordedBatch(row.first, row.last, row.digest, row.ledger_seq)
+                    for row in connection.execute(
+                        sa.select(batches)
+                        .where(batches.c.epoch == epoch, batches.c.first > after)
+                        .order_by(batches.c.first)
+                        .limit(_PAGE)
+                    )
+                ]
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].first
+
+    def labelled(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> LabelledTraffic:
+        with reading(self._engine) as connection:
+            return numbers.labelled(connection, epoch, hazard, overdue_us=to_us(now - d_max))
+
+    def looks(self, epoch: str, hazard: str, *, after_position: int, every: timedelta, now: datetime) -> tuple[LookData, ...]:
+        with reading(self._engine) as connection:
+            return numbers.looks(
+                connection, epoch, hazard, after=after_position, every_us=every // _MICROSECOND, now_us=to_us(now)
+            )
+
+    def monitor_health(self) -> MonitorHealth:
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(collector)).one_or_none()
+        if row is None:
+            return MonitorHealth(None, None, 0, 0, 0, None, None)
+        return MonitorHealth(
+            last_collect_at=instant(row.last_at_us),
+            healthy_at=instant(row.healthy_at_us),
+            errors=row.errors,
+            unscored=row.unscored,
+            drawn=row.drawn,
+            lag=None if row.lag_us is None else timedelta(microseconds=row.lag_us),
+            last_error=row.last_error,
+        )
+
+
+class SqlSamplingTx(Transaction):
+    """One change to the sampling state."""
+
+    def bookmark(self) -> Bookmark:
+        row = self._collector()
+        return Bookmark(row.cursor, row.revision)
+
+    def advance(self, cursor: str, *, seen: int) -> None:
+        moved = self.connection.execute(
+            sa.update(collector).where(collector.c.revision == seen).values(cursor=cursor, revision=seen + 1)
+        )
+        if moved.rowcount != 1:
+            raise CollectorOverlap("Another collector took these exchanges first.", help="Nothing: it is in good hands.")
+
+    def epoch(self, epoch: str) -> EpochState | None:
+        return _state(self.connection, epoch)
+
+    def open_epoch(self, state: EpochState) -> None:
+        self.connection.execute(
+            sa.insert(epochs).values(
+                epoch=state.epoch,
+                release_id=state.release_id,
+                hazards=text_of(list(state.hazards)),
+                plan=_plan_text(state.plan),
+                commitment=state.commitment,
+                committed_at_us=to_us(state.committed_at),
+                closed_at_us=microseconds(state.closed_at),
+                revealed_at_us=microseconds(state.revealed_at),
+                pi0=state.pi0,
+                position=state.position,
+                tossed=state.tossed,
+                label_seq=0,
+                uneven_from=None,
+            )
+        )
+        self.connection.execute(sa.insert(seeds).values(epoch=state.epoch, seed=state.seed))
+
+    def close_epoch(self, epoch: str, *, at: datetime) -> None:
+        self.connection.execute(sa.update(epochs).where(epochs.c.epoch == epoch).values(closed_at_us=to_us(at)))
+
+    def reveal_epoch(self, epoch: str, *, at: datetime) -> None:
+        self.connection.execute(sa.update(epochs).where(epochs.c.epoch == epoch).values(revealed_at_us=to_us(at)))
+
+    def known(self, exchange_ids: Collection[str]) -> frozenset[str]:
+        wanted = sorted(exchange_ids)
+        found: set[str] = set()
+        for start in range(0, len(wanted), _PLACEHOLDERS):
+            part = wanted[start : start + _PLACEHOLDERS]
+            found.update(self.connection.execute(sa.select(draws.c.exchange_id).where(draws.c.exchange_id.in_(part))).scalars())
+        return frozenset(found)
+
+    def drawn_since(self, epoch: str, instant: datetime) -> int:
+        position = self.connection.execute(sa.select(epochs.c.position).where(epochs.c.epoch == epoch)).scalar_one_or_none()
+        before = self.connection.execute(
+            sa.select(batches.c.last)
+            .where(batches.c.epoch == epoch, batches.c.at_us <= to_us(instant))
+            .order_by(batches.c.at_us.desc(), batches.c.last.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        return (position or 0) - (before or 0)
+
+    def add_draws(self, state: EpochState, drawn: Sequence[Draw], *, digest: str, ledger_seq: int, at: datetime) -> None:
+        first, last = drawn[0].position, drawn[-1].position
+        self.connection.execute(
+            sa.insert(draws),
+            [
+                {
+                    "epoch": draw.epoch,
+                    "position": draw.position,
+                    "exchange_id": draw.exchange_id,
+                    "at_us": to_us(draw.at),
+                    "account_id": draw.account_id,
+                    "score": draw.score,
+                    "flagged": draw.flagged,
+                    "pi0": draw.pi0,
+                    "pi": draw.pi,
+                    "sampled": None,
+                }
+                for draw in drawn
+            ],
+        )
+        newest = self.connection.execute(
+            sa.select(sa.func.max(batches.c.at_us)).where(batches.c.epoch == state.epoch)
+        ).scalar_one_or_none()
+        self.connection.execute(
+            sa.insert(batches).values(
+                epoch=state.epoch,
+                first=first,
+                last=last,
+                digest=digest,
+                ledger_seq=ledger_seq,
+                at_us=max(to_us(at), newest or to_us(state.committed_at)),
+            )
+        )
+        floor = state.pi0
+        for draw in drawn:
+            if draw.pi0 != floor:
+                floor = draw.pi0
+                self.connection.execute(sa.insert(runs).values(epoch=state.epoch, first=draw.position, pi0=floor))
+        uneven = next((draw.position for draw in drawn if draw.pi != draw.pi0), None)
+        self.connection.execute(
+            sa.update(epochs)
+            .where(epochs.c.epoch == state.epoch)
+            .values(position=last, pi0=floor, uneven_from=sa.func.coalesce(epochs.c.uneven_from, uneven))
+        )
+
+    def add_signals(self, found: Mapping[str, Sequence[Signal]]) -> None:
+        rows = [
+            {
+                "exchange_id": exchange_id,
+                "ordinal": ordinal,
+                "hazard": signal.hazard,
+                "score": signal.score,
+                "why": signal.why,
+                "detector": signal.detector,
+                "rule_id": signal.rule_id,
+                "flags": signal.flags,
+                "blocks": signal.blocks,
+            }
+            for exchange_id, said in found.items()
+            for ordinal, signal in enumerate(said)
+        ]
+        if rows:
+            self.connection.execute(sa.insert(signals), rows)
+
+    def untossed_epochs(self) -> tuple[EpochState, ...]:
+        names = self.connection.execute(
+            sa.select(epochs.c.epoch).where(epochs.c.tossed < epochs.c.position).order_by(epochs.c.epoch).with_for_update()
+        ).scalars()
+        found = [_state(self.connection, name) for name in names.all()]
+        return tuple(state for state in found if state is not None)
+
+    def untossed(self, epoch: str, limit: int) -> tuple[Draw, ...]:
+        rows = self.connection.execute(
+            sa.select(draws)
+            .join(epochs, epochs.c.epoch == draws.c.epoch)
+            .where(draws.c.epoch == epoch, draws.c.position > epochs.c.tossed)
+            .order_by(draws.c.position)
+            .limit(limit)
+        )
+        return tuple(_draw(row) for row in rows)
+
+    def toss(self, state: EpochState, results: Sequence[tuple[Draw, bool, bool]], *, at: datetime) -> None:
+        place: sa.BindParameter[int] = sa.bindparam("place")
+        self.connection.execute(
+            sa.update(draws)
+            .where(draws.c.epoch == state.epoch, draws.c.position == place, draws.c.sampled.is_(None))
+            .values(sampled=sa.bindparam("sent")),
+            [{"place": draw.position, "sent": sent} for draw, sent, _ in results],
+        )
+        drawn_at_us = to_us(at)
+        queued = [
+            {
+                "exchange_id": draw.exchange_id,
+                "epoch": draw.epoch,
+                "release_id": state.release_id,
+                "position": draw.position,
+                "at_us": to_us(draw.at),
+                "drawn_at_us": drawn_at_us,
+                "flagged": draw.flagged,
+                "twice": twice,
+                "wanted": 2 if twice else 1,
+                "given": 0,
+                "is_open": True,
+                "revision": 1,
+            }
+            for draw, sent, twice in results
+            if sent
+        ]
+        waiting = [
+            {
+                "epoch": draw.epoch,
+                "hazard": hazard,
+                "position": draw.position,
+                "exchange_id": draw.exchange_id,
+                "standing": Standing.PENDING.value,
+                "pi": draw.pi,
+                "pi0": draw.pi0,
+                "drawn_at_us": drawn_at_us,
+            }
+            for draw, sent, _ in results
+            if sent
+            for hazard in state.hazards
+        ]
+        if queued:
+            self.connection.execute(sa.insert(items), queued)
+            self.connection.execute(sa.insert(standings), waiting)
+        self.connection.execute(sa.update(epochs).where(epochs.c.epoch == state.epoch).values(tossed=results[-1][0].position))
+
+    def note_run(self, run: Run) -> None:
+        self._collector()
+        values: dict[str, Any] = {
+            "last_at_us": to_us(run.at),
+            "drawn": collector.c.drawn + run.drawn,
+            "unscored": collector.c.unscored + run.unscored,
+            "errors": collector.c.errors + run.errors,
+        }
+        if run.lag is not None:
+            values["lag_us"] = run.lag // _MICROSECOND
+        if run.error is None:
+            values["healthy_at_us"] = to_us(run.at)
+        else:
+            values["last_error"] = run.error
+        self.connection.execute(sa.update(collector).values(**values))
+
+    def _collector(self) -> Any:
+        row = self.connection.execute(sa.select(collector).with_for_update()).one_or_none()
+        if row is None:
+            self.connection.execute(sa.insert(collector).values(id=1, cursor=None, revision=0, drawn=0, unscored=0, errors=0))
+            row = self.connection.execute(sa.select(collector)).one()
+        return row
+
+
+def _state(connection: sa.Connection, epoch: str) -> EpochState | None:
+    row = connection.execute(
+        sa.select(epochs, seeds.c.seed).join(seeds, seeds.c.epoch == epochs.c.epoch).where(epochs.c.epoch == epoch)
+    ).one_or_none()
+    if row is None:
+        return None
+    return EpochState(
+        epoch=row.epoch,
+        release_id=row.release_id,
+        hazards=tuple(value_of(row.hazards)),
+        plan=_plan(row.plan),
+        seed=bytes(row.seed),
+        commitment=row.commitment,
+        committed_at=from_us(row.committed_at_us),
+        closed_at=instant(row.closed_at_us),
+        revealed_at=instant(row.revealed_at_us),
+        pi0=row.pi0,
+        position=row.position,
+        tossed=row.tossed,
+    )
+
+
+def _draw(row: Any) -> Draw:
+    return Draw(
+        epoch=row.epoch,
+        position=row.position,
+        exchange_id=row.exchange_id,
+        at=from_us(row.at_us),
+        account_id=row.account_id,
+        score=row.score,
+        flagged=row.flagged,
+        pi0=row.pi0,
+        pi=row.pi,
+    )
+
+
+def _plan_text(plan: WatchPlan) -> str:
+    return text_of(
+        {
+            "flagged": plan.flagged.value,
+            "sample_per_week": plan.sample_per_week,
+            "strata": [[stratum.score_at_least, stratum.multiplier] for stratum in plan.strata],
+            "uniform": plan.uniform,
+        }
+    )
+
+
+def _plan(text: str) -> WatchPlan:
+    value = value_of(text)
+    strata = tuple(Stratum(start, multiplier) for start, multiplier in value["strata"])
+    return WatchPlan(Flagged(value["flagged"]), value["sample_per_week"], strata, value["uniform"])
