@@ -8,7 +8,8 @@ sequence has no gaps. Triggers refuse to change or delete what is written; whoev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 _TERMS = 200
 """How many nodes one statement asks for; SQLite limits the depth of an expression to 1000."""
+
+# built once: an append spends most of its time on building statements otherwise
+_ADD_ENTRY = entries.insert()
+_ADD_NODE = nodes.insert()
+_MOVE_HEAD = heads.update()
+_LOCK_HEAD = sa.select(heads.c.size).with_for_update()
 
 
 def append(connection: sa.Connection, entry: Entry) -> int:
@@ -47,16 +54,10 @@ def append(connection: sa.Connection, entry: Entry) -> int:
     leaf = leaves.encode(seq, entry)
     known = hashes(connection, merkle.peaks(size))
     appeared = merkle.grown(size, merkle.leaf_hash(leaf), known)
-    connection.execute(
-        entries.insert().values(
-            seq=seq, kind=entry.kind, subject=entry.subject, actor=entry.actor, at_us=to_us(entry.at), leaf=leaf
-        )
-    )
-    connection.execute(
-        nodes.insert(), [{"level": level, "index": place, "hash": value} for (level, place), value in appeared.items()]
-    )
-    root = merkle.root(seq, known | appeared)
-    connection.execute(heads.update().values(size=seq, root=root))
+    columns = {"kind": entry.kind, "subject": entry.subject, "actor": entry.actor, "at_us": to_us(entry.at)}
+    connection.execute(_ADD_ENTRY, {"seq": seq, **columns, "leaf": leaf})
+    connection.execute(_ADD_NODE, [{"level": at.level, "index": at.place, "hash": value} for at, value in appeared.items()])
+    connection.execute(_MOVE_HEAD, {"size": seq, "root": merkle.root(seq, known | appeared)})
     return seq
 
 
@@ -85,7 +86,7 @@ def tail(connection: sa.Connection, after: int, limit: int) -> list[Recorded]:
 
 def _locked_size(connection: sa.Connection) -> int:
     """Lock the head against other writers and return the size; make the head of a ledger that is still empty."""
-    size = connection.execute(sa.select(heads.c.size).with_for_update()).scalar_one_or_none()
+    size = connection.execute(_LOCK_HEAD).scalar_one_or_none()
     if size is not None:
         return size
     _must_be_empty(connection)
@@ -107,13 +108,18 @@ def hashes(connection: sa.Connection, wanted: Iterable[Node]) -> dict[Node, byte
     places = sorted(set(wanted))
     found: dict[Node, bytes] = {}
     for start in range(0, len(places), _TERMS):
-        which = sa.or_(
-            *(sa.and_(nodes.c.level == level, nodes.c.index == place) for level, place in places[start : start + _TERMS])
-        )
-        rows = connection.execute(sa.select(nodes.c.level, nodes.c.index, nodes.c.hash).where(which))
+        asked = places[start : start + _TERMS]
+        named = {f"{axis}{at}": value for at, node in enumerate(asked) for axis, value in zip("lp", node, strict=True)}
+        rows = connection.execute(_select_nodes(len(asked)), named)
         found |= {Node(level, place): value for level, place, value in rows}
     if missing := set(places) - found.keys():
-        raise LedgerBroken(
-            f"The ledger's tree lacks node {'/'.join(map(str, min(missing)))}.", help="Run `headgate ledger verify`."
-        )
+        level, place = min(missing)
+        raise LedgerBroken(f"The ledger's tree lacks node {level}/{place}.", help="Run `headgate ledger verify`.")
     return found
+
+
+@lru_cache(maxsize=_TERMS)
+def _select_nodes(count: int) -> sa.Select[Any, Any, Any]:
+    """Return the statement that looks up so many nodes."""
+    each = (sa.and_(nodes.c.level == sa.bindparam(f"l{at}"), nodes.c.index == sa.bindparam(f"p{at}")) for at in range(count))
+    return sa.select(nodes.c.level, nodes.c.index, nodes.c.hash).where(sa.or_(*each))
