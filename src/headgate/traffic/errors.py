@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.kernel.errors import Invalid, NotFound, Refused, Unavailable
+from headgate.kernel.errors import Invalid, NotFound, Refused, Stale, Unavailable
 
 
 class CannotRecord(Unavailable):
@@ -15,6 +15,12 @@ class LogUnavailable(Unavailable):
     """The exchange log's directory, or the database that holds its keys and counts, does not answer."""
 
     code = "traffic.log_unavailable"
+
+
+class SpoolUnreadable(LogUnavailable):
+    """A spool's file is damaged or locked; it is never taken for an empty one."""
+
+    code = "traffic.spool_unreadable"
 
 
 class NotUnderway(NotFound):
@@ -63,3 +69,9 @@ class MasterKeyUnusable(Unavailable):
     """The master key's file is missing, malformed, or readable by others."""
 
     code = "traffic.master_key_unusable"
+
+
+class CursorMoved(Stale):
+    """Another reader of the same name took these exchanges in the meantime; read again from the cursor."""
+
+    code = "traffic.cursor_moved"

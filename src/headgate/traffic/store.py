@@ -6,11 +6,13 @@ counts that gates read, and how far each reader of the log has come.
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from headgate.traffic.errors import LogUnavailable
 
@@ -72,5 +74,7 @@ def reaching(what: str) -> Generator[None]:
     """
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except IntegrityError:
+        raise  # an answer, and its asker knows what it means
+    except (DBAPIError, PoolTimeout, sqlite3.Error) as error:  # the last: SQLAlchemy wraps no error of a connection's set-up
         raise LogUnavailable(f"The database does not answer: {what} cannot be reached.", help="Try again shortly.") from error
