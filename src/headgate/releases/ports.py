@@ -1,0 +1,143 @@
+"""What releases need from outside: readings and facts of others, and a place to keep their own.
+
+Whoever implements ``Readings`` may raise any ``HeadgateError``: the gate or tripwire then says ERROR, the release is
+frozen, and nothing widens. Anything else that is raised is a defect and is not caught.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from headgate.kernel.digest import Json
+    from headgate.kernel.ids import DecisionId, EpochId, ReleaseId
+    from headgate.ledger.model import Entry
+    from headgate.releases.model.plan import Hazard, RateGate, RiseWire
+    from headgate.releases.model.reading import Exposure, GateReading, MonitorHealth, OpenIncidents, WireReading
+    from headgate.releases.model.record import DecisionRecord
+    from headgate.releases.model.release import Decision, Release
+
+
+class Readings(Protocol):
+    """What is known of the traffic, from the subjects that know it."""
+
+    def rate(self, gate: RateGate, epoch: EpochId, attempt: int, hazards: Mapping[str, Hazard], now: datetime) -> GateReading:
+        """Return what the labels of ``epoch`` say of a hazard's rate.
+
+        Args:
+            gate: What the plan asks; its ``alpha`` is for the stage as a whole.
+            epoch: Whose evidence to read.
+            attempt: How often the stage's evidence has begun afresh, from 1; spending alpha over attempts is the reader's.
+            hazards: The plan's hazards by name.
+            now: The present instant.
+
+        Returns:
+            A reading whose ``gate_id`` is ``gate.id`` and whose ``numbers`` hold ``k`` confirmed harms, ``n`` labels,
+            ``upper`` (the bound) and ``progress`` in [0, 1]; FAIL says that the harm is shown.
+        """
+        ...
+
+    def rise(self, wire: RiseWire, epoch: EpochId, now: datetime) -> WireReading:
+        """Return whether the rise detector of ``epoch`` has gone off, ever: an alarm does not un-ring."""
+        ...
+
+    def exposure(self, epochs: Sequence[EpochId], now: datetime) -> Exposure:
+        """Return who has had access under any of ``epochs``, each account and day counted once."""
+        ...
+
+    def incidents(self, release_id: ReleaseId, now: datetime) -> OpenIncidents:
+        """Return the open incidents that concern the release."""
+        ...
+
+    def monitor(self, now: datetime) -> MonitorHealth:
+        """Return whether what watches the traffic works."""
+        ...
+
+    def replay(self, kind: str, inputs: Json) -> GateReading | WireReading:
+        """Return what ``rate`` or ``rise`` (the ``kind``) said, from the inputs of that reading alone.
+
+        Raises:
+            Invalid: The inputs are not those of such a reading.
+        """
+        ...
+
+
+class ReleasesTx(Protocol):
+    """One transaction: everything in it happens, with its ledger entries, or nothing does."""
+
+    def get(self, release_id: ReleaseId) -> Release:
+        """Return a release.
+
+        Raises:
+            ReleaseNotFound: There is none.
+        """
+        ...
+
+    def under_way(self, model: str) -> Release | None:
+        """Return the model's release that has been opened and not withdrawn, if there is one."""
+        ...
+
+    def list(self) -> tuple[Release, ...]:
+        """Return every release, newest first."""
+        ...
+
+    def add(self, release: Release) -> None:
+        """Keep a new release.
+
+        Raises:
+            ModelTaken: It is under way, and another release of its model is too.
+        """
+        ...
+
+    def save(self, release: Release) -> Release:
+        """Keep a changed release and return it with its next ``revision``.
+
+        Raises:
+            ReleaseMoved: Its ``revision`` is no longer the stored one.
+            ModelTaken: It is under way, and another release of its model is too.
+        """
+        ...
+
+    def record(self, entry: Entry, record: DecisionRecord) -> int:
+        """Keep a decision with all that it was made from, append its ledger entry, and return the entry's sequence."""
+        ...
+
+    def decision(self, decision_id: DecisionId) -> DecisionRecord:
+        """Return a decision with all that it was made from.
+
+        Raises:
+            DecisionNotFound: There is none.
+        """
+        ...
+
+    def decisions(self, release_id: ReleaseId | None, limit: int) -> tuple[Decision, ...]:
+        """Return decisions, newest first, of one release or of all."""
+        ...
+
+    def lease(self, holder: str, *, now: datetime, until: datetime) -> bool:
+        """Take or renew the controller's lease; ``False`` when somebody else holds it at ``now``."""
+        ...
+
+
+class Releases(Protocol):
+    """Where releases are kept."""
+
+    def transaction(self) -> AbstractContextManager[ReleasesTx]:
+        """Begin a transaction that writes; leaving it without an exception commits it.
+
+        Raises:
+            ReleasesUnavailable: The store does not answer; nothing was changed.
+        """
+        ...
+
+    def snapshot(self) -> AbstractContextManager[ReleasesTx]:
+        """Begin a transaction that only reads, and never waits for one that writes.
+
+        Raises:
+            ReleasesUnavailable: The store does not answer.
+        """
+        ...

@@ -1,0 +1,163 @@
+"""Reading everything that a decision about a release rests on, at one instant.
+
+This is the one place where other subjects' code may fail under the controller. Whatever is raised becomes an ERROR of the
+gate or tripwire that was being read: the release is frozen, and nothing widens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from headgate.kernel.errors import HeadgateError
+from headgate.releases.decide import gates
+from headgate.releases.model.plan import (
+    ApprovalGate,
+    ExposureGate,
+    Gate,
+    IncidentsGate,
+    IncidentWire,
+    MonitorDownWire,
+    RateGate,
+    RiseWire,
+    SoakGate,
+    Tripwire,
+)
+from headgate.releases.model.reading import Assessment, Exposure, MonitorHealth, OpenIncidents, WireReading, WireStanding
+from headgate.releases.model.release import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from headgate.releases.model.plan import Stage
+    from headgate.releases.model.reading import GateReading
+    from headgate.releases.model.release import Release
+    from headgate.releases.ports import Readings
+
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+
+class Unread(str):
+    """Why something could not be read."""
+
+    __slots__ = ()
+
+
+class Assessor:
+    """Reads releases.
+
+    Args:
+        readings: Who knows the traffic.
+    """
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def assess(self, release: Release, *, now: datetime, to: int = 1) -> Assessment:
+        """Return everything read of ``release`` at ``now``; never raises for what a reader does.
+
+        Args:
+            release: As it stands.
+            now: The present instant.
+            to: For a cut release: how many stages somebody thinks of opening again. The gates are then those before them.
+        """
+        cut = release.state is State.CUT
+        gated = to - 1 if cut else release.stage
+        guarded = to if cut else release.stage
+        incidents = self._try("incidents", lambda: self._readings.incidents(release.id, now))
+        health = self._try("monitor", lambda: self._readings.monitor(now))
+        return Assessment(
+            stage=gated,
+            gates=self._gates(release, gated, incidents, now) if gated else (),
+            wires=(
+                self._monitor(health),
+                *(
+                    self._wire(release, stage, wire, incidents, health, now)
+                    for stage in release.plan.stages[:guarded]
+                    for wire in stage.stop
+                ),
+            )
+            if guarded
+            else (),
+            incidents=None if isinstance(incidents, Unread) else sum(incidents.counts.values()),
+        )
+
+    def exposure(self, release: Release, *, now: datetime) -> Exposure | None:
+        """Return who has had access under any stage of ``release``; ``None`` when that cannot be read."""
+        epochs = [epoch for rung in release.rungs for epoch in release.epochs(rung.stage)]
+        counted = self._try("exposure", lambda: self._readings.exposure(epochs, now))
+        return None if isinstance(counted, Unread) else counted
+
+    def _gates(self, release: Release, gated: int, incidents: OpenIncidents | Unread, now: datetime) -> tuple[GateReading, ...]:
+        stage = release.plan.stages[gated - 1]
+        own = [self._gate(release, stage, gate, incidents, now) for gate in stage.leave if not isinstance(gate, ApprovalGate)]
+        wanted = release.plan.stages[gated].needs_before if gated < len(release.plan.stages) else ()
+        return (*own, *(gates.precondition(condition, release.plan.stages[:gated]) for condition in wanted))
+
+    def _gate(self, release: Release, stage: Stage, gate: Gate, incidents: OpenIncidents | Unread, now: datetime) -> GateReading:
+        read = self._read_gate(release, stage, gate, incidents, now)
+        return gates.unreadable(gate.id, gate.kind, read) if isinstance(read, Unread) else read
+
+    def _read_gate(
+        self, release: Release, stage: Stage, gate: Gate, incidents: OpenIncidents | Unread, now: datetime
+    ) -> GateReading | Unread:
+        epoch = release.epoch(stage.name)
+        match gate:
+            case RateGate():
+                attempt = release.attempt(stage.name)
+                return self._try(gate.id, lambda: self._readings.rate(gate, epoch, attempt, release.plan.hazards, now))
+            case ExposureGate():
+                counted = self._try(gate.id, lambda: self._readings.exposure(release.epochs(stage.name), now))
+                return counted if isinstance(counted, Unread) else gates.exposure(gate, counted)
+            case SoakGate():
+                counted = self._try(gate.id, lambda: self._readings.exposure([epoch], now))
+                opened = next((rung.opened_at for rung in release.rungs if rung.stage == stage.name), release.since)
+                return counted if isinstance(counted, Unread) else gates.soak(gate, counted, opened_at=opened, now=now)
+            case IncidentsGate():
+                return incidents if isinstance(incidents, Unread) else gates.incidents(gate, incidents)
+            case ApprovalGate():
+                return Unread("approvals are computed from signatures")
+
+    def _wire(
+        self,
+        release: Release,
+        stage: Stage,
+        wire: Tripwire,
+        incidents: OpenIncidents | Unread,
+        health: MonitorHealth | Unread,
+        now: datetime,
+    ) -> WireStanding:
+        match wire:
+            case RiseWire():
+                read = self._try(wire.id, lambda: self._readings.rise(wire, release.epoch(stage.name), now))
+                reading = gates.unreadable_wire(read) if isinstance(read, Unread) else read
+                return WireStanding(stage.name, wire.id, wire.kind, wire.then if reading.tripped else None, reading)
+            case IncidentWire():
+                if isinstance(incidents, Unread):
+                    return WireStanding(stage.name, wire.id, wire.kind, None, gates.unreadable_wire(incidents))
+                return gates.incident_wire(stage.name, wire, incidents)
+            case MonitorDownWire():
+                if isinstance(health, Unread):
+                    return WireStanding(stage.name, wire.id, wire.kind, None, gates.unreadable_wire(health))
+                return gates.monitor_wire(stage.name, wire, health, now=now)
+
+    def _monitor(self, health: MonitorHealth | Unread) -> WireStanding:
+        if isinstance(health, Unread):
+            return WireStanding("", gates.MONITOR, gates.MONITOR, None, gates.unreadable_wire(health))
+        return gates.monitor(health)
+
+    def _try(self, what: str, read: Callable[[], _T]) -> _T | Unread:
+        try:
+            return read()
+        except HeadgateError as error:
+            _log.warning("releases.unreadable", what=what, code=error.code)
+            return Unread(error.message)
+        except Exception as error:  # noqa: BLE001 - a reader's defect must freeze one release, never stop the controller
+            _log.exception("releases.reader_failed", what=what)
+            return Unread(f"its reader failed ({type(error).__name__})")
+
+
+__all__ = ["Assessor", "Unread", "WireReading"]
