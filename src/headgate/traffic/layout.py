@@ -31,6 +31,9 @@ _WORKER = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SEGMENT = re.compile(r"(?P<spool>[a-z0-9-]+_[0-9A-Z]{26})\.(?P<first>\d{12})-(?P<last>\d{12})\.parquet")
 _SPOOL = re.compile(r"[a-z0-9-]+_[0-9A-Z]{26}\.sqlite")
 
+_GLOB = frozenset("*?[")
+"""What DuckDB would take for a pattern."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
@@ -75,6 +78,10 @@ class Layout:
         Raises:
             LogUnavailable: They cannot be made.
         """
+        if _GLOB & set(str(self.directory)):
+            raise LogUnavailable(
+                f"The exchange log cannot live in {self.directory}.", help="Choose a directory without any of * ? [ in its path."
+            )
         try:
             for folder in (self.directory, self.spools, self.segments):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)

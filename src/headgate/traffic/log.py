@@ -81,6 +81,8 @@ class ExchangeLog:
             ExchangeNotFound: None of that name is kept.
             LogUnavailable: A spool or segment cannot be read.
         """
+        if not exchange_id.isascii():
+            raise ExchangeNotFound("No exchange of that name is kept.")
         for spool in self._layout.spool_names():
             if (found := self._spools.find(spool, exchange_id)) is not None:
                 return found
@@ -206,7 +208,7 @@ class ExchangeLog:
         return [once[place] for place in sorted(once)][:limit]
 
     def _stored(self, exchange_ids: Sequence[ExchangeId]) -> dict[ExchangeId, StoredBodies]:
-        missing = set(exchange_ids)
+        missing = {exchange_id for exchange_id in exchange_ids if exchange_id.isascii()}
         stored: dict[ExchangeId, StoredBodies] = {}
         for spool in self._layout.spool_names():
             if not missing:

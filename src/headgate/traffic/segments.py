@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,10 +20,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headgate.kernel.clock import from_us
+from headgate.kernel.clock import to_us
 from headgate.traffic.errors import LogUnavailable
 from headgate.traffic.keys import sync_folder
-from headgate.traffic.rows import EXCHANGE, OPENED, exchange
+from headgate.traffic.rows import EXCHANGE, exchange
 from headgate.traffic.spool_reader import Condition, StoredBodies, where
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _INTEGERS = frozenset({"reserved_tokens", "http_status", "prompt_tokens", "compl
 _ROWS_A_GROUP = 1000
 _HEADER = b"headgate"
 _THREADS = 2
+_FILES_A_QUESTION = 16
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,13 +134,33 @@ class Segments:
         return [exchange(row, spool) for row in rows]
 
     def recent(self, conditions: Sequence[Condition], limit: int, *, since: datetime | None) -> list[Exchange]:
-        """Return the last sealed exchanges that meet the conditions, newest first, from segments not older than ``since``."""
+        """Return the last sealed exchanges that meet the conditions, newest first, from segments not older than ``since``.
+
+        Segments are asked a few at a time, the latest first, until no older one can hold a newer exchange.
+        """
         clause, parameters = where(conditions)
         query = f"SELECT {', '.join(EXCHANGE)}, filename FROM {{}}{clause} ORDER BY settled_us DESC LIMIT ?"  # noqa: S608 - own names
-        rows = self._ask(
-            lambda file: since is None or from_us(self.header(file).last_settled_us) >= since, query, [*parameters, limit]
-        )
-        return [exchange(row, _spool_of(row[-1])) for row in rows]
+        since_us = 0 if since is None else to_us(since)
+        latest_first = sorted(self._covering(since_us), key=lambda pair: pair[0], reverse=True)
+        found: list[Exchange] = []
+        for start in range(0, len(latest_first), _FILES_A_QUESTION):
+            some = latest_first[start : start + _FILES_A_QUESTION]
+            if len(found) == limit and to_us(found[-1].settled_at) >= some[0][0]:
+                break
+            names = {name for _, name in some}
+            rows = self._ask(lambda file, names=names: file.path.name in names, query, [*parameters, limit])
+            found += [exchange(row, _spool_of(row[-1])) for row in rows]
+            found = sorted(found, key=lambda exchange: exchange.settled_at, reverse=True)[:limit]
+        return found
+
+    def _covering(self, since_us: int) -> list[tuple[int, str]]:
+        """Return when the last exchange of each segment was settled, and the segment's name, from ``since_us`` on."""
+        covering: list[tuple[int, str]] = []
+        for file in self._layout.segment_files():
+            with suppress(FileNotFoundError):
+                if (last_settled_us := self.header(file).last_settled_us) >= since_us:
+                    covering.append((last_settled_us, file.path.name))
+        return covering
 
     def find(self, exchange_id: ExchangeId) -> Exchange | None:
         """Return an exchange if it is sealed."""
@@ -185,7 +207,7 @@ class Segments:
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
             if self._database is None:
-                self._database = duckdb.connect(":memory:", config={"threads": _THREADS})
+                self._database = duckdb.connect(":memory:", config={"threads": _THREADS, "autoinstall_known_extensions": False})
             return self._database.cursor()
 
 
@@ -193,7 +215,7 @@ def _spool_of(filename: str) -> str:
     return os.path.basename(filename).split(".", 1)[0]  # noqa: PTH119 - DuckDB gives text
 
 
-def _type(name: str) -> pa.DataType:
+def _type(name: str) -> Any:
     if name.endswith("_sealed"):
         return pa.binary()
     if name.endswith("_us") or name in _INTEGERS:
