@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from headgate.kernel.actor import Role
 from headgate.kernel.digest import digest_of
 from headgate.releases.model.scalars import (
+    Chance,
     Count,
     Flag,
     Mitigation,
@@ -379,8 +380,8 @@ class RateGate(Condition):
     kind: Literal["rate"] = "rate"
     hazard: Name
     of: Literal["traffic"] = "traffic"
-    below: Share
-    alpha: Share
+    below: Chance
+    alpha: Chance
     on_fail: Reaction | None = None
 
     @property
@@ -478,8 +479,8 @@ class RiseWire(Condition):
 
     kind: Literal["rise"] = "rise"
     hazard: Name
-    from_: Annotated[Share, Field(alias="from")]
-    to: Share
+    from_: Annotated[Chance, Field(alias="from")]
+    to: Chance
     false_alarm_every: Span
     look_every: Span = read_span("1h")
     then: Reaction
@@ -618,7 +619,7 @@ class Plan(Part):
     hazards: dict[Name, Hazard] = Field(default_factory=dict[str, Hazard])
     stages: tuple[Stage, ...]
     owner: Sentence | None = None
-    alpha: Share = 0.05
+    alpha: Chance = 0.05
     longest_stay: LongestStay = LongestStay()
 
     @property

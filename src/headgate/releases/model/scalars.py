@@ -22,6 +22,9 @@ from headgate.kernel.units import Rate, parse_count, parse_rate, parse_span
 MOST = 10**15
 """The largest count a plan may state; sums of many such still fit 64 bits."""
 
+LEAST_CHANCE = 1e-9
+"""The smallest rate that a gate may state: showing it already takes more than three thousand million labels."""
+
 
 class Everything(Enum):
     """Every exchange is drawn, not a sample."""
@@ -152,6 +155,22 @@ def read_share(value: Any) -> float:
     return float(value)
 
 
+def read_chance(value: Any) -> float:
+    """Read a rate or an error probability that a test is made for: strictly between 0 and 1, and not vanishing.
+
+    Raises:
+        PydanticCustomError: It is not one.
+    """
+    share = read_share(value)
+    if not LEAST_CHANCE <= share < 1:
+        raise _wrong(
+            "share",
+            f"no labels could ever decide this: {_shown(value)}",
+            f"write a number from {LEAST_CHANCE} up to, not including, 1",
+        )
+    return share
+
+
 def read_use(value: Any) -> float:
     """Read requests per seat per day, as a number or as a rate.
 
@@ -270,6 +289,13 @@ Share = Annotated[
     float,
     BeforeValidator(read_share),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": "A share: 1.0e-3."}),
+]
+Chance = Annotated[
+    float,
+    BeforeValidator(read_chance),
+    WithJsonSchema(
+        {"type": "number", "minimum": LEAST_CHANCE, "exclusiveMaximum": 1, "description": "A rate to be tested: 1.0e-3."}
+    ),
 ]
 PerSeatDay = Annotated[
     float,

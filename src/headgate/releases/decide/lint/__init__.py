@@ -1,0 +1,27 @@
+"""What a careful colleague would say of a plan before anything runs.
+
+Pure: the plan goes in, findings come out, nothing else is asked. A finding names a code of ``LINTS``, a place, a sentence with
+the numbers in it, and what would mend it. Only errors forbid carrying the plan out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.releases.decide.lint.controls import lint_controls
+from headgate.releases.decide.lint.irreversible import lint_irreversible
+from headgate.releases.decide.lint.ladder import lint_ladder
+from headgate.releases.decide.lint.power import lint_power
+from headgate.releases.decide.lint.references import lint_references
+from headgate.releases.model.findings import LINTS, Finding, Findings, Level, Lint
+
+if TYPE_CHECKING:
+    from headgate.releases.model.plan import Plan
+
+__all__ = ["LINTS", "Finding", "Findings", "Level", "Lint", "lint"]
+
+
+def lint(plan: Plan) -> list[Finding]:
+    """Return what is to be said of a plan; an empty list when nothing is."""
+    rules = (lint_references, lint_ladder, lint_controls, lint_power, lint_irreversible)
+    return [finding for rule in rules for finding in rule(plan)]
