@@ -101,6 +101,11 @@ class ReadPlan:
     plan: Plan | None
     findings: Findings
 
+    @property
+    def ok(self) -> bool:
+        """Return whether nothing found so far forbids carrying the plan out."""
+        return self.plan is not None and not self.findings.errors
+
 
 def load_plan(source: str | bytes, name: str) -> Plan | Findings:
     """Read a plan, or say everything that is the matter with its form.

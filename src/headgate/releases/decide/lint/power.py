@@ -159,27 +159,25 @@ def _dwell(stage: Stage, here: Path) -> Iterator[Finding]:
         return
     per_day = labels_per_day(stage)
     least = max((_least_days(gate, per_day) for gate in stage.leave), default=0.0)
+    if per_day is None:
+        return
     for position, wire in enumerate(stage.stop):
-        if (
-            not isinstance(wire, RiseWire)
-            or wire.from_ >= wire.to
-            or wire.false_alarm_every <= wire.look_every
-            or per_day is None
-        ):
+        if not isinstance(wire, RiseWire) or wire.from_ >= wire.to or wire.false_alarm_every <= wire.look_every:
+            continue
+        path = (*here, "stop", position, "rise")
+        if per_day <= 0:
+            said = f"`{wire.id}` never notices a rise: nothing is drawn for review"
+            yield finding("plan.short_dwell", path, said, "add watch: {sample: 400/week, reviewers: 2}")
             continue
         labels = alarm_labels(wire.from_, wire.to, wire.false_alarm_every / wire.look_every)
-        delay = math.inf if per_day <= 0 else labels / per_day + in_days(wire.look_every)
+        delay = labels / per_day + in_days(wire.look_every)
         if delay > least:
-            takes = (
-                "never notices" if math.isinf(delay) else f"takes about {number(delay)} days ({number(labels)} labels) to notice"
+            said = (
+                f"`{wire.id}` takes about {_lasting(delay)} ({number(labels)} labels) to notice a rise to {number(wire.to)};"
+                f" the stage may end after {_lasting(least)}"
             )
-            said = f"`{wire.id}` {takes} a rise to {number(wire.to)}; the stage may end after {number(least)} days"
-            fix = (
-                "draw more for review"
-                if math.isinf(delay)
-                else f"add - soak: {{active_days: {math.ceil(delay)}}}, or draw more for review"
-            )
-            yield finding("plan.short_dwell", (*here, "stop", position, "rise"), said, fix)
+            fix = f"add - soak: {{active_days: {math.ceil(delay)}}}, or draw more for review"
+            yield finding("plan.short_dwell", path, said, fix)
 
 
 def _least_days(gate: Gate, per_day: float | None) -> float:
