@@ -67,6 +67,22 @@ def admit(
     return _what(call, principal, *where, now=now, assumed_output_tokens=assumed_output_tokens)
 
 
+def still_admits(earlier: Admitted, call: Call, now: Admitted) -> Refusal | None:
+    """Return why an exchange that is under way goes beyond what would be admitted now, or ``None``.
+
+    Args:
+        earlier: What it was admitted under.
+        call: What it asked for.
+        now: What the same call would be admitted under.
+    """
+    more = sorted(set(now.stripped) - set(earlier.stripped))
+    if more:
+        return Refusal(_not_allowed(call, now.rule, more, now.allowed), more[0])
+    if now.output_cap is not None and (earlier.output_cap is None or now.output_cap < earlier.output_cap):
+        return Refusal(_too_long(earlier.output_cap or call.output_tokens or now.output_cap + 1, now.rule), "max_tokens")
+    return None
+
+
 def visible(principal: Principal, policy: ModelPolicy, *, surface: str) -> bool:
     """Return whether a listing shows this model to this principal: it may be used, now, on the surface."""
     rule = policy.rules.get(principal.cohort)
@@ -230,14 +246,7 @@ def _what(
     if rule.max_output_tokens is not None and (bound is None or bound > rule.max_output_tokens):
         if bound is not None:
             if not strips:
-                return Refusal(
-                    errors.OutputTooLong(
-                        f"The answer may be {bound:,} tokens long; this stage allows {rule.max_output_tokens:,}.",
-                        rule=f"stage {rule.stage}, what.max_output_tokens",
-                        help=f"Ask for at most {rule.max_output_tokens} tokens.",
-                    ),
-                    "max_tokens",
-                )
+                return Refusal(_too_long(bound, rule), "max_tokens")
             extra.append("max_output_tokens")
         cap = rule.max_output_tokens
     elif bound is None and any(meter.unit in _TOKEN_UNITS for meter in meters):
@@ -252,6 +261,14 @@ def _what(
         output_cap=cap,
         reserved_tokens=call.input_tokens + choices * (cap or bound or assumed_output_tokens),
         meters=meters,
+    )
+
+
+def _too_long(bound: int, rule: StageRule) -> HeadgateError:
+    return errors.OutputTooLong(
+        f"The answer may be {bound:,} tokens long; this stage allows fewer.",
+        rule=f"stage {rule.stage}, what.max_output_tokens",
+        help=f"Ask for at most {rule.max_output_tokens or 0:,} tokens.",
     )
 
 

@@ -394,7 +394,7 @@ class Settings:
         end_user_key: Secret under which end-user names are hashed before they are recorded.
         max_body_bytes: Largest request body, before and after decompression.
         max_in_flight: Most exchanges that one worker carries; more are told to come back.
-        body_idle_s: Longest silence of a client that is sending its body, in seconds.
+        body_s: Longest that a client may take to send its body, in seconds.
         send_idle_s: Longest that a client may leave an answer unread, in seconds.
         max_stale_s: Longest that a gated model is served while the system of record does not answer, in seconds.
         assumed_output_tokens: Bound set on an answer where tokens are limited and nobody named a bound.
@@ -411,7 +411,7 @@ class Settings:
     end_user_key: bytes = field(repr=False)
     max_body_bytes: int = 10 * 1024 * 1024
     max_in_flight: int = 2000
-    body_idle_s: float = 30.0
+    body_s: float = 30.0
     send_idle_s: float = 60.0
     max_stale_s: float = 60.0
     assumed_output_tokens: int = 4096

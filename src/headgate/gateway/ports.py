@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Collection, Mapping, Sequence
 
     from headgate.gateway.model import Change, PolicySnapshot, Principal, ScreenResult
     from headgate.kernel.ids import KeyId
@@ -88,7 +88,7 @@ class InputScreen(Protocol):
 class Recorder(Protocol):
     """The exchange log of this worker; ``headgate.traffic`` keeps it."""
 
-    async def admit(self, admission: Admission) -> None:
+    def admit(self, admission: Admission) -> Awaitable[None]:
         """Return once the admission is durable; nothing goes upstream before.
 
         Raises:
@@ -96,8 +96,8 @@ class Recorder(Protocol):
         """
         ...
 
-    async def settle(self, outcome: Outcome) -> None:
-        """Record how an admitted exchange ended.
+    def settle(self, outcome: Outcome) -> Awaitable[None]:
+        """Record how an admitted exchange ended; what is awaited is that it stands.
 
         Raises:
             Unavailable: It cannot be recorded; the admission is then settled as unknown by the steward.

@@ -1,0 +1,324 @@
+"""``Gateway``: what a worker serves under ``/v1``.
+
+Every path is known by name or refused by name. A surface that is known and not served here is refused after the key is
+checked, like any other denial; nothing is passed through unseen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import structlog
+
+from headgate.gateway import errors
+from headgate.gateway.http.asgi import ClientGone, answer, client_ip, key_text, read_json
+from headgate.gateway.http.relay import Relay
+from headgate.gateway.model import Refusal
+from headgate.gateway.service.door import Door
+from headgate.gateway.service.instants import ForwardClock
+from headgate.gateway.service.knowledge import Knowledge
+from headgate.gateway.service.quota import Quota
+from headgate.gateway.service.underway import Stop
+from headgate.gateway.upstream import Upstreams
+from headgate.gateway.wire import chat
+from headgate.gateway.wire.refusals import body_of, headers_of, status_of
+from headgate.kernel.errors import HeadgateError
+from headgate.kernel.ids import mint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
+    from headgate.gateway.model import ModelPolicy, Principal, Settings
+    from headgate.gateway.ports import Feed, InputScreen, Leases, Policies, Principals, Recorder
+    from headgate.kernel.clock import Clock
+
+_LOG = structlog.get_logger("headgate.gateway")
+_TICK_S = 0.1
+_ROOT = "/v1/"
+_CHAT = "chat/completions"
+_MODELS = "models"
+_KNOWN_SURFACES = {
+    "responses": "api.responses",
+    "messages": "api.messages",
+    "embeddings": "api.embeddings",
+    "completions": "api.completions",
+    "files": "api.files",
+    "uploads": "api.files",
+    "batches": "api.batches",
+    "fine_tuning": "api.fine_tuning",
+    "moderations": "api.moderations",
+    "chat": "api.chat",
+}
+"""Ways in that exist, by the first part of their path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How a worker is doing.
+
+    Attributes:
+        ready: Whether it should be sent requests: it has started, follows the ledger, and is not stopping.
+        in_flight: Requests being handled.
+        open: Exchanges under way.
+        admitted: Exchanges admitted since it started.
+        refused: Refusals since it started, by code.
+        endings: Settled exchanges since it started, by outcome.
+        unrecorded_endings: Endings that could not be recorded.
+        policy_seq: The ledger sequence that its policy reflects.
+        policy_age_s: Seconds since the system of record last answered.
+        stale: Whether gated models are refused because of that.
+    """
+
+    ready: bool
+    in_flight: int
+    open: int
+    admitted: int
+    refused: Mapping[str, int]
+    endings: Mapping[str, int]
+    unrecorded_endings: int
+    policy_seq: int
+    policy_age_s: float
+    stale: bool
+
+
+class Gateway:
+    """One worker's data plane, an ASGI application for ``/v1/*``.
+
+    ``start`` and ``stop`` belong to whoever runs the server; a request before ``start`` is told to come back.
+
+    Args:
+        settings: The worker's settings.
+        policies: Where the policy is read.
+        principals: Where keys are looked up.
+        feed: What tells of changes.
+        leases: Where limits are counted.
+        recorder: Where exchanges are recorded.
+        screen: The input screen; stages that ask for one are refused while there is none.
+        clock: Tells the time; the machine's own when absent.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        policies: Policies,
+        principals: Principals,
+        feed: Feed,
+        leases: Leases,
+        recorder: Recorder,
+        screen: InputScreen | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = ForwardClock(clock)
+        self._knowledge = Knowledge(policies, principals, feed, settings, self._clock)
+        self._quota = Quota(leases, self._clock)
+        self._upstreams = Upstreams()
+        self._door = Door(
+            knowledge=self._knowledge,
+            quota=self._quota,
+            recorder=recorder,
+            screen=screen,
+            settings=settings,
+            clock=self._clock,
+        )
+        self._in_flight = 0
+        self._empty = asyncio.Event()
+        self._refused: Counter[str] = Counter()
+        self._serving = False
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read the policy, follow the ledger, and serve.
+
+        Raises:
+            Unavailable: The system of record or the store of limits does not answer; nothing was started.
+        """
+        await self._quota.start(self._settings.worker)
+        await self._knowledge.start(self._door.changed)
+        self._ticking = asyncio.create_task(self._tick())
+        self._serving = True
+
+    async def stop(self, drain_s: float) -> None:
+        """Take no more requests, let open ones end, then end them.
+
+        Args:
+            drain_s: How long they may take to end by themselves, in seconds.
+        """
+        self._serving = False
+        await self._emptied(drain_s)
+        self._door.end_all(Stop.SHUT_DOWN)
+        await self._emptied(2.0)
+        if self._ticking is not None:
+            self._ticking.cancel()
+            await asyncio.wait([self._ticking])
+        await self._knowledge.stop()
+        await self._quota.stop()
+        await self._upstreams.close()
+
+    def stats(self) -> Stats:
+        """Return how this worker is doing."""
+        knowledge = self._knowledge
+        return Stats(
+            ready=self._serving and not knowledge.stale,
+            in_flight=self._in_flight,
+            open=self._door.open,
+            admitted=self._door.admitted,
+            refused=dict(self._refused),
+            endings=dict(self._door.endings),
+            unrecorded_endings=self._door.unrecorded_endings,
+            policy_seq=knowledge.snapshot.seq,
+            policy_age_s=knowledge.age_s,
+            stale=knowledge.stale,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+            return
+        self._in_flight += 1
+        try:
+            refusal = await self._handle(scope, receive, send)
+        except ClientGone:
+            return
+        except HeadgateError as error:
+            refusal = Refusal(error, getattr(error, "param", None))
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._empty.set()
+        if refusal is not None:
+            await self._refuse(refusal, send)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
+        if not self._serving:
+            return Refusal(errors.Stopping("This worker does not take requests now.", help="Try again."))
+        if self._in_flight > self._settings.max_in_flight:
+            return Refusal(
+                errors.Overloaded("This worker carries as much as it can.", rule="max_in_flight", help="Try again soon.")
+            )
+        path: str = scope["path"]
+        rest = path[len(_ROOT) :] if path.startswith(_ROOT) else ""
+        method: str = scope["method"]
+        first, _, name = rest.partition("/")
+        if rest == _CHAT:
+            return await self._chat(scope, receive, send) if method == "POST" else _wrong_method("POST")
+        if first == _MODELS and (name or rest == _MODELS):
+            # A model's name may hold a slash, written as one or escaped.
+            return await self._models(scope, send, unquote(name)) if method == "GET" else _wrong_method("GET")
+        return await self._unserved(scope, _KNOWN_SURFACES.get(first))
+
+    async def _unserved(self, scope: Scope, surface: str | None) -> Refusal:
+        if surface is None:
+            return Refusal(
+                errors.SurfaceUnknown(
+                    "There is no such path here.", rule="surface", help="Served: /v1/chat/completions and /v1/models."
+                )
+            )
+        principal = await self._door.identify(key_text(scope), client_ip(scope))
+        if isinstance(principal, Refusal):
+            return principal
+        return Refusal(
+            errors.SurfaceNotAdmitted(f"{surface} is not open here.", rule="surface", help="Use /v1/chat/completions.")
+        )
+
+    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
+        text = key_text(scope)
+        ip = client_ip(scope)
+        principal = await self._door.identify(text, ip)  # before the body is read: strangers send no megabytes
+        if isinstance(principal, Refusal):
+            return principal
+        body = await read_json(scope, receive, most_bytes=self._settings.max_body_bytes, within_s=self._settings.body_s)
+        request = chat.compile_chat(body, client_ip=ip, end_user_key=self._settings.end_user_key)
+        underway = await self._door.admit(text, request, body)
+        if isinstance(underway, Refusal):
+            return underway
+        relay = Relay(
+            door=self._door,
+            upstreams=self._upstreams,
+            underway=underway,
+            request=request,
+            scope=scope,
+            send=send,
+            settings=self._settings,
+            clock=self._clock,
+        )
+        await relay.run(receive, chat.PATH)
+        return None
+
+    async def _models(self, scope: Scope, send: Send, name: str) -> Refusal | None:
+        principal = await self._door.identify(key_text(scope), client_ip(scope))
+        if isinstance(principal, Refusal):
+            return principal
+        models = self._door.models(principal, surface=chat.SURFACE)
+        if name:
+            model = next((model for model in models if model.model == name), None)
+            if model is None:
+                return Refusal(
+                    errors.ModelNotFound(
+                        f"The model {name[:100]!r} does not exist or you do not have access to it.",
+                        rule="model",
+                        help="GET /v1/models lists the models that this key may use.",
+                    ),
+                    "model",
+                )
+            await self._say(send, _listed(model, principal))
+        else:
+            await self._say(send, {"object": "list", "data": [_listed(model, principal) for model in models]})
+        return None
+
+    async def _say(self, send: Send, value: Mapping[str, object]) -> None:
+        headers: Headers = [(b"content-type", b"application/json"), (b"x-request-id", self._request_id())]
+        await answer(send, 200, headers, json.dumps(value, separators=(",", ":")).encode())
+
+    async def _refuse(self, refusal: Refusal, send: Send) -> None:
+        self._refused[refusal.error.code] += 1
+        headers = [*headers_of(refusal), (b"x-request-id", self._request_id())]
+        if isinstance(refusal.error, errors.MethodNotAllowed) and refusal.param is not None:
+            headers.append((b"allow", refusal.param.encode()))
+        await answer(send, status_of(refusal.error), headers, body_of(refusal, self._settings))
+
+    def _request_id(self) -> bytes:
+        return mint("req", at=self._clock.now()).encode()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._door.tick()
+
+    async def _emptied(self, within_s: float) -> None:
+        self._empty.clear()
+        if self._in_flight:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), within_s)
+
+
+def _listed(policy: ModelPolicy, principal: Principal) -> dict[str, object]:
+    rule = policy.rules[principal.cohort]
+    return {
+        "id": policy.model,
+        "object": "model",
+        "created": int(policy.created.timestamp()),
+        "owned_by": "headgate",
+        "headgate": {
+            "release": policy.release_id,
+            "stage": rule.stage,
+            "surfaces": sorted(rule.surfaces),
+            "capabilities": sorted(rule.capabilities),
+            "max_output_tokens": rule.max_output_tokens,
+            "max_turns": rule.max_turns,
+        },
+    }
+
+
+def _wrong_method(allowed: str) -> Refusal:
+    return Refusal(errors.MethodNotAllowed("This path takes another method.", rule="method", help=f"Use {allowed}."), allowed)

@@ -1,0 +1,365 @@
+"""The one door: everything that is admitted, by whatever surface, is admitted, watched and settled here.
+
+An exchange passes the decision, reserves its limits, passes the input screen and is recorded, in that order; only then may a
+byte go upstream. While it is under way it is decided again whenever the ledger reports a change that touches it, and every
+second, because instants pass too. It is settled once, however it ends.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from headgate.gateway import errors
+from headgate.gateway.decide import admit, may_list, still_admits, visible
+from headgate.gateway.model import Admitted, Refusal
+from headgate.gateway.service.underway import Underway
+from headgate.kernel.errors import HeadgateError, Unavailable
+from headgate.kernel.ids import ExchangeId, mint
+from headgate.traffic.model import Admission, Outcome, OutcomeStatus, Screened
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from headgate.gateway.model import Call, Change, ModelPolicy, Principal, Settings
+    from headgate.gateway.ports import InputScreen, Recorder
+    from headgate.gateway.service.instants import ForwardClock
+    from headgate.gateway.service.knowledge import Knowledge
+    from headgate.gateway.service.quota import Quota, Standing
+    from headgate.gateway.service.underway import Stop
+    from headgate.kernel.ids import KeyId
+
+_REVIEW_S = 1.0
+
+
+class Request(Protocol):
+    """What every surface compiles its body into."""
+
+    @property
+    def call(self) -> Call:
+        """What is asked for."""
+        ...
+
+    def texts(self) -> list[str]:
+        """Return what a screen must read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an exchange ended.
+
+    Attributes:
+        status: How.
+        http_status: The status that the caller was sent, if any.
+        prompt_tokens: As the upstream counted, if it did.
+        completion_tokens: As the upstream counted, if it did.
+        spent_nothing: Whether it is known that no token was spent.
+        answer: What was passed on, as far as it is kept.
+        detail: For an operator.
+    """
+
+    status: OutcomeStatus
+    http_status: int | None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    spent_nothing: bool = False
+    answer: bytes = b""
+    detail: str | None = None
+
+
+class Door:
+    """Admits, watches, settles.
+
+    Args:
+        knowledge: What is known.
+        quota: What may be spent.
+        recorder: Where exchanges are recorded.
+        screen: The input screen; where a stage asks for one and there is none, the stage refuses.
+        settings: The worker's settings.
+        clock: Tells the time.
+    """
+
+    def __init__(
+        self,
+        *,
+        knowledge: Knowledge,
+        quota: Quota,
+        recorder: Recorder,
+        screen: InputScreen | None,
+        settings: Settings,
+        clock: ForwardClock,
+    ) -> None:
+        self._knowledge = knowledge
+        self._quota = quota
+        self._recorder = recorder
+        self._screen = screen
+        self._settings = settings
+        self._clock = clock
+        self._open: dict[ExchangeId, Underway] = {}
+        self._reviewed_s = clock.monotonic()
+        self._kept_s = clock.monotonic()
+        self.admitted = 0
+        self.unrecorded_endings = 0
+        self.endings: Counter[str] = Counter()
+
+    @property
+    def open(self) -> int:
+        """How many exchanges are under way."""
+        return len(self._open)
+
+    async def identify(self, key_text: str, client_ip: str | None) -> Principal | Refusal:
+        """Return who is calling, or why they are turned away before they are heard.
+
+        Raises:
+            Unauthenticated: The key is not one.
+            Unavailable: It cannot be looked up.
+        """
+        principal = await self._knowledge.principal(key_text)
+        return may_list(principal, client_ip=client_ip, now=self._clock.now()) or principal
+
+    def models(self, principal: Principal, *, surface: str) -> list[ModelPolicy]:
+        """Return the models that a principal may use, by name. A gated model is not shown while it cannot be served."""
+        stale = self._knowledge.stale
+        return [
+            policy
+            for _, policy in sorted(self._knowledge.snapshot.models.items())
+            if visible(principal, policy, surface=surface) and not (policy.gated and stale)
+        ]
+
+    async def admit(self, key_text: str, request: Request, body: bytes) -> Underway | Refusal:
+        """Take a request through the door.
+
+        Args:
+            key_text: The caller's key.
+            request: The request, compiled.
+            body: The request as the client sent it, for the record.
+
+        Returns:
+            The exchange, recorded and ready to be forwarded; or why it is not.
+
+        Raises:
+            Unauthenticated: The key is not one.
+            Unavailable: The key cannot be looked up.
+        """
+        generation = self._knowledge.generation
+        decision = await self._decide(key_text, request.call)
+        if isinstance(decision, Refusal):
+            return decision
+        at = self._clock.now()
+        exchange_id = ExchangeId(mint("ex", at=at))
+        reservation = await self._quota.reserve(decision.meters, tokens=decision.reserved_tokens, exchange_id=exchange_id)
+        if isinstance(reservation, Refusal):
+            return reservation
+        try:
+            screened = self._screened(decision, request)
+            while not isinstance(screened, Refusal) and generation != self._knowledge.generation:
+                generation = self._knowledge.generation
+                again = await self._decide(key_text, request.call)
+                if isinstance(again, Refusal):
+                    screened = again
+                else:
+                    decision = again
+        except BaseException:
+            self._quota.settle(reservation, tokens=0, admitted=False)
+            raise
+        if isinstance(screened, Refusal):
+            self._quota.settle(reservation, tokens=0, admitted=False)
+            return screened
+        underway = Underway(exchange_id, request.call, decision, reservation, screened, at, self._clock.monotonic())
+        # Open from here on: a change that the feed reports while the admission is being written reaches it.
+        self._open[exchange_id] = underway
+        refusal = await self._record(underway, body)
+        if refusal is not None:
+            return refusal
+        if underway.revoked is not None:
+            await self.settle(
+                underway, Ending(OutcomeStatus.CUT, None, spent_nothing=True, detail="revoked before it was forwarded")
+            )
+            return underway.revoked
+        self.admitted += 1
+        return underway
+
+    async def settle(self, underway: Underway, ending: Ending) -> None:
+        """Settle an exchange, once; settling again is harmless.
+
+        What the upstream counted is charged; what nobody counted is charged as reserved, whatever was relayed.
+        """
+        if self._open.pop(underway.exchange_id, None) is None:
+            return
+        counted = ending.prompt_tokens is not None and ending.completion_tokens is not None
+        if counted:
+            charged = (ending.prompt_tokens or 0) + (ending.completion_tokens or 0)
+        else:
+            charged = 0 if ending.spent_nothing else max(underway.admitted.reserved_tokens, underway.relayed_frames)
+        self._quota.settle(underway.reservation, tokens=charged)
+        self.endings[ending.status.value] += 1
+        outcome = Outcome(
+            exchange_id=underway.exchange_id,
+            at=self._clock.now(),
+            status=ending.status,
+            http_status=ending.http_status,
+            prompt_tokens=ending.prompt_tokens,
+            completion_tokens=ending.completion_tokens,
+            charged_tokens=charged,
+            usage_exact=counted,
+            duration_ms=(self._clock.monotonic() - underway.started_s) * 1000,
+            screened=underway.screened,
+            response_body=ending.answer,
+            detail=ending.detail,
+        )
+        try:
+            await self._recorder.settle(outcome)
+        except HeadgateError:
+            self.unrecorded_endings += 1  # the admission stands; the steward settles it as unknown, at full charge
+
+    async def changed(self, change: Change) -> None:
+        """Decide again about every open exchange that a change may touch."""
+        touched = [
+            underway for underway in self._open.values() if change.touches_policy or change.touches(underway.admitted.principal)
+        ]
+        if not touched:
+            return
+        keys = {underway.admitted.principal.key_id for underway in touched if change.touches(underway.admitted.principal)}
+        try:
+            refreshed = await self._knowledge.refreshed(keys)
+        except HeadgateError:
+            # What is known to have changed and cannot be read is not served on the strength of what it was.
+            for underway in touched:
+                if underway.admitted.principal.key_id in keys:
+                    underway.revoke(_stale())
+            return
+        for underway in touched:
+            key_id = underway.admitted.principal.key_id
+            if key_id in keys and key_id not in refreshed:
+                underway.revoke(Refusal(errors.KeyRevoked("This key is gone.", rule="key state")))
+            else:
+                self._review(underway, refreshed, self._clock.now())
+
+    def end_all(self, stop: Stop) -> None:
+        """Stop every open exchange."""
+        for underway in list(self._open.values()):
+            underway.end(stop)
+
+    def tick(self) -> None:
+        """Enforce what passes with time: deadlines, end dates, staleness, the places that exchanges hold."""
+        now_s = self._clock.monotonic()
+        stale = self._knowledge.stale
+        review = now_s - self._reviewed_s >= _REVIEW_S
+        for underway in list(self._open.values()):
+            underway.expire(now_s)
+            if stale and underway.admitted.policy.gated:
+                underway.revoke(_stale())
+            elif review:
+                self._review(underway, {}, self._clock.now())
+        keep = now_s - self._kept_s >= self._settings.slot_ttl_s / 3
+        if review:
+            self._reviewed_s = now_s
+            if keep:
+                self._kept_s = now_s
+            self._quota.tick(keep_slots=keep)
+
+    def _review(self, underway: Underway, refreshed: Mapping[KeyId, Principal], now: datetime) -> None:
+        principal = refreshed.get(underway.admitted.principal.key_id, underway.admitted.principal)
+        underway.principal_is(principal)
+        decision = admit(
+            underway.call,
+            principal,
+            self._knowledge.policy(underway.call.model),
+            now=now,
+            assumed_output_tokens=self._settings.assumed_output_tokens,
+        )
+        refusal = decision if isinstance(decision, Refusal) else still_admits(underway.admitted, underway.call, decision)
+        if refusal is not None:
+            underway.revoke(refusal)
+
+    async def _decide(self, key_text: str, call: Call) -> Admitted | Refusal:
+        principal = await self._knowledge.principal(key_text)
+        policy = self._knowledge.policy(call.model)
+        decision = admit(
+            call, principal, policy, now=self._clock.now(), assumed_output_tokens=self._settings.assumed_output_tokens
+        )
+        if isinstance(decision, Admitted) and decision.policy.gated and self._knowledge.stale:
+            return _stale()
+        return decision
+
+    def _screened(self, decision: Admitted, request: Request) -> Screened | Refusal:
+        if not decision.rule.input_screen:
+            return Screened.NOT_ASKED
+        if self._screen is None:
+            return _unscreened()
+        try:
+            result = self._screen.check(request.texts())
+        except Unavailable:
+            return _unscreened()
+        if result.blocked:
+            return Refusal(
+                errors.InputBlocked(
+                    result.why or "The input screen matched a rule.",
+                    rule=result.rule_id or "input screen",
+                    help="If this was meant well, say so: somebody will read it.",
+                    link=self._settings.appeal_url,
+                ),
+                "messages",
+            )
+        return Screened.PASSED
+
+    async def _record(self, underway: Underway, body: bytes) -> Refusal | None:
+        admitted = underway.admitted
+        principal = admitted.principal
+        admission = Admission(
+            exchange_id=underway.exchange_id,
+            at=underway.at,
+            worker=self._settings.worker,
+            release_id=admitted.policy.release_id,
+            version_digest=admitted.policy.version_digest,
+            stage=admitted.rule.stage,
+            epoch=admitted.rule.epoch,
+            account_id=principal.account_id,
+            grant_id=principal.grant_id,
+            key_id=principal.key_id,
+            organisation_id=principal.organisation_id,
+            surface=underway.call.surface,
+            model=underway.call.model,
+            stream=underway.call.stream,
+            capabilities=tuple(sorted(underway.call.capabilities)),
+            stripped=admitted.stripped,
+            end_user=underway.call.end_user,
+            reserved_tokens=admitted.reserved_tokens,
+            request_body=body,
+        )
+        try:
+            await self._recorder.admit(admission)
+        except BaseException as error:
+            del self._open[underway.exchange_id]
+            self._quota.settle(underway.reservation, tokens=0, admitted=False)
+            if isinstance(error, HeadgateError):
+                return Refusal(
+                    errors.CannotRecord(
+                        "This request cannot be recorded now, so it is not served.", rule="every exchange is recorded"
+                    )
+                )
+            raise
+        return None
+
+    def standing(self, underway: Underway) -> Sequence[Standing]:
+        """Return how the limits of an exchange stand."""
+        return self._quota.standing(underway.reservation)
+
+
+def _stale() -> Refusal:
+    return Refusal(
+        errors.PolicyStale(
+            "The record of who may use this model has not answered for too long, so it is not served.",
+            rule="max_stale",
+            help="Try again soon.",
+        )
+    )
+
+
+def _unscreened() -> Refusal:
+    return Refusal(
+        errors.ScreenUnavailable("The input screen cannot tell now, so the request is not served.", rule="input screen")
+    )
