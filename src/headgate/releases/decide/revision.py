@@ -14,14 +14,31 @@ from typing import TYPE_CHECKING
 from headgate.releases.decide.diff import Axis, Effect, diff
 from headgate.releases.errors import PlanMovesOpenStage, PlanWidensOpenStage
 from headgate.releases.model.plan import RateGate, RiseWire
-from headgate.releases.model.release import Rung, State
+from headgate.releases.model.release import Release, Rung, State
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.kernel.actor import Actor
+    from headgate.kernel.ids import ReleaseId
     from headgate.releases.model.plan import Plan, Stage
-    from headgate.releases.model.release import Release
+
+
+def unborn(release_id: ReleaseId, plan: Plan, *, by: Actor, now: datetime, replaces: ReleaseId | None) -> Release:
+    """Return the draft that the first application of ``plan`` is decided on."""
+    return Release(
+        id=release_id,
+        plan=plan,
+        plan_revision=0,
+        author=by.id,
+        state=State.DRAFT,
+        stage=0,
+        reached=0,
+        since=now,
+        stage_since=now,
+        created_at=now,
+        replaces=replaces,
+    )
 
 
 def revise(release: Release, plan: Plan, *, by: Actor, now: datetime) -> tuple[str, Release]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headgate.kernel.actor import Actor
     from headgate.releases.model.command import Command
     from headgate.releases.model.reading import Assessment
@@ -33,12 +35,14 @@ class DecisionRecord:
         decision: What was decided.
         command: What was asked for.
         actor: Who asked, with the permissions they had.
-        before: The release as it was; ``None`` for the decision that brought it into being.
+        before: The release as it was; for the decision that brought it into being, a draft without a plan revision.
         assessment: What was read of it.
+        ledger: The body of its ledger entry, when it was read back from where it is kept.
     """
 
     decision: Decision
     command: Command
     actor: Actor
-    before: Release | None
+    before: Release
     assessment: Assessment
+    ledger: Mapping[str, Any] | None = None

@@ -1,6 +1,7 @@
 """The use cases of plans and releases: load, read, decide, save and record in one transaction."""
 
-from headgate.releases.service.control import Controller, Tick
+from headgate.releases.service.control import CONTROLLER, Controller, Tick
+from headgate.releases.service.explaining import Explainer, Explanation
 from headgate.releases.service.releases import ReleaseService, Stopped
 
-__all__ = ["Controller", "ReleaseService", "Stopped", "Tick"]
+__all__ = ["CONTROLLER", "Controller", "Explainer", "Explanation", "ReleaseService", "Stopped", "Tick"]

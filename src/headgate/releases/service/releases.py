@@ -15,13 +15,14 @@ from headgate.kernel.ids import DecisionId, ReleaseId, mint
 from headgate.ledger.model import Entry
 from headgate.releases.decide import approvals, signing
 from headgate.releases.decide.policy import cohort_seats, policy_of
+from headgate.releases.decide.revision import unborn
 from headgate.releases.decide.states import decide
 from headgate.releases.decide.status import Status, status_of
 from headgate.releases.errors import ModelTaken, NoSuchStage, PlanMoved, ReleaseMoved, ReleaseNotFound
 from headgate.releases.model import command as ask
 from headgate.releases.model.reading import Assessment
 from headgate.releases.model.record import DecisionRecord, Moved
-from headgate.releases.model.release import LIVE_STATES, Kind, Release, SignedFor, State
+from headgate.releases.model.release import LIVE_STATES, Kind, SignedFor, State
 from headgate.releases.service.assessing import Assessor
 from headgate.releases.wire.canonical import plan_digest
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from headgate.releases.model.command import Command
     from headgate.releases.model.plan import Plan
     from headgate.releases.model.policy import ReleasePolicy
-    from headgate.releases.model.release import Decision, Material
+    from headgate.releases.model.release import Decision, Material, Release
     from headgate.releases.ports import Readings, Releases, ReleasesTx
 
 UNREAD = Assessment(stage=0, gates=(), wires=(), incidents=None)
@@ -189,37 +190,15 @@ class ReleaseService:
                     f"{old.id} releases another version of {old.model}.", help="Apply with --replace, or withdraw it first."
                 )
             by.must(Permission.WITHDRAW)
-        release = Release(
-            id=ReleaseId(self._mint("rel", now)),
-            plan=plan,
-            plan_revision=1,
-            author=by.id,
-            state=State.DRAFT,
-            stage=0,
-            reached=0,
-            since=now,
-            stage_since=now,
-            created_at=now,
-            replaces=old.id if old is not None and replace_old else None,
-        )
-        tx.add(release)
-        decision = self._applied(release, by, now)
-        record = DecisionRecord(decision, ask.Apply(plan), by, None, UNREAD)
-        tx.record(self._entry(Moved(release, decision)), record)
+        replaces = old.id if old is not None and replace_old else None
+        draft_of = unborn(ReleaseId(self._mint("rel", now)), plan, by=by, now=now, replaces=replaces)
+        command = ask.Apply(plan)
+        moved = decide(draft_of, command, by=by, assessment=UNREAD, now=now, decision_id=self._decision_id(now))
+        tx.add(moved.release)
+        tx.record(self._entry(moved), DecisionRecord(moved.decision, command, by, draft_of, UNREAD))
         if draft:
-            return release, decision
-        return self._move(tx, release, ask.Open() if at is None else ask.Schedule(at), by, UNREAD, now)
-
-    def _applied(self, release: Release, by: Actor, now: datetime) -> Decision:
-        moved = decide(
-            replace(release, plan_revision=0),
-            ask.Apply(release.plan),
-            by=by,
-            assessment=UNREAD,
-            now=now,
-            decision_id=DecisionId(self._mint("dec", now)),
-        )
-        return moved.decision
+            return moved.release, moved.decision
+        return self._move(tx, moved.release, ask.Open() if at is None else ask.Schedule(at), by, UNREAD, now)
 
     # Releases: narrower.
 
@@ -538,7 +517,7 @@ class ReleaseService:
     def _move(
         self, tx: ReleasesTx, release: Release, command: Command, by: Actor, assessment: Assessment, now: datetime
     ) -> tuple[Release, Decision]:
-        moved = decide(release, command, by=by, assessment=assessment, now=now, decision_id=DecisionId(self._mint("dec", now)))
+        moved = decide(release, command, by=by, assessment=assessment, now=now, decision_id=self._decision_id(now))
         opens = moved.decision.kind is Kind.OPEN
         if opens and release.replaces is not None:
             self._replace(tx, release, by, now)
@@ -577,6 +556,9 @@ class ReleaseService:
                 "readings": decision.readings_digest,
             },
         )
+
+    def _decision_id(self, now: datetime) -> DecisionId:
+        return DecisionId(self._mint("dec", now))
 
     def _mint(self, prefix: str, now: datetime) -> str:
         return mint(prefix, at=now, entropy=self._entropy() if self._entropy else None)
