@@ -83,7 +83,7 @@ def diff_files(old: PlanFile, new: PlanFile, *, as_json: AsJson = False) -> None
         return
     console = _out()
     for line in render_changes(changes):
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 def print_schema() -> None:

@@ -13,15 +13,29 @@ from headgate.releases.decide.lint.irreversible import lint_irreversible
 from headgate.releases.decide.lint.ladder import lint_ladder
 from headgate.releases.decide.lint.power import lint_power
 from headgate.releases.decide.lint.references import lint_references
-from headgate.releases.model.findings import LINTS, Finding, Findings, Level, Lint
+from headgate.releases.model.findings import DECIDING, LINTS, READING, Finding, Findings, Level, Lint
 
 if TYPE_CHECKING:
     from headgate.releases.model.plan import Plan
 
-__all__ = ["LINTS", "Finding", "Findings", "Level", "Lint", "lint"]
+__all__ = ["LINTS", "Finding", "Findings", "Level", "Lint", "lint", "lints_markdown"]
 
 
 def lint(plan: Plan) -> list[Finding]:
     """Return what is to be said of a plan; an empty list when nothing is."""
     rules = (lint_references, lint_ladder, lint_controls, lint_power, lint_irreversible)
     return [finding for rule in rules for finding in rule(plan)]
+
+
+def lints_markdown() -> str:
+    """Return the table of everything that may be said of a plan, for the generated documents."""
+    lines = [
+        "# Lint",
+        "",
+        "What `headgate plan lint` may say of a plan. An error forbids carrying the plan out; a warning is what a careful",
+        "planner would change; a note is something to know. Codes never change their meaning.",
+    ]
+    for title, table in (("Reading the text", READING), ("Reading the plan", DECIDING)):
+        lines += ["", f"## {title}", "", "| code | weight | what it says |", "|---|---|---|"]
+        lines += [f"| `{code}` | {said.level.value} | {said.sentence} |" for code, said in table.items()]
+    return "\n".join(lines) + "\n"

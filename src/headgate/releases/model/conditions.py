@@ -1,0 +1,257 @@
+"""Gates and tripwires: what must be shown before a stage is left, and what stops it at once.
+
+A condition is a structure with a meaning, never an expression; its digest names exactly what it asks.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from headgate.kernel.actor import Role
+from headgate.kernel.digest import digest_of
+from headgate.releases.model.scalars import Chance, Count, Flag, Name, Positive, Span, read_span
+from headgate.releases.model.words import Reaction, Severity, Waivable
+
+
+class Part(BaseModel):
+    """A frozen, closed piece of a plan."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, arbitrary_types_allowed=True
+    )
+
+    def canonical(self) -> dict[str, Any]:
+        """Return this part as JSON with every default spelled out; reading it again gives an equal part."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Condition(Part):
+    """A gate or a tripwire."""
+
+    @property
+    def spec_digest(self) -> str:
+        """Return the digest of what it asks; evidence recorded for one spec says nothing of another."""
+        return digest_of(self.canonical())
+
+
+class ExposureGate(Condition):
+    """Enough of the world has met the model on this stage.
+
+    Attributes:
+        accounts: Accounts with at least one completed exchange.
+        organisations: Organisations with at least one completed exchange.
+        exchanges: Completed exchanges.
+    """
+
+    kind: Literal["exposure"] = "exposure"
+    accounts: Positive | None = None
+    organisations: Positive | None = None
+    exchanges: Positive | None = None
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+
+class SoakGate(Condition):
+    """Enough days with use have passed.
+
+    Attributes:
+        active_days: Days, in UTC, with at least one completed exchange.
+        at_most: How long the stage may take to collect them.
+    """
+
+    kind: Literal["soak"] = "soak"
+    active_days: Positive
+    at_most: Span | None = None
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+
+class RateGate(Condition):
+    """A hazard's rate is shown to lie below a bound.
+
+    Attributes:
+        hazard: Which hazard.
+        of: Of what: exchanges served.
+        below: The bound.
+        alpha: The chance of passing although the rate is not below it.
+        on_fail: What to do when the rate is shown to lie above; ``Plan.on_fail`` gives the default.
+    """
+
+    kind: Literal["rate"] = "rate"
+    hazard: Name
+    of: Literal["traffic"] = "traffic"
+    below: Chance
+    alpha: Chance
+    on_fail: Reaction | None = None
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return f"{self.kind}.{self.hazard}"
+
+
+class OpenAtMost(Part):
+    """How many incidents of each severity may be open; a severity left out is not counted, except critical.
+
+    Attributes:
+        critical: None, unless the plan says otherwise.
+        high: Any number, unless the plan says otherwise.
+        medium: As high.
+        low: As high.
+    """
+
+    critical: Count = 0
+    high: Count | None = None
+    medium: Count | None = None
+    low: Count | None = None
+
+    def of(self, severity: Severity) -> int | None:
+        """Return the most that may be open; ``None`` where any number may."""
+        match severity:
+            case Severity.CRITICAL:
+                return self.critical
+            case Severity.HIGH:
+                return self.high
+            case Severity.MEDIUM:
+                return self.medium
+            case Severity.LOW:
+                return self.low
+
+
+class IncidentsGate(Condition):
+    """Few enough incidents are open.
+
+    Attributes:
+        open_at_most: How many of each severity.
+    """
+
+    kind: Literal["incidents"] = "incidents"
+    open_at_most: OpenAtMost = OpenAtMost()
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+
+class ApprovalGate(Condition):
+    """Named people say yes.
+
+    Attributes:
+        roles: The roles that sign.
+        distinct: Whether each signature is another person's.
+        not_author: Whether the author of the plan may not sign.
+        quorum: How many signatures; every role signs when it is left out.
+    """
+
+    kind: Literal["approval"] = "approval"
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    distinct: Flag = True
+    not_author: Flag = True
+    quorum: Positive | None = None
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+    @property
+    def signatures(self) -> int:
+        """Return how many signatures it takes."""
+        return len(self.roles) if self.quorum is None else self.quorum
+
+
+Gate: TypeAlias = Annotated[ExposureGate | SoakGate | RateGate | IncidentsGate | ApprovalGate, Field(discriminator="kind")]
+"""One condition for leaving a stage."""
+
+
+class RiseWire(Condition):
+    """A hazard's rate has risen.
+
+    Attributes:
+        hazard: Which hazard.
+        from_: The rate that is tolerated.
+        to: The rate that the wire is sharpest at.
+        false_alarm_every: How long it runs without a rise before a false alarm, on average, at least.
+        look_every: How often it looks.
+        then: What happens.
+    """
+
+    kind: Literal["rise"] = "rise"
+    hazard: Name
+    from_: Annotated[Chance, Field(alias="from")]
+    to: Chance
+    false_alarm_every: Span
+    look_every: Span = read_span("1h")
+    then: Reaction
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return f"{self.kind}.{self.hazard}.{self.then.value}"
+
+
+class IncidentWire(Condition):
+    """An incident of this severity or a worse one is opened.
+
+    Attributes:
+        severity: The least severity that trips it.
+        then: What happens.
+    """
+
+    kind: Literal["incident"] = "incident"
+    severity: Severity
+    then: Reaction
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return f"{self.kind}.{self.severity.value}"
+
+
+class MonitorDownWire(Condition):
+    """A monitor has been silent.
+
+    Attributes:
+        for_: How long.
+        then: What happens at once.
+        narrow_after: How long the silence lasts before the release steps down a stage.
+    """
+
+    kind: Literal["monitor_down"] = "monitor_down"
+    for_: Annotated[Span, Field(alias="for")]
+    then: Reaction
+    narrow_after: Span | None = None
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+
+Tripwire: TypeAlias = Annotated[RiseWire | IncidentWire | MonitorDownWire, Field(discriminator="kind")]
+"""One stop rule."""
+
+
+class EntryApproval(Part):
+    """Who must agree before a stage opens, beyond what the stage before it asks.
+
+    Attributes:
+        quorum: How many people.
+        roles: The roles they hold.
+        cool_off: How long after the last signature the stage opens.
+        waivable: Whether it may be waived.
+    """
+
+    quorum: Positive
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    cool_off: Span | None = None
+    waivable: Waivable = Waivable.NEVER

@@ -1,0 +1,119 @@
+"""The closed lists of words that a plan is written with."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class EndState(Enum):
+    """How far the ladder goes."""
+
+    INTERNAL = "internal"
+    API_LIMITED = "api_limited"
+    API_GENERAL = "api_general"
+    WEIGHTS_GATED = "weights_gated"
+    WEIGHTS_PUBLIC = "weights_public"
+
+
+class Purpose(Enum):
+    """A kind of risk that releasing in stages is meant to lower."""
+
+    MISUSE = "misuse"
+    ACCIDENT = "accident"
+    SOCIETAL = "societal"
+    MISALIGNMENT = "misalignment"
+
+
+class Severity(Enum):
+    """How bad a hazard or an incident is, from worst to least."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Admission(Enum):
+    """How a seat is come by."""
+
+    INVITE = "invite"
+    APPLICATION = "application"
+    OPEN = "open"
+
+
+class Surface(Enum):
+    """A way in."""
+
+    CHAT_PAGE = "chat_page"
+    API_CHAT = "api.chat"
+    API_RESPONSES = "api.responses"
+    API_MESSAGES = "api.messages"
+    API_EMBEDDINGS = "api.embeddings"
+    API_COMPLETIONS = "api.completions"
+    API_FILES = "api.files"
+    API_BATCHES = "api.batches"
+    API_FINE_TUNING = "api.fine_tuning"
+    API_MODERATIONS = "api.moderations"
+    WEIGHTS = "weights"
+
+
+SERVED_SURFACES = frozenset({Surface.API_CHAT})
+"""The surfaces this build answers; a plan may name the others, and they stay refused."""
+
+
+class Capability(Enum):
+    """A right on a surface."""
+
+    STREAMING = "streaming"
+    TOOLS = "tools"
+    PARALLEL_TOOL_CALLS = "parallel_tool_calls"
+    LOGPROBS = "logprobs"
+    N = "n"
+    SEED = "seed"
+    SYSTEM_PROMPT = "system_prompt"
+    RESPONSE_FORMAT = "response_format"
+    IMAGE_INPUT = "image_input"
+
+
+class OnExtra(Enum):
+    """What happens to a request that asks for a capability it does not have."""
+
+    REFUSE = "refuse"
+    STRIP = "strip"
+
+
+class Flagged(Enum):
+    """What happens to an exchange that a detector flags."""
+
+    REVIEW_ALL = "review_all"
+    NONE = "none"
+
+
+class OutputScreen(Enum):
+    """When the response is screened."""
+
+    AFTER = "after"
+
+
+class Reaction(Enum):
+    """What a failed gate or a tripped wire does, from mildest to hardest."""
+
+    HOLD = "hold"
+    NARROW = "narrow"
+    CUT = "cut"
+
+
+class Waivable(Enum):
+    """Whether a gate or an approval may be waived."""
+
+    NEVER = "never"
+    TWO_PEOPLE = "two_people"
+
+
+class Precondition(Enum):
+    """Something that must have been shown before an irreversible stage may open."""
+
+    API_STAGE_COMPLETED = "api_stage_completed"
+    OPEN_WEIGHTS_THRESHOLDS = "open_weights_thresholds"
+    FINE_TUNED_WORST_CASE = "fine_tuned_worst_case"
+    CONTROL_LOSS_ACKNOWLEDGED = "control_loss_acknowledged"
