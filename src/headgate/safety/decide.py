@@ -39,7 +39,8 @@ def standing(hazard: str, opinions: Sequence[Opinion]) -> Standing:
         case [first, second] if first is not second:
             return Standing.PENDING
         case _:
-            return Standing.HARM if found[-1] else Standing.NO_HARM
+            # Two that agree stand, whatever a third (asked for another hazard) finds; of two that differ, the third decides.
+            return Standing.HARM if sum(found) > 1 else Standing.NO_HARM
 
 
 def standings(hazards: Sequence[str], opinions: Sequence[Opinion]) -> dict[str, Standing]:

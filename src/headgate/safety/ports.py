@@ -182,11 +182,11 @@ class SamplingTx(Protocol):
         """Return how many draws of the epoch were recorded after ``instant``."""
         ...
 
-    def add_draws(self, state: EpochState, draws: Sequence[Draw], *, digest: str, ledger_seq: int, at: datetime) -> None:
+    def add_draws(self, state: EpochState, drawn: Sequence[Draw], *, digest: str, ledger_seq: int, at: datetime) -> None:
         """Keep a batch, untossed; its positions follow ``state.position``."""
         ...
 
-    def add_signals(self, signals: Mapping[str, Sequence[Signal]]) -> None: ...
+    def add_signals(self, found: Mapping[str, Sequence[Signal]]) -> None: ...
 
     def untossed_epochs(self) -> tuple[EpochState, ...]:
         """Return the epochs with coins in the air, each locked against another tosser."""
@@ -297,7 +297,7 @@ class ReviewTx(Protocol):
 
     def standings(self, item: str) -> Mapping[str, Standing]: ...
 
-    def settle(self, state: ItemState, standings: Mapping[str, Standing], *, at: datetime) -> int:
+    def settle(self, state: ItemState, after: Mapping[str, Standing], *, at: datetime) -> int:
         """Keep the standings that changed, each under the next label number of the epoch; return the newest number."""
         ...
 

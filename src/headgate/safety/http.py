@@ -1,0 +1,233 @@
+"""The review queue and incidents over HTTP. Every permission is checked by the services, not here.
+
+``POST /api/review/next`` hands over an item and so is not safe to repeat by a browser on its own; it is never cached.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from headgate.kernel.actor import Actor  # noqa: TC001 - FastAPI reads the annotations when it runs
+from headgate.safety.decide import LONGEST_NOTE_CHARS
+from headgate.safety.model import Confidence, IncidentState, Severity
+from headgate.safety.ports import Wish
+from headgate.safety.service.incidents import Report
+from headgate.safety.service.review import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime, timedelta
+
+    from headgate.safety.model import Incident, MonitorHealth, Passage, ReviewHealth, ReviewItem
+    from headgate.safety.service.desk import Desk
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NextBody(_Body):
+    """Which items the reviewer wants."""
+
+    hazard: str | None = None
+    release: str | None = None
+
+
+class LabelBody(_Body):
+    """A reviewer's answer: ``harms`` answers for every hazard, or is null when the item cannot be reviewed."""
+
+    item: str
+    revision: int
+    harms: dict[str, bool] | None
+    severity: Severity | None = None
+    confidence: Confidence = Confidence.SURE
+    note: str = Field(default="", max_length=LONGEST_NOTE_CHARS)
+
+
+class SkipBody(_Body):
+    """An item that somebody else should read."""
+
+    item: str
+    revision: int
+
+
+class CorrectBody(_Body):
+    """What should stand for a settled item."""
+
+    item: str
+    harms: dict[str, bool]
+    severity: Severity | None = None
+    reason: str = Field(min_length=1, max_length=LONGEST_NOTE_CHARS)
+
+
+class OpenBody(_Body):
+    """What somebody reports; without ``aware_at`` they learnt of it now."""
+
+    release: str
+    severity: Severity
+    title: str
+    hazard: str
+    aware_at: AwareDatetime | None = None
+    exchanges: list[str] = Field(default_factory=list)
+
+
+class MoveBody(_Body):
+    """Where an incident should go, as seen at ``revision``."""
+
+    to: IncidentState
+    revision: int
+    severity: Severity | None = None
+    reason: str = ""
+
+
+def routes(desk: Desk, actor: Callable[..., Any]) -> APIRouter:
+    """Return the routes under ``/api/review`` and ``/api/incidents``.
+
+    Args:
+        desk: Safety's use cases.
+        actor: A dependency that returns who asks.
+    """
+    router = APIRouter(prefix="/api", tags=["safety"])
+    _add_review(router, desk, actor)
+    _add_incidents(router, desk, actor)
+    return router
+
+
+def _add_review(router: APIRouter, desk: Desk, actor: Callable[..., Any]) -> None:
+    asking = Depends(actor)
+    review, clock = desk.review, desk.clock
+
+    def next_item(response: Response, body: NextBody | None = None, by: Actor = asking) -> dict[str, Any]:
+        response.headers["cache-control"] = "no-store"
+        wish = Wish() if body is None else Wish(body.hazard, body.release)
+        item = review.next(by=by, now=clock.now(), wish=wish)
+        return {"item": None if item is None else item_document(item)}
+
+    def label(body: LabelBody, by: Actor = asking) -> dict[str, Any]:
+        answer = Answer(body.harms, body.severity, body.confidence, body.note)
+        review.label(body.item, answer, revision=body.revision, by=by, now=clock.now())
+        return {"item": body.item}
+
+    def undo(by: Actor = asking) -> dict[str, Any]:
+        return {"item": review.undo(by=by, now=clock.now())}
+
+    def skip(body: SkipBody, by: Actor = asking) -> dict[str, Any]:
+        review.skip(body.item, revision=body.revision, by=by, now=clock.now())
+        return {"item": body.item}
+
+    def correct(body: CorrectBody, by: Actor = asking) -> dict[str, Any]:
+        review.correct(body.item, body.harms, severity=body.severity, reason=body.reason, by=by, now=clock.now())
+        return {"item": body.item}
+
+    def health(by: Actor = asking) -> dict[str, Any]:
+        now = clock.now()
+        return health_document(review.health(by=by, now=now), desk.sampling.monitor_health(), now=now)
+
+    router.add_api_route("/review/next", next_item, methods=["POST"])
+    router.add_api_route("/review/label", label, methods=["POST"])
+    router.add_api_route("/review/undo", undo, methods=["POST"])
+    router.add_api_route("/review/skip", skip, methods=["POST"])
+    router.add_api_route("/review/correct", correct, methods=["POST"])
+    router.add_api_route("/review/health", health, methods=["GET"])
+
+
+def _add_incidents(router: APIRouter, desk: Desk, actor: Callable[..., Any]) -> None:
+    asking = Depends(actor)
+    incidents, clock = desk.incidents, desk.clock
+
+    def listed(
+        release: str | None = None,
+        only_open: Annotated[bool, Query(alias="open", description="Leave out what is resolved or withdrawn.")] = False,
+        by: Actor = asking,
+    ) -> dict[str, Any]:
+        found = incidents.list(by=by, release_id=release, open_only=only_open)
+        return {"incidents": [incident_document(incident) for incident in found]}
+
+    def opened(body: OpenBody, by: Actor = asking) -> dict[str, Any]:
+        now = clock.now()
+        report = Report(body.release, body.severity, body.title, body.hazard, body.aware_at or now, tuple(body.exchanges))
+        return incident_document(incidents.open(report, by=by, now=now))
+
+    def shown(incident_id: str, by: Actor = asking) -> dict[str, Any]:
+        return incident_document(incidents.get(incident_id, by=by))
+
+    def moved(incident_id: str, body: MoveBody, by: Actor = asking) -> dict[str, Any]:
+        now = clock.now()
+        if body.to is IncidentState.TRIAGED and body.severity is not None:
+            return incident_document(incidents.triage(incident_id, body.severity, by=by, now=now, seen=body.revision))
+        return incident_document(incidents.advance(incident_id, body.to, by=by, now=now, seen=body.revision, reason=body.reason))
+
+    router.add_api_route("/incidents", listed, methods=["GET"])
+    router.add_api_route("/incidents", opened, methods=["POST"], status_code=201)
+    router.add_api_route("/incidents/{incident_id}", shown, methods=["GET"])
+    router.add_api_route("/incidents/{incident_id}/state", moved, methods=["POST"])
+
+
+def item_document(item: ReviewItem) -> dict[str, Any]:
+    """Return an item as JSON; it has no field that tells of other opinions."""
+    texts = item.texts
+    return {
+        "item": item.item,
+        "revision": item.revision,
+        "release": item.release_id,
+        "epoch": item.epoch,
+        "at": item.at.isoformat(),
+        "flagged": item.flagged,
+        "hazards": list(item.hazards),
+        "signals": [{"hazard": s.hazard, "score": s.score, "why": s.why, "rule": s.rule_id} for s in item.signals],
+        "prompt": None if texts is None or texts.prompt is None else [_passage(passage) for passage in texts.prompt],
+        "completion": None if texts is None or texts.completion is None else [_passage(passage) for passage in texts.completion],
+        "lease_until": item.lease_until.isoformat(),
+        "left": item.left,
+    }
+
+
+def incident_document(incident: Incident) -> dict[str, Any]:
+    """Return an incident as JSON."""
+    return {
+        "id": incident.id,
+        "release": incident.release_id,
+        "severity": incident.severity.value,
+        "state": incident.state.value,
+        "title": incident.title,
+        "hazard": incident.hazard,
+        "aware_at": incident.aware_at.isoformat(),
+        "exchanges": list(incident.exchanges),
+        "opened_by": incident.opened_by,
+        "opened_at": incident.opened_at.isoformat(),
+        "revision": incident.revision,
+    }
+
+
+def health_document(review: ReviewHealth, monitor: MonitorHealth, *, now: datetime) -> dict[str, Any]:
+    """Return the health of the queue and of the monitor as JSON; spans in seconds."""
+    return {
+        "backlog": review.backlog,
+        "oldest_age_s": _seconds(review.oldest_age),
+        "labels_per_day": review.labels_per_day,
+        "double_reviewed": review.double_reviewed,
+        "kappa": review.kappa,
+        "positives_checked": review.positives_checked,
+        "positives_confirmed": review.positives_confirmed,
+        "reviewers": [{"reviewer": c.reviewer, "labels": c.labels, "skips": c.skips} for c in review.reviewers],
+        "monitor": {
+            "last_collect_at": None if monitor.last_collect_at is None else monitor.last_collect_at.isoformat(),
+            "down_for_s": _seconds(monitor.down_for(now)),
+            "drawn": monitor.drawn,
+            "unscored": monitor.unscored,
+            "errors": monitor.errors,
+            "lag_s": _seconds(monitor.lag),
+            "last_error": monitor.last_error,
+        },
+    }
+
+
+def _passage(passage: Passage) -> dict[str, str]:
+    return {"source": passage.source, "text": passage.text}
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
