@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -221,19 +222,19 @@ def test_every_reading_says_what_it_does_not_show(traffic: LabelledTraffic, clai
     assert len(read_rate(traffic, claim).not_shown) >= 6
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda inputs: inputs | {"format": 2},
-        lambda inputs: inputs | {"kind": "rise"},
-        lambda inputs: inputs | {"claim": None},
-        lambda inputs: inputs | {"traffic": inputs["traffic"] | {"extra": 1}},
-        lambda inputs: inputs | {"traffic": inputs["traffic"] | {"labels": "many"}},
-        lambda inputs: inputs | {"traffic": {k: v for k, v in inputs["traffic"].items() if k != "harms"}},
-        lambda inputs: inputs | {"traffic": inputs["traffic"] | {"segments": [{"requests": 1, "pi0": 1.0, "x": 0}]}},
-    ],
-)
-def test_inputs_that_are_only_half_understood_are_refused(spoil: object) -> None:
-    assert callable(spoil)
+SOUND = wire.rate_inputs(uniform(10, 0), CLAIM)
+HALF_UNDERSTOOD: dict[str, dict[str, Any]] = {
+    "another format": SOUND | {"format": 2},
+    "another kind": SOUND | {"kind": "rise"},
+    "no claim": SOUND | {"claim": None},
+    "an unknown field": SOUND | {"traffic": SOUND["traffic"] | {"extra": 1}},
+    "a word for a number": SOUND | {"traffic": SOUND["traffic"] | {"labels": "many"}},
+    "a missing field": SOUND | {"traffic": {key: value for key, value in SOUND["traffic"].items() if key != "harms"}},
+    "an unknown field further in": SOUND | {"traffic": SOUND["traffic"] | {"segments": [{"requests": 1, "pi0": 1.0, "x": 0}]}},
+}
+
+
+@pytest.mark.parametrize("inputs", HALF_UNDERSTOOD.values(), ids=HALF_UNDERSTOOD.keys())
+def test_inputs_that_are_only_half_understood_are_refused(inputs: dict[str, Any]) -> None:
     with pytest.raises(NotEvidence):
-        wire.replay(spoil(wire.rate_inputs(uniform(10, 0), CLAIM)))
+        wire.replay(inputs)

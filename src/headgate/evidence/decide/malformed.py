@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from headgate.evidence.text import rate_text
+from headgate.evidence.decide.phrases import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.evidence.text import count_text, rate_text
+from headgate.evidence.decide.phrases import count_text, rate_text
 
 if TYPE_CHECKING:
     from headgate.evidence.model import LabelledTraffic, RateClaim

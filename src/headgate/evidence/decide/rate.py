@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.evidence.decide import malformed, not_shown
+from headgate.evidence.decide.phrases import count_text, rate_text
 from headgate.evidence.model import REALISED_TRAFFIC, LabelsToGo, Method, RateReading
-from headgate.evidence.text import count_text, rate_text
 from headgate.kernel.verdict import Verdict
 from headgate.stats import gate, power
 from headgate.stats.spending import attempt_alpha

@@ -20,9 +20,9 @@ import math
 from typing import TYPE_CHECKING
 
 from headgate.evidence.decide import malformed
+from headgate.evidence.decide.phrases import count_text, rate_text
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model import RiseReading, RiseState
-from headgate.evidence.text import count_text, rate_text
 from headgate.kernel.units import span_text
 from headgate.stats import alarm
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from headgate.evidence.text import count_text, rate_text
+from headgate.evidence.decide.phrases import count_text, rate_text
 
 
 @pytest.mark.parametrize(
