@@ -57,14 +57,6 @@ class Screened(Enum):
     """The stage has no synchronous screen."""
 
 
-EXPOSING = frozenset({OutcomeStatus.COMPLETED, OutcomeStatus.CLIENT_GONE, OutcomeStatus.CUT, OutcomeStatus.UNKNOWN})
-"""The ends after which somebody has, or may have, seen what the model said.
-
-An exchange that the upstream refused or failed shows nobody the model at work; a stage must not be left on the strength
-of errors, so those are not counted as exposure.
-"""
-
-
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an exchange from its admission, without the request's body.
 
@@ -197,6 +189,7 @@ class Exchange(Opened, frozen=True, kw_only=True):
         usage_exact: Whether ``charged_tokens`` is what the upstream counted.
         duration_ms: From admission to end; for ``UNKNOWN``, to settlement, which is an upper bound.
         screened: What the synchronous screen said.
+        response_bytes: How long the recorded answer is.
         detail: What else an operator should know.
         spool: The spool that recorded it.
         outcome_seq: Its place in the spool's order of outcomes, counted from 1.
@@ -211,6 +204,7 @@ class Exchange(Opened, frozen=True, kw_only=True):
     usage_exact: bool
     duration_ms: float
     screened: Screened
+    response_bytes: int
     detail: str | None
     spool: str
     outcome_seq: int
@@ -247,7 +241,7 @@ class Exposure:
     Attributes:
         accounts: Distinct accounts with at least one exchange.
         organisations: Distinct organisations with at least one exchange; accounts without one count for none.
-        exchanges: Exchanges that ended in one of ``EXPOSING``.
+        exchanges: Exchanges in which somebody saw, or may have seen, what the model said.
         tokens: Tokens charged for them.
         active_days: UTC days with at least one such exchange.
         first_at: When the first was admitted; ``None`` when there is none.

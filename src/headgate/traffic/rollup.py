@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -18,7 +19,7 @@ from headgate.kernel.clock import from_us, to_us
 from headgate.traffic.cursors import advance, position
 from headgate.traffic.errors import CursorMoved
 from headgate.traffic.keys import day_of
-from headgate.traffic.model import EXPOSING, Exchange, Exposure, OutcomeStatus
+from headgate.traffic.model import Exchange, Exposure, OutcomeStatus
 from headgate.traffic.store import daily, reaching
 
 if TYPE_CHECKING:
@@ -34,11 +35,26 @@ CONSUMER = "exposure"
 def counts(exchange: Exchange) -> bool:
     """Return whether an exchange is exposure: somebody saw, or may have seen, what the model said.
 
-    A caller who left before anything was charged saw nothing.
+    A stage is not to be left on the strength of errors, so what certainly showed nobody anything does not count:
+
+    =====================================  ==================================================
+    COMPLETED, UNKNOWN                     yes
+    CUT, CLIENT_GONE                       if any byte of an answer was passed on
+    UPSTREAM_FAILED                        if an answer had begun: not an error's body
+    UPSTREAM_REFUSED                       no
+    =====================================  ==================================================
     """
-    if exchange.status is OutcomeStatus.CLIENT_GONE:
-        return exchange.charged_tokens > 0
-    return exchange.status in EXPOSING
+    match exchange.status:
+        case OutcomeStatus.COMPLETED | OutcomeStatus.UNKNOWN:
+            return True
+        case OutcomeStatus.CUT | OutcomeStatus.CLIENT_GONE:
+            return exchange.response_bytes > 0
+        case OutcomeStatus.UPSTREAM_FAILED:
+            return exchange.response_bytes > 0 and (exchange.http_status or HTTPStatus.OK) < HTTPStatus.BAD_REQUEST
+        case OutcomeStatus.UPSTREAM_REFUSED:
+            return False
+        case _:
+            assert_never(exchange.status)
 
 
 @dataclass(slots=True)

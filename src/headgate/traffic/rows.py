@@ -57,6 +57,7 @@ CREATE TABLE outcome (
     usage_exact INTEGER NOT NULL,
     duration_ms REAL NOT NULL,
     screened TEXT NOT NULL,
+    response_bytes INTEGER NOT NULL,
     detail TEXT,
     response_sealed BLOB
 ) STRICT;
@@ -96,6 +97,7 @@ SETTLED = (
     "usage_exact",
     "duration_ms",
     "screened",
+    "response_bytes",
     "detail",
 )
 """An outcome's columns, without its place and its body."""
@@ -160,6 +162,7 @@ def outcome_row(outcome: Outcome, key: DayKey | None) -> Row:
         int(outcome.usage_exact),
         outcome.duration_ms,
         outcome.screened.value,
+        len(outcome.response_body),
         detail,
         None if key is None else key.seal(outcome.response_body, outcome.exchange_id, Direction.RESPONSE),
     )

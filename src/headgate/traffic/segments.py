@@ -39,7 +39,17 @@ if TYPE_CHECKING:
 STORED = (*EXCHANGE, "day", "request_sealed", "response_sealed")
 """A segment's columns."""
 
-_INTEGERS = frozenset({"reserved_tokens", "http_status", "prompt_tokens", "completion_tokens", "charged_tokens", "outcome_seq"})
+_INTEGERS = frozenset(
+    {
+        "reserved_tokens",
+        "http_status",
+        "prompt_tokens",
+        "completion_tokens",
+        "charged_tokens",
+        "response_bytes",
+        "outcome_seq",
+    }
+)
 _ROWS_A_GROUP = 1000
 _HEADER = b"headgate"
 _THREADS = 2
