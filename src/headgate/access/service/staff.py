@@ -106,10 +106,10 @@ class StaffRoster:
         by.must(Command.STAFF_RENEW.needs)
         now = self._desk.now()
         expires_at = self._expiry(life, now)
-        token = staff_token.mint(id, entropy=self._desk.entropy(SECRET_BYTES))
         with self._desk.store.writing() as tx:
             member = tx.member(id)
             _must_be_active(member)
+            token = staff_token.mint(id, entropy=self._desk.entropy(SECRET_BYTES))
             renewed = replace(member, token_digest=self._desk.pepper.of_staff_token(token.text), token_expires_at=expires_at)
             tx.save(renewed)
             tx.record(entry("staff.renewed", id, by, now, **_of(renewed)))
