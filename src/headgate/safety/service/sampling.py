@@ -190,7 +190,8 @@ class Sampling:
             if page.exchanges:
                 tx.advance(page.cursor, seen=bookmark.revision)
                 known = tx.known([item.exchange.exchange_id for item in scored])
-                fresh = [item for item in scored if item.exchange.exchange_id not in known]
+                once = {item.exchange.exchange_id: item for item in scored}
+                fresh = [item for exchange_id, item in once.items() if exchange_id not in known]
                 for epoch, items in groupby(
                     sorted(fresh, key=lambda item: item.exchange.epoch), lambda item: item.exchange.epoch
                 ):
