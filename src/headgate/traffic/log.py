@@ -161,6 +161,8 @@ class ExchangeLog:
     def contents(self, exchange_ids: Sequence[ExchangeId], process: Actor, why: str) -> dict[ExchangeId, Content | Unreadable]:
         """Hand many exchanges' bodies to one of Headgate's own processes; one ledger entry names the batch by digest.
 
+        The entry's ``ids_digest`` is the digest of the sorted list of the ids whose content was handed out.
+
         Returns:
             For every id that was asked for, its content, or why there is none.
 
@@ -183,9 +185,9 @@ class ExchangeLog:
         for exchange_id in wanted:
             bodies = stored.get(exchange_id)
             opened[exchange_id] = Unreadable.MISSING if bodies is None else _open_if_possible(bodies, keys[bodies.day])
-        count = sum(isinstance(content, Content) for content in opened.values())
-        if count:
-            body = {"why": why, "count": count, "ids_digest": digest_of(sorted(wanted))}
+        read = sorted(exchange_id for exchange_id, content in opened.items() if isinstance(content, Content))
+        if read:
+            body = {"why": why, "count": len(read), "ids_digest": digest_of(read)}
             self._record("content.scanned", process.id, process, body)
         return opened
 

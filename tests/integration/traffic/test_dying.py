@@ -83,7 +83,7 @@ def test_what_was_admitted_survives_a_kill_and_is_settled_once_at_full_charge(
     second = settle_orphans(world.directory, world.clock)
 
     exchanges, _ = world.log.settled_after({}, 100_000)
-    by_id = {exchange.exchange_id: exchange for exchange in exchanges}
+    by_id = {str(exchange.exchange_id): exchange for exchange in exchanges}
     assert len(by_id) == len(exchanges)
     assert admitted <= by_id.keys()
     assert all(by_id[each].status is OutcomeStatus.COMPLETED for each in settled)

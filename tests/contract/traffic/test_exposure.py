@@ -1,0 +1,100 @@
+"""What any database that holds the counts and cursors must keep to."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from headgate.kernel.ids import AccountId, EpochId, OrganisationId, ReleaseId
+from headgate.testing.traffic import NOON, TrafficWorld
+from headgate.traffic.cursors import advance, position
+from headgate.traffic.errors import CursorMoved, LogUnavailable
+from headgate.traffic.model import Exposure, OutcomeStatus
+from headgate.traffic.rollup import CONSUMER, Exposures
+from headgate.traffic.store import metadata
+
+ONE, TWO, OTHER = EpochId("rel_1/trusted/1"), EpochId("rel_1/public/1"), EpochId("rel_10/trusted/1")
+
+
+async def test_exposure_counts_accounts_organisations_exchanges_and_days_once(world: TrafficWorld) -> None:
+    spool = world.open()
+    for day in range(3):
+        world.clock.set(NOON + timedelta(days=2 * day))
+        await world.exchange(spool, epoch=ONE, account_id=AccountId("acc_1"))
+        await world.exchange(spool, epoch=TWO, account_id=AccountId("acc_1"))
+        await world.exchange(spool, epoch=ONE, account_id=AccountId("acc_2"), organisation_id=None)
+    await world.exchange(spool, epoch=OTHER, account_id=AccountId("acc_3"), organisation_id=OrganisationId("org_3"))
+
+    assert world.exposures.collect(100) == 10
+
+    last = NOON + timedelta(days=4)
+    assert world.exposures.exposure([ONE]) == Exposure(2, 1, 6, 42, 3, NOON, last)
+    assert world.exposures.exposure([ONE, TWO]) == Exposure(2, 1, 9, 63, 3, NOON, last)
+    assert world.exposures.release_exposure(ReleaseId("rel_1")) == Exposure(2, 1, 9, 63, 3, NOON, last)
+    assert world.exposures.release_exposure(ReleaseId("rel_10")).accounts == 1
+
+
+@pytest.mark.parametrize("release_id", ["rel_2", "rel", "rel_%", "%", "", "rel%1"])
+async def test_a_release_that_nobody_used_has_no_exposure(world: TrafficWorld, release_id: str) -> None:
+    spool = world.open()
+    await world.exchange(spool)
+    world.exposures.collect(100)
+
+    assert world.exposures.release_exposure(ReleaseId(release_id)) == Exposure(0, 0, 0, 0, 0, None, None)
+    assert world.exposures.exposure([]) == Exposure(0, 0, 0, 0, 0, None, None)
+
+
+async def test_an_exchange_that_showed_nothing_is_taken_and_not_counted(world: TrafficWorld) -> None:
+    spool = world.open()
+    await world.exchange(spool, outcome={"status": OutcomeStatus.UPSTREAM_REFUSED, "http_status": 400})
+
+    assert world.exposures.collect(100) == 1
+    assert world.exposures.collect(100) == 0
+    assert world.exposures.exposure([ONE]).accounts == 0
+
+
+async def test_collectors_that_run_together_count_each_exchange_once(world: TrafficWorld) -> None:
+    spools = [world.open(f"w{number}") for number in range(3)]
+    for number in range(120):
+        await world.exchange(spools[number % 3], account_id=AccountId(f"acc_{number % 7}"))
+
+    def collect() -> int:
+        mine = Exposures(world.log, world.engine)
+        total = 0
+        while taken := mine.collect(10):
+            total += taken
+        return total
+
+    totals = await asyncio.gather(*(asyncio.to_thread(collect) for _ in range(4)))
+
+    assert sum(totals) == 120
+    assert world.exposures.exposure([ONE]).exchanges == 120
+    assert world.exposures.exposure([ONE]).accounts == 7
+
+
+async def test_a_collector_that_fails_half_way_has_counted_nothing(world: TrafficWorld) -> None:
+    spool = world.open()
+    await world.exchange(spool)
+    metadata.tables["traffic_daily"].drop(world.engine)
+
+    with pytest.raises(LogUnavailable):
+        world.exposures.collect(10)
+
+    metadata.create_all(world.engine)
+    assert world.exposures.cursor() == {}
+    assert world.exposures.collect(10) == 1
+
+
+def test_a_cursor_moves_only_from_where_it_was_seen(world: TrafficWorld) -> None:
+    with world.engine.begin() as connection:
+        advance(connection, "reader", seen={}, to={"a": 3, "b": 1})
+        advance(connection, "reader", seen={"a": 3, "b": 1}, to={"a": 5, "b": 1})
+    for seen in ({}, {"a": 3}, {"a": 4}):
+        with pytest.raises(CursorMoved), world.engine.begin() as connection:
+            advance(connection, "reader", seen=seen, to={"a": 9})
+
+    with world.engine.connect() as connection:
+        assert position(connection, "reader") == {"a": 5, "b": 1}
+        assert position(connection, CONSUMER) == {}
