@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headgate.releases.decide.diff import Axis, Effect, diff
+from headgate.releases.decide.diff import diff
+from headgate.releases.decide.difference import Axis, Effect
 from headgate.releases.errors import PlanMovesOpenStage, PlanWidensOpenStage
 from headgate.releases.model.plan import RateGate, RiseWire
 from headgate.releases.model.release import Release, Rung, State

@@ -335,7 +335,9 @@ def _red(release: Release, now: datetime) -> tuple[str, ...]:
 
 def _not_shown(release: Release, assessment: Assessment) -> tuple[str, ...]:
     told = [item for reading in assessment.gates for item in reading.not_shown]
-    told += [f"nothing is asked of {hazard}" for hazard in release.plan.hazards if not _is_asked(release, hazard)]
+    been = release.plan.stages[: max(release.stage, release.reached)]
+    asked = {gate.hazard for stage in been for gate in stage.leave if isinstance(gate, RateGate)}
+    told += [f"{hazard}: no open stage has a gate on it" for hazard in release.plan.hazards if been and hazard not in asked]
     shut = sorted(
         {surface.value for stage in release.plan.stages for surface in stage.what.surfaces if surface not in SERVED_SURFACES}
     )
@@ -343,14 +345,6 @@ def _not_shown(release: Release, assessment: Assessment) -> tuple[str, ...]:
         told.append(f"use through {', '.join(shut)}: this build does not serve it")
     told.append("misuse by accounts that wait for a later stage")
     return tuple(dict.fromkeys(told))
-
-
-def _is_asked(release: Release, hazard: str) -> bool:
-    return any(
-        isinstance(gate, RateGate) and gate.hazard == hazard
-        for stage in release.plan.stages[: release.stage]
-        for gate in stage.leave
-    )
 
 
 def _need_json(need: Need | None) -> Json:

@@ -21,16 +21,13 @@ from headgate.releases.model.reading import Assessment, GateReading, WireReading
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.kernel.actor import Actor
     from headgate.kernel.digest import Json
-    from headgate.kernel.ids import DecisionId
     from headgate.releases.model.command import Command
     from headgate.releases.model.plan import Stage
     from headgate.releases.model.reading import Number
     from headgate.releases.model.record import DecisionRecord
     from headgate.releases.model.release import Decision, Release
     from headgate.releases.ports import Readings
-    from headgate.releases.service.releases import ReleaseService
 
 TOLERANCE = 1e-9
 
@@ -101,23 +98,11 @@ class Explainer:
     """Makes past decisions again.
 
     Args:
-        service: Where they are found.
         readings: Who can compute rates and rises again from their inputs.
     """
 
-    def __init__(self, service: ReleaseService, readings: Readings) -> None:
-        self._service = service
+    def __init__(self, readings: Readings) -> None:
         self._readings = readings
-
-    def explain(self, decision_id: DecisionId, *, by: Actor) -> Explanation:
-        """Return a decision made again, and whether it came out the same.
-
-        Raises:
-            Forbidden: ``by`` may not look.
-            DecisionNotFound: There is no such decision.
-            DoesNotReplay: What was stored cannot even be read.
-        """
-        return self.replay(self._service.decision(decision_id, by=by))
 
     def replay(self, record: DecisionRecord) -> Explanation:
         """Return the decision of ``record`` made again."""

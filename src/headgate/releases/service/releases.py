@@ -24,6 +24,7 @@ from headgate.releases.model.reading import Assessment
 from headgate.releases.model.record import DecisionRecord, Moved
 from headgate.releases.model.release import LIVE_STATES, Kind, SignedFor, State
 from headgate.releases.service.assessing import Assessor
+from headgate.releases.service.explaining import Explainer
 from headgate.releases.wire.canonical import plan_digest
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from headgate.releases.model.policy import ReleasePolicy
     from headgate.releases.model.release import Decision, Material, Release
     from headgate.releases.ports import Readings, Releases, ReleasesTx
+    from headgate.releases.service.explaining import Explanation
 
 UNREAD = Assessment(stage=0, gates=(), wires=(), incidents=None)
 """What narrowing is decided on: it needs no proof, so it waits for none."""
@@ -100,6 +102,7 @@ class ReleaseService:
     ) -> None:
         self._releases = releases
         self._assessor = Assessor(readings)
+        self._explainer = Explainer(readings)
         self._clock = clock
         self._entropy = entropy
 
@@ -439,6 +442,16 @@ class ReleaseService:
         by.must(Permission.VIEW)
         with self._releases.snapshot() as tx:
             return tx.decision(decision_id)
+
+    def explain(self, decision_id: DecisionId, *, by: Actor) -> Explanation:
+        """Make a past decision again from what was stored for it, and say whether it comes out the same.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+            DecisionNotFound: There is no such decision.
+            DoesNotReplay: What was stored cannot even be read.
+        """
+        return self._explainer.replay(self.decision(decision_id, by=by))
 
     def status(self, release: Release, *, by: Actor) -> Status:
         """Return where ``release`` stands, what its gates say, and what would open it further.
