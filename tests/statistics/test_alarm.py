@@ -22,8 +22,7 @@ def run_lengths(log_factors: np.ndarray, weights: np.ndarray, log_threshold: flo
     raised = np.full(runs, looks + 1)
     for look in range(looks):
         log_r = alarm.step(log_r, log_factors[:, look])
-        log_m = np.logaddexp.reduce(log_r + np.log(weights), axis=1)
-        raised = np.where((log_m >= log_threshold) & (raised > looks), look + 1, raised)
+        raised = np.where((alarm.log_mixture(log_r, weights) >= log_threshold) & (raised > looks), look + 1, raised)
     return raised
 
 
@@ -32,7 +31,7 @@ def test_the_detector_has_its_published_value() -> None:
     log_r = np.array([-np.inf])
     for factor in alarm.log_factor_counts(counts, baseline, [ratio]):
         log_r = alarm.step(log_r, factor)
-    assert math.exp(alarm.log_mixture(log_r, [1.0])) == pytest.approx(2469.367524, abs=5e-7)
+    assert math.exp(float(alarm.log_mixture(log_r, [1.0]))) == pytest.approx(2469.367524, abs=5e-7)
     # CUSUM keeps only the best start, Shiryaev-Roberts adds them all up
     cusum = 1.0
     for count in counts:
@@ -47,13 +46,22 @@ def test_in_logs_is_the_same_as_without() -> None:
     for factor in factors:
         plain, log_r = (plain + 1) * np.exp(factor), alarm.step(log_r, factor)
     assert np.exp(log_r) == pytest.approx(plain, rel=1e-9)
-    assert math.exp(alarm.log_mixture(log_r, alarm.RISE_WEIGHTS)) == pytest.approx(float(plain @ alarm.RISE_WEIGHTS), rel=1e-9)
+    assert math.exp(float(alarm.log_mixture(log_r, alarm.RISE_WEIGHTS))) == pytest.approx(
+        float(plain @ alarm.RISE_WEIGHTS), rel=1e-9
+    )
+
+
+def uniform(labels: int, harms: np.ndarray, baseline: float) -> np.ndarray:
+    """Factors of looks in which every request is drawn: shape of ``harms`` with the bets appended."""
+    quiet = alarm.log_factor_draws([labels], [1.0], [], [], baseline)
+    swap = alarm.log_factor_draws([labels], [1.0], [1.0], [1.0], baseline) - quiet
+    return quiet + harms[..., None] * swap
 
 
 @pytest.mark.parametrize("baseline", [1e-4, 1e-2, 0.2])
 def test_each_factor_is_one_on_average_at_the_baseline_and_less_below(baseline: float) -> None:
     labels, harms = 50, np.arange(51)
-    factors = np.exp(alarm.log_factor_uniform(labels, harms, baseline))
+    factors = np.exp(uniform(labels, harms, baseline))
     assert binom.pmf(harms, labels, baseline) @ factors == pytest.approx(np.ones(6), abs=1e-9)
     assert np.all(binom.pmf(harms, labels, baseline / 2) @ factors < 1)
 
@@ -61,8 +69,8 @@ def test_each_factor_is_one_on_average_at_the_baseline_and_less_below(baseline: 
 def test_each_weighted_factor_is_one_on_average_at_the_baseline() -> None:
     # one request: drawn with pi, harmful with the baseline rate
     baseline, pi, floor = 0.02, 0.25, 0.1
-    nothing = np.exp(alarm.log_factor_weighted([1], [floor], [], [], baseline))
-    harm = np.exp(alarm.log_factor_weighted([1], [floor], [pi], [floor], baseline))
+    nothing = np.exp(alarm.log_factor_draws([1], [floor], [], [], baseline))
+    harm = np.exp(alarm.log_factor_draws([1], [floor], [pi], [floor], baseline))
     assert (1 - pi * baseline) * nothing + pi * baseline * harm == pytest.approx(np.ones(6), abs=1e-12)
 
 
@@ -75,10 +83,9 @@ def test_each_count_factor_is_one_on_average_at_the_baseline() -> None:
 @given(st.floats(1e-6, 0.999), st.integers(0, 500), st.integers(0, 60), st.floats(0.001, 1.0), st.floats(1.0, 50.0))
 def test_no_factor_is_ever_lost(baseline: float, requests: int, harms: int, floor: float, times: float) -> None:
     pi = min(1.0, floor * times)
-    weighted = alarm.log_factor_weighted([requests], [floor], [pi] * harms, [floor] * harms, baseline)
+    weighted = alarm.log_factor_draws([requests], [floor], [pi] * harms, [floor] * harms, baseline)
     assert np.all(np.isfinite(weighted))
-    assert np.all(np.isfinite(alarm.log_factor_uniform(requests + harms, harms, baseline)))
-    fewer = alarm.log_factor_weighted([requests], [floor], [pi] * max(0, harms - 1), [floor] * max(0, harms - 1), baseline)
+    fewer = alarm.log_factor_draws([requests], [floor], [pi] * max(0, harms - 1), [floor] * max(0, harms - 1), baseline)
     assert np.all(weighted >= fewer)
 
 
@@ -99,7 +106,7 @@ def test_false_alarms_come_no_sooner_than_promised() -> None:
     rng = np.random.default_rng(20260101)
     looks_between, runs, looks = 60, 1500, 900
     harms = rng.binomial(100, 0.02, (runs, looks))
-    lengths = run_lengths(alarm.log_factor_uniform(100, harms, 0.02), alarm.rise_weights(10.0), math.log(looks_between))
+    lengths = run_lengths(uniform(100, harms, 0.02), alarm.rise_weights(10.0), math.log(looks_between))
     assert lengths.mean() - 2 * lengths.std() / math.sqrt(runs) >= looks_between
 
 
@@ -110,8 +117,8 @@ def test_false_alarms_of_a_directed_sample_come_no_sooner_than_promised() -> Non
     # harm is spread over three strata, drawn at 1, 3 and 15 times the floor
     pi = floor * np.array([1.0, 3.0, 15.0])
     found = rng.binomial(requests, baseline * np.array([0.3, 0.3, 0.4]) * pi, (runs, looks, 3))
-    quiet = alarm.log_factor_weighted([requests], [floor], [], [], baseline)
-    swap = np.array([alarm.log_factor_weighted([requests], [floor], [p], [floor], baseline) - quiet for p in pi])
+    quiet = alarm.log_factor_draws([requests], [floor], [], [], baseline)
+    swap = np.array([alarm.log_factor_draws([requests], [floor], [p], [floor], baseline) - quiet for p in pi])
     lengths = run_lengths(quiet + found @ swap, alarm.RISE_WEIGHTS, math.log(looks_between))
     assert lengths.mean() - 2 * lengths.std() / math.sqrt(runs) >= looks_between
 
@@ -132,14 +139,17 @@ def test_a_rise_in_counts_is_noticed_as_fast_as_published(ratio: float, hours: f
 def test_naming_the_rise_makes_its_alarm_sooner() -> None:
     rng = np.random.default_rng(8)
     harms = rng.binomial(200, 1e-3, (1500, 120))
-    factors = alarm.log_factor_uniform(200, harms, 1e-4)
+    factors = uniform(200, harms, 1e-4)
     named, unnamed = (run_lengths(factors, weights, math.log(365)) for weights in (alarm.rise_weights(10.0), alarm.RISE_WEIGHTS))
     assert named.mean() < unnamed.mean() < 21.5  # days; the information limit is 21
 
 
-def test_a_backlog_of_labels_is_no_rise() -> None:
-    steady, backlog = (alarm.log_factor_uniform(n, 0, 1e-3) for n in (10, 5000))
-    assert np.all(backlog < steady)
+@given(st.integers(0, 60), st.integers(0, 2**32 - 1))
+def test_a_run_is_its_steps(looks: int, seed: int) -> None:
+    factors = np.random.default_rng(seed).normal(-0.2, 1.0, (looks, 6))
+    log_r = NEVER
+    steps = [log_r := alarm.step(log_r, factor) for factor in factors]
+    assert alarm.run(factors) == pytest.approx(np.array(steps).reshape(-1, 6), abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -150,8 +160,8 @@ def test_a_backlog_of_labels_is_no_rise() -> None:
         lambda: alarm.rise_weights(math.inf),
         lambda: alarm.log_factor_counts([1], 0.0, [2.0]),
         lambda: alarm.log_factor_counts([1], 1.0, [1.0]),
-        lambda: alarm.log_factor_uniform(1, 2, 0.1),
-        lambda: alarm.log_factor_weighted([1], [0.1], [0.05], [0.1], 0.1),
+        lambda: alarm.log_factor_draws([1], [0.1], [], [], 1.0),
+        lambda: alarm.log_factor_draws([1], [0.1], [0.05], [0.1], 0.1),
         lambda: alarm.log_threshold(10, 0),
         lambda: alarm.log_threshold(10, 10),
     ],

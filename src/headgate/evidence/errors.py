@@ -35,7 +35,7 @@ class RuleChanged(Invalid):
     code = "evidence.rule_changed"
 
 
-class LookTaken(Stale):
-    """Somebody else took this look in the meantime."""
+class AlarmMoved(Stale):
+    """Another controller began this watch, or raised this alarm, in the meantime."""
 
-    code = "evidence.look_taken"
+    code = "evidence.alarm_moved"

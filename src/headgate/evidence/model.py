@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta  # noqa: TC003 - the codec in ``wire`` resolves these annotations
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from headgate.kernel.verdict import Verdict  # noqa: TC001 - as above
 
@@ -167,7 +167,7 @@ class RiseRule:
         from_rate: The rate that is no cause for alarm, harms per request, in ``(0, 1)``.
         to_rate: The rate that the alarm is sharpest at, above ``from_rate``. Any rise is noticed in time.
         false_alarm_every: Mean time between false alarms while the rate is at or below ``from_rate``: at least this.
-        look_every: Least time between looks; shorter than ``false_alarm_every``.
+        look_every: The length of a window; shorter than ``false_alarm_every``.
     """
 
     hazard: str
@@ -179,96 +179,73 @@ class RiseRule:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What came in since the last look.
+    """The requests of one closed window of time, as far as they have been judged by now.
 
     Attributes:
-        drawn: Requests for which a coin was tossed since, in order.
-        labels: Drawn requests that were resolved since, whenever they were made.
-        harms: Those of them that are harms.
-        uniform: As in ``LabelledTraffic``.
+        segments: The requests for which a coin was tossed in the window, in order.
+        harms: Those among them that were found harmful, whenever that was. One that still waits counts as harmless.
     """
 
-    drawn: tuple[Segment, ...]
-    labels: int
+    segments: tuple[Segment, ...]
     harms: tuple[Harm, ...]
-    uniform: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far an alarm has read.
-
-    Attributes:
-        drawn: The position of the last request seen, counted from 1 per epoch; 0 before the first.
-        resolved: The place of the last label seen, in the order of resolution; 0 before the first. A label is read once:
-            one that is corrected afterwards comes again, at a new place, only when it turns into a harm.
-    """
-
-    drawn: int = 0
-    resolved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RiseState:
-    """An alarm after some looks.
+    """An alarm after all the looks there are.
 
     Attributes:
-        looks: Looks taken that brought anything.
-        log_r: The log of each bet's detector; empty before the first look.
-        log_m: The log of their weighted average; ``None`` before the first look.
-        requests: Requests seen.
-        labels: Labels seen.
-        harms: Harms seen.
-        raised_at: The look that raised the alarm; ``None`` while there is none. A raised alarm stays raised.
+        looks: Windows with any requests.
+        requests: Requests in them.
+        harms: Harms among those.
+        log_m: The log of the average of the detectors now; ``None`` before the first look.
+        raised_at: The first look at which the alarm was raised; ``None`` when at none.
     """
 
-    looks: int = 0
-    log_r: tuple[float, ...] = ()
-    log_m: float | None = None
-    requests: int = 0
-    labels: int = 0
-    harms: int = 0
-    raised_at: int | None = None
+    looks: int
+    requests: int
+    harms: int
+    log_m: float | None
+    raised_at: int | None
 
     @property
     def raised(self) -> bool:
-        """Whether the alarm has been raised."""
+        """Whether the alarm is raised."""
         return self.raised_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class RiseReading:
-    """What an alarm says now.
+    """What the labels say of a rise.
 
     Attributes:
         state: The detector.
-        threshold_log_m: What ``state.log_m`` must reach.
-        taken: A look was taken for this reading; otherwise it repeats the last one, because none is due or another
-            controller has just taken it.
+        threshold_log_m: What ``log_m`` must reach to raise the alarm.
         sentence: The reading in one sentence.
     """
 
     state: RiseState
     threshold_log_m: float
-    taken: bool
     sentence: str
 
 
+ReadingT = TypeVar("ReadingT", RateReading, RiseReading)
+
+
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Generic[ReadingT]):
     """A reading with everything it was worked out from.
 
     Attributes:
         epoch: The epoch.
         reading: What the labels say.
-        inputs: The labels and the claim, as JSON, from which ``wire.replay`` works out the same reading.
-        digest: The digest of inputs and result together; the reading's address once it is kept.
+        inputs: The labels, and the claim or the rule, as JSON; ``wire.replay_rate`` and ``wire.replay_rise`` work out the
+            same reading from them.
     """
 
     epoch: str
-    reading: RateReading
+    reading: ReadingT
     inputs: Mapping[str, Any]
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,22 +271,18 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm as it is kept between looks.
+    """An alarm as it is kept.
 
     Attributes:
         epoch: The epoch that it watches.
         tripwire: Its name in the plan.
         rule: The rule that it began with, as JSON.
-        state: The detector.
-        cursor: How far it has read.
-        looked_at: When it last looked, or began.
-        revision: Counted from 1; whoever saves it names the revision they read.
+        began_at: When it was first asked.
+        raised: The digest of the reading that raised it; ``None`` while none has.
     """
 
     epoch: str
     tripwire: str
     rule: Mapping[str, Any]
-    state: RiseState
-    cursor: Cursor
-    looked_at: datetime
-    revision: int
+    began_at: datetime
+    raised: str | None = None

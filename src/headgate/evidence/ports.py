@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
+    from datetime import timedelta
 
-    from headgate.evidence.model import Alarm, Cursor, Kept, LabelledTraffic, Look
+    from headgate.evidence.model import Alarm, Kept, LabelledTraffic, Look
     from headgate.ledger.model import Entry
 
 
@@ -25,11 +26,10 @@ class LabelSource(Protocol):
         """
         ...
 
-    def look(self, epoch: str, hazard: str, after: Cursor) -> tuple[Look, Cursor]:
-        """Return what was drawn and what was resolved since ``after``, and how far that reaches, as of one instant.
+    def looks(self, epoch: str, hazard: str, every: timedelta) -> Sequence[Look]:
+        """Return the epoch's closed windows of length ``every``, from its beginning, as of one instant.
 
-        Each draw and each label comes exactly once; a label comes in the look in which it resolved, out of the order of
-        the draws if need be.
+        Windows and the draws in them never change once closed; harms are added to them as they are found.
 
         Raises:
             headgate.kernel.errors.Unavailable: They cannot be read just now.
@@ -57,15 +57,7 @@ class Records(Protocol):
         ...
 
     def alarm(self, epoch: str, tripwire: str) -> Alarm | None:
-        """Return an alarm as it was last saved, if it has begun.
-
-        Raises:
-            EvidenceUnavailable: The store does not answer.
-        """
-        ...
-
-    def looks(self, epoch: str, tripwire: str) -> list[Mapping[str, Any]]:
-        """Return the inputs of every look that an alarm has taken, in order.
+        """Return an alarm, if its watch has begun.
 
         Raises:
             EvidenceUnavailable: The store does not answer.
@@ -81,18 +73,18 @@ class RecordsTx(Protocol):
         ...
 
     def begin(self, alarm: Alarm) -> None:
-        """Save a new alarm.
+        """Save a new alarm, not raised.
 
         Raises:
-            LookTaken: It has begun already.
+            AlarmMoved: Its watch has begun already.
         """
         ...
 
-    def advance(self, alarm: Alarm, *, inputs: Mapping[str, Any]) -> None:
-        """Save an alarm after a look, as the revision after ``alarm.revision``, with what the look brought.
+    def raise_alarm(self, alarm: Alarm, digest: str) -> None:
+        """Save that the reading under ``digest`` has raised an alarm.
 
         Raises:
-            LookTaken: It has moved since ``alarm.revision``.
+            AlarmMoved: It has been raised already.
         """
         ...
 

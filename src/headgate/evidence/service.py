@@ -1,30 +1,33 @@
-"""Reading evidence, keeping what a decision rests on, and looking for a rise.
+"""Reading evidence, keeping what a decision rests on, and watching for a rise.
 
 ``rate`` works a reading out and keeps nothing: a controller asks at every tick. ``keep`` is for the reading that a
-decision rests on. ``rise_look`` may be called as often as one likes and by several controllers: a look is taken only when
-one is due, by one of them, and nobody reads the same labels twice.
+decision rests on. ``rise`` may be asked as often as one likes and by several controllers; the first to find the alarm
+raised keeps the reading and records it, and from then on the alarm stays raised, whatever labels do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.evidence import wire
-from headgate.evidence.decide import malformed, rise
+from headgate.evidence.decide import malformed
 from headgate.evidence.decide.rate import read_rate, unreadable
-from headgate.evidence.errors import LookTaken, NotEvidence, ReadingNotFound, RuleChanged
-from headgate.evidence.model import Alarm, Cursor, Kept, Measured, RiseState
+from headgate.evidence.decide.rise import read_rise
+from headgate.evidence.errors import AlarmMoved, NotEvidence, ReadingNotFound, RuleChanged
+from headgate.evidence.model import Alarm, Kept, Measured
 from headgate.kernel.errors import Unavailable
 from headgate.ledger.model import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
-    from headgate.evidence.model import Look, RateClaim, RateReading, RiseReading, RiseRule
+    from headgate.evidence.model import RateClaim, RateReading, RiseReading, RiseRule
     from headgate.evidence.ports import LabelSource, Records
     from headgate.kernel.clock import Clock
+
+WATCHMAN = "evidence"
+"""Who an alarm is recorded under: no person raised it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +59,25 @@ class Evidence:
         self._records = records
         self._clock = clock
 
-    def rate(self, epoch: str, claim: RateClaim) -> Measured:
+    def rate(self, epoch: str, claim: RateClaim) -> Measured[RateReading]:
         """Return what the epoch's labels say of a claim, now. Labels that cannot be read give ERROR, not an exception."""
         try:
             traffic = self._labels.traffic(epoch, claim.hazard)
-            return _measured(epoch, wire.rate_inputs(traffic, claim), read_rate(traffic, claim))
+            return Measured(epoch, read_rate(traffic, claim), wire.rate_inputs(traffic, claim))
         except (Unavailable, NotEvidence) as failure:
             sentence = f"Nothing is concluded: {failure.message}"
-            return _measured(epoch, wire.failed_inputs(claim, sentence), unreadable(claim, sentence))
+            return Measured(epoch, unreadable(claim, sentence), wire.failed_inputs(claim, sentence))
 
-    def keep(self, measured: Measured, *, by: str) -> str:
+    def keep(self, measured: Measured[RateReading] | Measured[RiseReading], *, by: str) -> str:
         """Keep a reading that a decision rests on and return its digest; keeping it twice changes nothing.
 
         Raises:
             EvidenceUnavailable: The store does not answer; nothing was changed.
         """
-        now = self._clock.now()
-        kept = Kept(measured.digest, measured.epoch, wire.RATE, measured.inputs, wire.encode(measured.reading), now)
+        kept = self._kept(measured)
         with self._records.transaction() as tx:
             if tx.keep(kept):
-                body = {"digest": kept.digest, "kind": kept.kind, "verdict": measured.reading.verdict.value}
-                tx.record(Entry("reading.kept", kept.epoch, by, now, body))
+                tx.record(Entry("evidence.kept", kept.epoch, by, kept.at, {"digest": kept.digest, "kind": kept.kind}))
         return kept.digest
 
     def kept(self, digest: str) -> Kept:
@@ -100,89 +101,68 @@ class Evidence:
             EvidenceUnavailable: The store does not answer.
         """
         kept = self.kept(digest)
-        again = wire.encode(wire.replay_look(kept.inputs) if kept.kind == wire.RISE else wire.replay(kept.inputs))
+        again = wire.encode(wire.replay_rise(kept.inputs) if kept.kind == wire.RISE else wire.replay_rate(kept.inputs))
         untouched = wire.address(kept.epoch, kept.inputs, kept.result) == kept.digest
         return Replay(kept, again, agrees=untouched and _same(again, dict(kept.result)))
 
-    def rise_look(self, epoch: str, tripwire: str, rule: RiseRule, *, by: str) -> RiseReading:
-        """Take a look if one is due, and return what the alarm says.
+    def rise(self, epoch: str, tripwire: str, rule: RiseRule) -> Measured[RiseReading]:
+        """Return what the epoch's labels say of a rise, now, or what they said when they raised the alarm.
 
-        The first call begins the watch; the first look follows ``rule.look_every`` later and covers the whole epoch so
-        far. A look that was missed is not made up for: the next one covers its time, which cannot hasten a false alarm.
-        The look that raises the alarm is kept as a reading and goes on the ledger as ``alarm.raised``.
+        The reading that raises the alarm is kept, and goes on the ledger as ``evidence.alarmed``, before it is returned.
 
         Args:
             epoch: The epoch that is watched.
             tripwire: The alarm's name in the plan.
             rule: Its rule, the same in every call.
-            by: Who asks, for the ledger.
 
         Raises:
             RuleChanged: The rule is not the one that the watch began with.
-            NotEvidence: The rule, or what the look would bring, contradicts itself; the alarm has not moved.
-            headgate.kernel.errors.Unavailable: Labels or the store do not answer; the alarm has not moved.
+            NotEvidence: The rule, or a window, contradicts itself.
+            headgate.kernel.errors.Unavailable: Labels or the store do not answer; nothing was changed.
         """
+        alarm = self._watch(epoch, tripwire, rule)
+        if alarm.raised is not None:
+            return self._raised(alarm.raised)
+        looks = self._labels.looks(epoch, rule.hazard, rule.look_every)
+        measured = Measured(epoch, read_rise(looks, rule), wire.rise_inputs(looks, rule))
+        if measured.reading.state.raised:
+            kept = self._kept(measured)
+            body = {"digest": kept.digest, "tripwire": tripwire, "hazard": rule.hazard, "sentence": measured.reading.sentence}
+            try:
+                with self._records.transaction() as tx:
+                    tx.keep(kept)
+                    tx.raise_alarm(alarm, kept.digest)
+                    tx.record(Entry("evidence.alarmed", epoch, WATCHMAN, kept.at, body))
+            except AlarmMoved:
+                return self.rise(epoch, tripwire, rule)  # another controller raised it first: that reading stands
+        return measured
+
+    def _watch(self, epoch: str, tripwire: str, rule: RiseRule) -> Alarm:
         if wrong := malformed.in_rule(rule):
             raise NotEvidence(f"The alarm's rule contradicts itself. {wrong}")
         alarm = self._records.alarm(epoch, tripwire)
-        now = self._clock.now()
-        try:
-            if alarm is None:
-                fresh = Alarm(epoch, tripwire, wire.encode(rule), RiseState(), Cursor(), now, revision=1)
-                with self._records.transaction() as tx:
-                    tx.begin(fresh)
-                return rise.reading(fresh.state, rule, taken=False)
-            _same_rule(alarm, rule)
-            if alarm.state.raised or now < alarm.looked_at + rule.look_every:
-                return rise.reading(alarm.state, rule, taken=False)
-            look, cursor = self._labels.look(epoch, rule.hazard, alarm.cursor)
-            return rise.reading(self._look(alarm, look, cursor, rule, now=now, by=by), rule, taken=True)
-        except LookTaken:
-            winner = self._records.alarm(epoch, tripwire)
-            return rise.reading(winner.state if winner else RiseState(), rule, taken=False)
-
-    def replay_rise(self, epoch: str, tripwire: str) -> bool:
-        """Return whether an alarm's kept looks, from the first to the last, give the state that it is in.
-
-        Raises:
-            ReadingNotFound: The alarm has not begun.
-            NotEvidence: What is kept cannot be read.
-            EvidenceUnavailable: The store does not answer.
-        """
-        alarm = self._records.alarm(epoch, tripwire)
         if alarm is None:
-            raise ReadingNotFound(f"No alarm called {tripwire} watches {epoch}.")
-        state = RiseState()
-        for inputs in self._records.looks(epoch, tripwire):
-            if not _same(inputs["before"], wire.encode(state)) or inputs["rule"] != alarm.rule:
-                return False
-            state = wire.replay_look(inputs)
-        return _same(wire.encode(state), wire.encode(alarm.state))
+            alarm = Alarm(epoch, tripwire, wire.encode(rule), self._clock.now())
+            try:
+                with self._records.transaction() as tx:
+                    tx.begin(alarm)
+            except AlarmMoved:
+                return self._watch(epoch, tripwire, rule)  # another controller began it first
+        if dict(alarm.rule) != wire.encode(rule):
+            raise RuleChanged(
+                f"The alarm {tripwire} began with another rule; an epoch keeps the rules that it began with.",
+                help="Apply the changed plan: that begins a new epoch.",
+            )
+        return alarm
 
-    def _look(self, alarm: Alarm, look: Look, cursor: Cursor, rule: RiseRule, *, now: datetime, by: str) -> RiseState:
-        state = rise.after(alarm.state, look, rule)
-        inputs = wire.rise_inputs(rule, alarm.state, look, cursor)
-        result = wire.encode(state)
-        digest = wire.address(alarm.epoch, inputs, result)
-        with self._records.transaction() as tx:
-            tx.advance(replace(alarm, state=state, cursor=cursor, looked_at=now), inputs=inputs)
-            if state.raised:
-                tx.keep(Kept(digest, alarm.epoch, wire.RISE, inputs, result, now))
-                body = {"digest": digest, "tripwire": alarm.tripwire, "hazard": rule.hazard, "look": state.looks}
-                tx.record(Entry("alarm.raised", alarm.epoch, by, now, body))
-        return state
+    def _raised(self, digest: str) -> Measured[RiseReading]:
+        kept = self.kept(digest)
+        return Measured(kept.epoch, wire.replay_rise(kept.inputs), kept.inputs)
 
-
-def _measured(epoch: str, inputs: dict[str, Any], reading: RateReading) -> Measured:
-    return Measured(epoch, reading, inputs, wire.address(epoch, inputs, wire.encode(reading)))
-
-
-def _same_rule(alarm: Alarm, rule: RiseRule) -> None:
-    if dict(alarm.rule) != wire.encode(rule):
-        raise RuleChanged(
-            f"The alarm {alarm.tripwire} began with another rule; an epoch keeps the rules that it began with.",
-            help="Apply the changed plan: that begins a new epoch.",
-        )
+    def _kept(self, measured: Measured[RateReading] | Measured[RiseReading]) -> Kept:
+        result = wire.encode(measured.reading)
+        digest = wire.address(measured.epoch, measured.inputs, result)
+        return Kept(digest, measured.epoch, measured.inputs["kind"], measured.inputs, result, self._clock.now())
 
 
 def _same(one: Any, other: Any) -> bool:

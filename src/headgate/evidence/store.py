@@ -1,7 +1,7 @@
-"""Evidence in a database: readings by their digest, alarms, and every look that an alarm has taken.
+"""Evidence in a database: readings by their digest, and alarms.
 
-A reading is written once and never changed. An alarm is one row with a revision; two controllers that read the same
-revision cannot both save the next, so nobody takes one look twice, and a look and the state after it are kept together.
+A reading is written once and never changed. An alarm is one row; it is raised once, by one controller, together with the
+reading that raised it and the ledger's entry.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from headgate.evidence import wire
-from headgate.evidence.errors import EvidenceUnavailable, LookTaken
-from headgate.evidence.model import Alarm, Cursor, Kept, RiseState
+from headgate.evidence.errors import AlarmMoved, EvidenceUnavailable
+from headgate.evidence.model import Alarm, Kept
 from headgate.kernel.clock import from_us, to_us
 from headgate.kernel.digest import canonical_json
 from headgate.ledger import store as ledger
@@ -49,26 +48,11 @@ alarms = sa.Table(
     sa.Column("epoch", sa.Text, primary_key=True),
     sa.Column("tripwire", sa.Text, primary_key=True),
     sa.Column("rule", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("drawn", _Whole, nullable=False),
-    sa.Column("resolved", _Whole, nullable=False),
-    sa.Column("looked_at_us", _Whole, nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("began_at_us", _Whole, nullable=False),
+    sa.Column("raised", sa.Text, sa.ForeignKey("evidence_reading.digest"), nullable=True),
     sqlite_strict=True,
 )
-"""One row an alarm: its state, and how far it has read."""
-
-looks = sa.Table(
-    "evidence_look",
-    metadata,
-    sa.Column("epoch", sa.Text, primary_key=True),
-    sa.Column("tripwire", sa.Text, primary_key=True),
-    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("inputs", sa.Text, nullable=False),
-    sa.Column("at_us", _Whole, nullable=False),
-    sqlite_strict=True,
-)
-"""One row a look; ``revision`` is the alarm's after it."""
+"""One row an alarm: the rule that it began with, and the reading that raised it, if one has."""
 
 
 class EvidenceStore:
@@ -95,20 +79,7 @@ class EvidenceStore:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
-        return Alarm(
-            epoch=row.epoch,
-            tripwire=row.tripwire,
-            rule=json.loads(row.rule),
-            state=wire.decode(json.loads(row.state), RiseState),
-            cursor=Cursor(drawn=row.drawn, resolved=row.resolved),
-            looked_at=from_us(row.looked_at_us),
-            revision=row.revision,
-        )
-
-    def looks(self, epoch: str, tripwire: str) -> list[Mapping[str, Any]]:
-        query = sa.select(looks.c.inputs).where(looks.c.epoch == epoch, looks.c.tripwire == tripwire).order_by(looks.c.revision)
-        with self._reading() as connection:
-            return [json.loads(inputs) for inputs in connection.execute(query).scalars()]
+        return Alarm(row.epoch, row.tripwire, json.loads(row.rule), from_us(row.began_at_us), row.raised)
 
     @contextmanager
     def _reading(self) -> Generator[sa.Connection]:
@@ -123,68 +94,39 @@ class EvidenceTx:
         self._connection = connection
 
     def keep(self, reading: Kept) -> bool:
-        known = sa.select(sa.exists().where(readings.c.digest == reading.digest))
-        if self._connection.execute(known).scalar_one():
-            return False
-        self._connection.execute(
-            readings.insert().values(
-                digest=reading.digest,
-                epoch=reading.epoch,
-                kind=reading.kind,
-                inputs=_text(reading.inputs),
-                result=_text(reading.result),
-                at_us=to_us(reading.at),
-            )
+        row = readings.insert().values(
+            digest=reading.digest,
+            epoch=reading.epoch,
+            kind=reading.kind,
+            inputs=_text(reading.inputs),
+            result=_text(reading.result),
+            at_us=to_us(reading.at),
         )
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(row)
+        except IntegrityError:  # the same digest, so the same reading
+            return False
         return True
 
     def begin(self, alarm: Alarm) -> None:
+        row = {"rule": _text(alarm.rule), "began_at_us": to_us(alarm.began_at), "raised": None}
         try:
-            self._connection.execute(
-                alarms.insert().values(
-                    epoch=alarm.epoch,
-                    tripwire=alarm.tripwire,
-                    rule=_text(alarm.rule),
-                    revision=alarm.revision,
-                    **_moving(alarm),
-                )
-            )
+            self._connection.execute(alarms.insert().values(epoch=alarm.epoch, tripwire=alarm.tripwire, **row))
         except IntegrityError as there:
-            raise LookTaken(f"The alarm {alarm.tripwire} of {alarm.epoch} has begun already.") from there
+            raise AlarmMoved(f"The watch {alarm.tripwire} of {alarm.epoch} has begun already.") from there
 
-    def advance(self, alarm: Alarm, *, inputs: Mapping[str, Any]) -> None:
+    def raise_alarm(self, alarm: Alarm, digest: str) -> None:
         saved = self._connection.execute(
             alarms.update()
-            .where(
-                alarms.c.epoch == alarm.epoch,
-                alarms.c.tripwire == alarm.tripwire,
-                alarms.c.revision == alarm.revision,
-            )
-            .values(revision=alarm.revision + 1, **_moving(alarm))
+            .where(alarms.c.epoch == alarm.epoch, alarms.c.tripwire == alarm.tripwire, alarms.c.raised.is_(None))
+            .values(raised=digest)
         )
         if saved.rowcount != 1:
-            raise LookTaken(f"The alarm {alarm.tripwire} of {alarm.epoch} has moved since revision {alarm.revision}.")
-        self._connection.execute(
-            looks.insert().values(
-                epoch=alarm.epoch,
-                tripwire=alarm.tripwire,
-                revision=alarm.revision + 1,
-                inputs=_text(inputs),
-                at_us=to_us(alarm.looked_at),
-            )
-        )
+            raise AlarmMoved(f"The alarm {alarm.tripwire} of {alarm.epoch} has been raised already.")
 
     def record(self, entry: Entry) -> int:
         return ledger.append(self._connection, entry)
-
-
-def _moving(alarm: Alarm) -> dict[str, Any]:
-    return {
-        "state": _text(wire.encode(alarm.state)),
-        "drawn": alarm.cursor.drawn,
-        "resolved": alarm.cursor.resolved,
-        "looked_at_us": to_us(alarm.looked_at),
-    }
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -8,18 +8,18 @@ understood is not evidence.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from headgate.evidence.decide import rise
 from headgate.evidence.decide.rate import read_rate, unreadable
+from headgate.evidence.decide.rise import read_rise
 from headgate.evidence.errors import NotEvidence
-from headgate.evidence.model import Cursor, LabelledTraffic, Look, RateClaim, RateReading, RiseRule, RiseState
+from headgate.evidence.model import LabelledTraffic, Look, RateClaim, RateReading, RiseReading, RiseRule
 from headgate.kernel.digest import canonical_json, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 FORMAT = 1
 RATE = "rate"
@@ -37,19 +37,12 @@ def failed_inputs(claim: RateClaim, failure: str) -> dict[str, Any]:
     return {"format": FORMAT, "kind": RATE, "failure": failure, "claim": encode(claim)}
 
 
-def rise_inputs(rule: RiseRule, before: RiseState, look: Look, cursor: Cursor) -> dict[str, Any]:
-    """Return the inputs of one look of an alarm."""
-    return {
-        "format": FORMAT,
-        "kind": RISE,
-        "rule": encode(rule),
-        "before": encode(before),
-        "look": encode(look),
-        "cursor": encode(cursor),
-    }
+def rise_inputs(looks: Sequence[Look], rule: RiseRule) -> dict[str, Any]:
+    """Return the inputs of a rise reading."""
+    return {"format": FORMAT, "kind": RISE, "rule": encode(rule), "looks": [encode(look) for look in looks]}
 
 
-def replay(inputs: Mapping[str, Any]) -> RateReading:
+def replay_rate(inputs: Mapping[str, Any]) -> RateReading:
     """Work a rate reading out again from its inputs.
 
     Raises:
@@ -63,15 +56,17 @@ def replay(inputs: Mapping[str, Any]) -> RateReading:
     return read_rate(decode(inputs.get("traffic"), LabelledTraffic), claim)
 
 
-def replay_look(inputs: Mapping[str, Any]) -> RiseState:
-    """Work one look of an alarm out again from its inputs.
+def replay_rise(inputs: Mapping[str, Any]) -> RiseReading:
+    """Work a rise reading out again from its inputs.
 
     Raises:
-        NotEvidence: They are not the inputs of a look.
+        NotEvidence: They are not the inputs of a rise reading.
     """
     _check(inputs, RISE)
-    before, look = decode(inputs.get("before"), RiseState), decode(inputs.get("look"), Look)
-    return rise.after(before, look, decode(inputs.get("rule"), RiseRule))
+    looks = inputs.get("looks")
+    if not isinstance(looks, list):
+        raise NotEvidence("These inputs have no list of looks.")
+    return read_rise([decode(look, Look) for look in cast("list[object]", looks)], decode(inputs.get("rule"), RiseRule))
 
 
 def address(epoch: str, inputs: Mapping[str, Any], result: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headgate.stats.shapes import checked_counts, checked_draws
+from headgate.stats.shapes import checked_draws
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -100,44 +100,17 @@ def log_factor_counts(count: ArrayLike, baseline: float, ratios: ArrayLike) -> N
     return x[..., None] * np.log(rho) - baseline * (rho - 1)
 
 
-def log_factor_uniform(labels: ArrayLike, harms: ArrayLike, baseline: float) -> NDArray[np.float64]:
-    """Return the log factors of looks at labels, every request drawn with one probability.
-
-    A look is charged for the labels that it brings, whenever their requests were made: a backlog cleared in one day is a
-    look with many labels, not a rise.
-
-    Args:
-        labels: Labels that resolved since the last look, any shape.
-        harms: Those that say harm, ``0 <= harms <= labels``.
-        baseline: The rate that is no cause for alarm, harms per request, in ``(0, 1)``.
-
-    Returns:
-        Nats, the broadcast shape with 6 appended.
-
-    Raises:
-        ValueError: A count or the baseline is out of range.
-
-    Source:
-        Factor ``1 + c (Y - r0)`` per label, mean at most one while harms are at most ``r0`` of the labels that resolve;
-        ``tests/statistics/test_alarm.py``.
-    """
-    n, s = checked_counts(labels, harms)
-    bets = rise_bets(baseline)
-    return (n - s)[..., None] * np.log1p(-bets * baseline) + s[..., None] * np.log1p(bets * (1 - baseline))
-
-
-def log_factor_weighted(
+def log_factor_draws(
     requests: ArrayLike, floors: ArrayLike, harm_pi: ArrayLike, harm_floor: ArrayLike, baseline: float
 ) -> NDArray[np.float64]:
-    """Return the log factors of one look at requests drawn with unequal, recorded probabilities.
+    """Return the log factors of one look at requests drawn with recorded probabilities, equal or not.
 
-    The look is charged for the requests made since the last look and credited for the harms confirmed since, which may
-    be of earlier requests. So there may be more harms than requests.
+    A request that is not drawn, or drawn and not judged yet, counts as harmless; judging it harmful can only raise a factor.
 
     Args:
-        requests: Requests made since the last look, per stretch of constant floor, shape ``(k,)``.
+        requests: Requests in the look, drawn or not, per stretch of constant floor, shape ``(k,)``.
         floors: The floor ``pi0`` of each stretch, shape ``(k,)``, in ``(0, 1]``.
-        harm_pi: The recorded inclusion probability of each harm confirmed since, shape ``(m,)``, in ``[its floor, 1]``.
+        harm_pi: The recorded inclusion probability of each harm among them, shape ``(m,)``, in ``[its floor, 1]``.
         harm_floor: The floor in force when it was drawn, shape ``(m,)``.
         baseline: The rate that is no cause for alarm, harms per request, in ``(0, 1)``.
 
@@ -173,20 +146,40 @@ def step(log_r: ArrayLike, log_factor: ArrayLike) -> NDArray[np.float64]:
     return np.logaddexp(np.asarray(log_r, np.float64), 0.0) + np.asarray(log_factor, np.float64)
 
 
-def log_mixture(log_r: ArrayLike, weights: ArrayLike) -> float:
+def run(log_factors: ArrayLike) -> NDArray[np.float64]:
+    """Return the detectors after each of a series of looks, from the beginning: ``step`` repeated, without a loop.
+
+    Args:
+        log_factors: The looks' log factors, shape ``(n, j)``.
+
+    Returns:
+        The logs of the detectors after each look, shape ``(n, j)``.
+
+    Source:
+        ``R_n`` is the sum over starts ``k`` of the product of the factors ``k..n``; ``tests/statistics/test_alarm.py``.
+    """
+    factors = np.asarray(log_factors, np.float64)
+    if factors.shape[0] == 0:
+        return factors
+    through = np.cumsum(factors, axis=0)
+    starts = np.vstack([np.zeros((1, factors.shape[1])), through[:-1]])
+    return through + np.logaddexp.accumulate(-starts, axis=0)
+
+
+def log_mixture(log_r: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
     """Return ``log M``, the log of the weighted average of the detectors.
 
     Args:
-        log_r: Detectors, shape ``(j,)``.
+        log_r: Detectors, shape ``(..., j)``.
         weights: Their weights, shape ``(j,)``, adding up to at most one.
 
     Returns:
-        Nats.
+        Nats, shape ``(...)``.
 
     Source:
         An average of e-detectors is one: Shin, Ramdas and Rinaldo, arXiv 2203.03532.
     """
-    return float(np.logaddexp.reduce(np.asarray(log_r, np.float64) + np.log(np.asarray(weights, np.float64))))
+    return np.logaddexp.reduce(np.asarray(log_r, np.float64) + np.log(np.asarray(weights, np.float64)), axis=-1)
 
 
 def log_threshold(false_alarm_every_s: float, look_every_s: float) -> float:

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from headgate.adapters.database import open_sqlite
 from headgate.evidence import store
-from headgate.evidence.errors import EvidenceUnavailable, LabelsUnavailable, LookTaken, NotEvidence, ReadingNotFound, RuleChanged
-from headgate.evidence.model import Cursor, Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
+from headgate.evidence.errors import EvidenceUnavailable, LabelsUnavailable, NotEvidence, ReadingNotFound, RuleChanged
+from headgate.evidence.model import Alarm, Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
 from headgate.evidence.service import Evidence
 from headgate.kernel.verdict import Verdict
 from headgate.ledger import store as ledger
@@ -42,34 +42,31 @@ class Hand:
 
 
 class Labels:
-    """Labels as a list of looks; what is after the cursor is what comes."""
+    """Labels as a list of windows."""
 
     def __init__(self) -> None:
-        self.looks: list[Look] = []
+        self.windows: list[Look] = []
         self.gone = False
 
     def traffic(self, epoch: str, hazard: str) -> LabelledTraffic:
         self._there()
-        requests = sum(segment.requests for look in self.looks for segment in look.drawn)
+        requests = sum(segment.requests for look in self.windows for segment in look.segments)
         return LabelledTraffic(
             epoch=epoch,
             hazard=hazard,
             segments=(Segment(requests, 0.1),) if requests else (),
-            harms=tuple(harm for look in self.looks for harm in look.harms),
-            labels=sum(look.labels for look in self.looks),
+            harms=tuple(harm for look in self.windows for harm in look.harms),
+            labels=requests // 10,
             pending=0,
             frontier=requests,
             drawn=requests,
             uniform=True,
         )
 
-    def look(self, epoch: str, hazard: str, after: Cursor) -> tuple[Look, Cursor]:  # noqa: ARG002 - the port's arguments
+    def looks(self, epoch: str, hazard: str, every: timedelta) -> list[Look]:
+        assert (epoch, hazard, every) == (EPOCH, RULE.hazard, RULE.look_every)
         self._there()
-        new = self.looks[after.resolved :]
-        drawn = tuple(segment for look in new for segment in look.drawn)
-        harms = tuple(harm for look in new for harm in look.harms)
-        cursor = Cursor(after.drawn + sum(segment.requests for segment in drawn), len(self.looks))
-        return Look(drawn, sum(look.labels for look in new), harms, uniform=True), cursor
+        return list(self.windows)
 
     def _there(self) -> None:
         if self.gone:
@@ -77,7 +74,10 @@ class Labels:
 
 
 def brings(labels: int, harms: int = 0) -> Look:
-    return Look((Segment(labels * 10, 0.1),), labels, (Harm(0.1, 0.1),) * harms, uniform=True)
+    return Look((Segment(labels * 10, 0.1),), (Harm(0.1, 0.1),) * harms)
+
+
+RISEN = [brings(100, harms) for harms in (0, 0, 0, 2, 3, 3, 3, 3)]
 
 
 @pytest.fixture
@@ -109,26 +109,21 @@ def kinds(engine: sa.Engine) -> list[str]:
         return [recorded.entry.kind for recorded in ledger.tail(connection, 0, 100)]
 
 
-def watch(evidence: Evidence, clock: Hand, *, hours: float = 1) -> object:
-    clock.at += timedelta(hours=hours)
-    return evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward")
-
-
 def test_a_kept_reading_gives_the_same_answer_again(evidence: Evidence, labels: Labels, engine: sa.Engine) -> None:
-    labels.looks = [brings(2000, 2)]
+    labels.windows = [brings(2000, 2)]
     measured = evidence.rate(EPOCH, CLAIM)
     assert measured.reading.verdict is Verdict.PASS
     digest = evidence.keep(measured, by="ada")
-    assert digest == measured.digest == evidence.keep(measured, by="ada")
-    assert kinds(engine) == ["reading.kept"]
-    labels.looks = [brings(10, 10)]
+    assert digest == evidence.keep(measured, by="ada")
+    assert kinds(engine) == ["evidence.kept"]
+    labels.windows = [brings(10, 10)]
     replayed = evidence.replay(digest)
     assert replayed.agrees
     assert replayed.again["verdict"] == "PASS"
 
 
 def test_a_reading_changed_behind_our_back_does_not_agree(evidence: Evidence, labels: Labels, engine: sa.Engine) -> None:
-    labels.looks = [brings(2000, 40)]
+    labels.windows = [brings(2000, 40)]
     digest = evidence.keep(evidence.rate(EPOCH, CLAIM), by="ada")
     with engine.begin() as connection:
         result = connection.execute(sa.select(store.readings.c.result)).scalar_one()
@@ -149,109 +144,91 @@ def test_labels_that_cannot_be_had_are_an_error_that_replays(evidence: Evidence,
 
 
 def test_labels_that_are_no_numbers_are_an_error_that_replays(evidence: Evidence, labels: Labels) -> None:
-    labels.looks = [replace(brings(10, 1), harms=(Harm(math.nan, 0.1),))]
+    labels.windows = [replace(brings(10, 1), harms=(Harm(math.nan, 0.1),))]
     measured = evidence.rate(EPOCH, CLAIM)
     assert measured.reading.verdict is Verdict.ERROR
     assert evidence.replay(evidence.keep(measured, by="ada")).agrees
 
 
-def test_looks_are_taken_only_when_due(evidence: Evidence, labels: Labels, clock: Hand) -> None:
-    labels.looks = [brings(50)]
-    began = evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward")
-    assert (began.taken, began.state.looks) == (False, 0)
-    clock.at += timedelta(minutes=59)
-    assert not evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward").taken
-    clock.at += timedelta(minutes=1)
-    first = evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward")
-    assert (first.taken, first.state.labels) == (True, 50)
-    again = evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward")
-    assert (again.taken, again.state) == (False, first.state)
-
-
-def test_a_clock_set_back_takes_no_look_early(evidence: Evidence, labels: Labels, clock: Hand) -> None:
-    evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward")
-    clock.at -= timedelta(days=3)
-    assert not evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward").taken
-
-
-def test_a_rise_is_caught_recorded_and_replays_after_a_restart(
-    evidence: Evidence, engine: sa.Engine, labels: Labels, clock: Hand
-) -> None:
-    watch(evidence, clock)
-    for harms in (0, 0, 0, 2, 3, 3, 3, 3):
-        labels.looks.append(brings(100, harms))
-        evidence = Evidence(labels, store.EvidenceStore(engine), clock)  # every look by a new process
-        watch(evidence, clock)
-    reading = evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward")
-    assert reading.state.raised
-    assert "has risen above 1.0e-3" in reading.sentence
-    assert kinds(engine) == ["alarm.raised"]
-    assert evidence.replay_rise(EPOCH, "rise-advice")
+def test_a_rise_is_recorded_once_and_replays(evidence: Evidence, engine: sa.Engine, labels: Labels) -> None:
+    assert not evidence.rise(EPOCH, "rise-advice", RULE).reading.state.raised
+    labels.windows = RISEN
+    measured = evidence.rise(EPOCH, "rise-advice", RULE)
+    assert measured.reading.state.raised
+    assert kinds(engine) == ["evidence.alarmed"]
     with engine.connect() as connection:
-        digest = connection.execute(sa.select(store.readings.c.digest)).scalar_one()
-    assert evidence.replay(digest).agrees
+        digest = connection.execute(sa.select(store.alarms.c.raised)).scalar_one()
+    replayed = evidence.replay(digest)
+    assert replayed.agrees
+    assert replayed.kept.inputs == measured.inputs
 
 
-def test_looks_changed_behind_our_back_do_not_give_the_state(
+def test_a_raised_alarm_stays_raised_whatever_happens_afterwards(
     evidence: Evidence, engine: sa.Engine, labels: Labels, clock: Hand
 ) -> None:
-    watch(evidence, clock)
-    labels.looks = [brings(100, 1)]
-    watch(evidence, clock)
-    assert evidence.replay_rise(EPOCH, "rise-advice")
-    with engine.begin() as connection:
-        connection.execute(store.looks.delete())
-    assert not evidence.replay_rise(EPOCH, "rise-advice")
-    with pytest.raises(ReadingNotFound):
-        evidence.replay_rise(EPOCH, "another")
+    labels.windows = RISEN
+    first = evidence.rise(EPOCH, "rise-advice", RULE)
+    labels.windows = [brings(100)] * 8  # every harm is taken back
+    labels.gone = True
+    clock.at -= timedelta(days=3)
+    again = Evidence(labels, store.EvidenceStore(engine), clock).rise(EPOCH, "rise-advice", RULE)  # a new process
+    assert again == first
+    assert kinds(engine) == ["evidence.alarmed"]
 
 
-def test_two_controllers_cannot_take_one_look(evidence: Evidence, engine: sa.Engine, labels: Labels, clock: Hand) -> None:
-    watch(evidence, clock)
-    labels.looks = [brings(100, 1)]
-    clock.at += timedelta(hours=1)
+def test_two_controllers_raise_one_alarm(evidence: Evidence, engine: sa.Engine, labels: Labels, clock: Hand) -> None:
+    evidence.rise(EPOCH, "rise-advice", RULE)
+    labels.windows = RISEN
 
     class Slow(Labels):
-        """While this one fetches its labels, another controller takes the look."""
+        """While this one fetches its labels, another controller raises the alarm."""
 
-        def look(self, epoch: str, hazard: str, after: Cursor) -> tuple[Look, Cursor]:
-            mine = labels.look(epoch, hazard, after)
-            assert evidence.rise_look(EPOCH, "rise-advice", RULE, by="other").taken
+        def looks(self, epoch: str, hazard: str, every: timedelta) -> list[Look]:
+            mine = [*labels.looks(epoch, hazard, every), brings(100, 1)]
+            assert evidence.rise(EPOCH, "rise-advice", RULE).reading.state.raised
             return mine
 
-    reading = Evidence(Slow(), store.EvidenceStore(engine), clock).rise_look(EPOCH, "rise-advice", RULE, by="steward")
-    assert (reading.taken, reading.state.harms, reading.state.looks) == (False, 1, 1)
+    late = Evidence(Slow(), store.EvidenceStore(engine), clock).rise(EPOCH, "rise-advice", RULE)
+    assert late.reading.state.looks == len(RISEN)  # the reading that raised it stands
+    assert kinds(engine) == ["evidence.alarmed"]
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(store.readings)).scalar_one() == 1
 
 
-def test_two_controllers_cannot_begin_one_watch(engine: sa.Engine, evidence: Evidence, clock: Hand) -> None:
-    evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward")
-    records = store.EvidenceStore(engine)
-    begun = records.alarm(EPOCH, "rise-advice")
-    assert begun is not None
-    with pytest.raises(LookTaken), records.transaction() as tx:
-        tx.begin(begun)
+def test_two_controllers_begin_one_watch(evidence: Evidence, engine: sa.Engine, labels: Labels, clock: Hand) -> None:
+    class Late(store.EvidenceStore):
+        """The first time it looks, there is no watch yet; by the time it writes, there is."""
+
+        asked = False
+
+        def alarm(self, epoch: str, tripwire: str) -> Alarm | None:
+            found = super().alarm(epoch, tripwire)
+            if not self.asked:
+                self.asked = True
+                evidence.rise(EPOCH, "rise-advice", RULE)
+            return found
+
+    assert not Evidence(labels, Late(engine), clock).rise(EPOCH, "rise-advice", RULE).reading.state.raised
 
 
-def test_a_rule_may_not_change_under_an_alarm(evidence: Evidence, clock: Hand) -> None:
-    watch(evidence, clock)
+def test_a_rule_may_not_change_under_an_alarm(evidence: Evidence) -> None:
+    evidence.rise(EPOCH, "rise-advice", RULE)
     with pytest.raises(RuleChanged):
-        evidence.rise_look(EPOCH, "rise-advice", replace(RULE, from_rate=2e-3), by="steward")
+        evidence.rise(EPOCH, "rise-advice", replace(RULE, from_rate=2e-3))
     with pytest.raises(NotEvidence):
-        evidence.rise_look(EPOCH, "other", replace(RULE, from_rate=0.0), by="steward")
+        evidence.rise(EPOCH, "other", replace(RULE, from_rate=0.0))
 
 
-def test_a_look_that_fails_leaves_the_alarm_where_it_was(evidence: Evidence, labels: Labels, clock: Hand) -> None:
-    watch(evidence, clock)
+def test_labels_that_cannot_be_had_or_used_raise_no_alarm_and_hide_none(evidence: Evidence, labels: Labels) -> None:
     labels.gone = True
     with pytest.raises(LabelsUnavailable):
-        watch(evidence, clock)
+        evidence.rise(EPOCH, "rise-advice", RULE)
     labels.gone = False
-    labels.looks = [Look((), 1, (Harm(2.0, 0.1),), uniform=True)]
+    labels.windows = [*RISEN, Look((), (Harm(2.0, 0.1),))]
     with pytest.raises(NotEvidence):
-        watch(evidence, clock)
-    labels.looks = [brings(70)]
-    reading = evidence.rise_look(EPOCH, "rise-advice", RULE, by="steward")
-    assert (reading.taken, reading.state.labels) == (True, 70)
+        evidence.rise(EPOCH, "rise-advice", RULE)
+    labels.windows = RISEN
+    assert evidence.rise(EPOCH, "rise-advice", RULE).reading.state.raised
 
 
 def test_a_store_that_does_not_answer_is_unavailable(evidence: Evidence, engine: sa.Engine) -> None:

@@ -186,7 +186,7 @@ claims = st.builds(
 def test_a_kept_reading_replays_from_its_inputs_through_json(traffic: LabelledTraffic, claim: RateClaim) -> None:
     reading = read_rate(traffic, claim)
     inputs = json.loads(json.dumps(wire.rate_inputs(traffic, claim)))
-    assert wire.replay(inputs) == reading
+    assert wire.replay_rate(inputs) == reading
     assert wire.decode(json.loads(json.dumps(wire.encode(reading))), RateReading) == reading
 
 
@@ -237,4 +237,4 @@ HALF_UNDERSTOOD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("inputs", HALF_UNDERSTOOD.values(), ids=HALF_UNDERSTOOD.keys())
 def test_inputs_that_are_only_half_understood_are_refused(inputs: dict[str, Any]) -> None:
     with pytest.raises(NotEvidence):
-        wire.replay(inputs)
+        wire.replay_rate(inputs)

@@ -10,102 +10,96 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.evidence import wire
-from headgate.evidence.decide import rise
+from headgate.evidence.decide.rise import read_rise
 from headgate.evidence.errors import NotEvidence
-from headgate.evidence.model import Cursor, Harm, Look, RiseRule, RiseState, Segment
+from headgate.evidence.model import Harm, Look, RiseReading, RiseRule, Segment
 
 RULE = RiseRule("advice", from_rate=1e-3, to_rate=1e-2, false_alarm_every=timedelta(days=365), look_every=timedelta(days=1))
 
 
-def look(labels: int, harms: int = 0, *, pi0: float = 0.01, pi: float | None = None) -> Look:
-    uniform = pi is None
-    return Look((Segment(round(labels / pi0), pi0),), labels, (Harm(pi or pi0, pi0),) * harms, uniform)
+def look(labels: int, harms: int = 0, *, pi0: float = 0.01, times: float = 1.0) -> Look:
+    return Look((Segment(round(labels / pi0), pi0),), (Harm(pi0 * times, pi0),) * harms)
 
 
-looks = st.builds(look, st.integers(5, 500), st.integers(0, 5), pi=st.sampled_from([None, 0.01, 0.2]))
+looks = st.lists(st.builds(look, st.integers(1, 500), st.integers(0, 5), times=st.sampled_from([1.0, 15.0])), max_size=12)
 
 
-def test_quiet_looks_raise_no_alarm_however_many() -> None:
-    state = rise.replay([look(100)] * 2000, RULE)
+def test_quiet_windows_raise_no_alarm_however_many() -> None:
+    state = read_rise([look(100)] * 2000, RULE).state
     assert not state.raised
-    assert state.looks == 2000
+    assert (state.looks, state.requests, state.harms) == (2000, 20_000_000, 0)
     assert state.log_m is not None
 
 
-def test_a_rise_raises_the_alarm_and_it_stays_raised() -> None:
-    state = rise.replay([look(200)] * 10 + [look(200, 3)] * 6, RULE)
-    assert state.raised_at is not None
-    assert 10 < state.raised_at <= 16
-    assert state.log_m is not None
-    assert state.log_m >= rise.threshold(RULE) == pytest.approx(math.log(365))
-    assert rise.after(state, look(10_000), RULE) == state
+def test_a_rise_raises_the_alarm() -> None:
+    reading = read_rise([look(200)] * 10 + [look(200, 3)] * 6, RULE)
+    assert reading.threshold_log_m == pytest.approx(math.log(365))
+    assert reading.state.raised_at is not None
+    assert 10 < reading.state.raised_at <= 16
+    assert reading.state.log_m is not None
+    assert reading.state.log_m >= reading.threshold_log_m
+    assert reading.sentence.startswith("advice has risen above 1.0e-3")
 
 
-def test_a_look_that_brings_nothing_is_no_look() -> None:
-    state = rise.replay([look(100, 1)], RULE)
-    assert rise.after(state, Look((), 0, (), uniform=True), RULE) == state
-    assert rise.after(RiseState(), Look((), 0, (), uniform=False), RULE) == RiseState()
+def test_nothing_at_all_is_no_alarm() -> None:
+    state = read_rise([], RULE).state
+    assert (state.looks, state.log_m, state.raised) == (0, None, False)
 
 
-def test_silence_is_no_alarm_even_when_labels_are_very_few() -> None:
-    state = rise.replay([look(1)] * 3000, replace(RULE, from_rate=1e-4))
-    assert not state.raised
+def test_a_window_that_brings_nothing_is_skipped() -> None:
+    some, nothing = [look(100, 1)] * 3, Look((Segment(0, 0.01),), ())
+    assert read_rise([*some, nothing, Look((), ())], RULE) == read_rise(some, RULE)
 
 
-def test_catching_up_with_harmless_labels_is_no_rise() -> None:
-    before = rise.replay([look(20)] * 30, RULE)
-    after = rise.after(before, Look((), 5000, (), uniform=True), RULE)
-    assert before.log_m is not None
-    assert after.log_m is not None
-    assert after.log_m < before.log_m
+def test_silence_is_no_alarm_even_when_requests_are_very_few() -> None:
+    assert not read_rise([look(1)] * 5000, replace(RULE, from_rate=1e-5, to_rate=1e-4)).state.raised
 
 
-def test_a_harm_that_resolves_long_after_its_request_counts_when_it_resolves() -> None:
-    late = Look((), 1, (Harm(0.05, 0.01),), uniform=False)
-    before = rise.replay([look(20, pi=0.05)] * 3, RULE)
-    after = rise.after(before, late, RULE)
-    assert (after.harms, after.looks) == (1, 4)
-    assert before.log_m is not None
-    assert after.log_m is not None
-    assert after.log_m > before.log_m
+def test_harm_found_by_directed_review_weighs_less() -> None:
+    plain, directed = (read_rise([look(200, 1, times=times)] * 3, RULE).state.log_m for times in (1.0, 15.0))
+    assert plain is not None
+    assert directed is not None
+    assert directed < plain
 
 
-@given(st.lists(looks, max_size=12))
-def test_an_alarm_replays_look_by_look_through_json(series: list[Look]) -> None:
-    state = RiseState()
-    for each in series:
-        inputs = json.loads(json.dumps(wire.rise_inputs(RULE, state, each, Cursor())))
-        state = rise.after(state, each, RULE)
-        assert wire.replay_look(inputs) == state
-        assert wire.decode(json.loads(json.dumps(wire.encode(state))), RiseState) == state
-    assert rise.replay(series, RULE) == state
+@given(looks)
+def test_a_rise_reading_replays_through_json(series: list[Look]) -> None:
+    reading = read_rise(series, RULE)
+    inputs = json.loads(json.dumps(wire.rise_inputs(series, RULE)))
+    assert wire.replay_rise(inputs) == reading
+    assert wire.decode(json.loads(json.dumps(wire.encode(reading))), RiseReading) == reading
 
 
-@given(st.lists(looks, max_size=12), st.integers(0, 11))
-def test_one_more_harm_never_lowers_the_alarm(series: list[Look], where: int) -> None:
-    worse = [
-        replace(each, harms=(*each.harms, Harm(0.01, 0.01)), labels=max(each.labels, len(each.harms) + 1)) if i == where else each
-        for i, each in enumerate(series)
-    ]
-    one, other = rise.replay(series, RULE), rise.replay(worse, RULE)
-    assert not one.raised or other.raised
+@given(looks, st.integers(0, 11))
+def test_a_label_that_is_still_missing_can_delay_an_alarm_and_cannot_cause_one(series: list[Look], where: int) -> None:
+    known = [replace(each, harms=each.harms[1:]) if i == where else each for i, each in enumerate(series)]
+    partly, fully = read_rise(known, RULE).state, read_rise(series, RULE).state
+    if partly.raised_at is not None:
+        assert fully.raised_at is not None
+        assert fully.raised_at <= partly.raised_at
+
+
+@given(looks, looks)
+def test_what_comes_later_does_not_change_what_was(earlier: list[Look], later: list[Look]) -> None:
+    before, after = read_rise(earlier, RULE).state, read_rise(earlier + later, RULE).state
+    if before.raised:
+        assert after.raised_at == before.raised_at
 
 
 @pytest.mark.parametrize(
     "spoilt",
     [
-        Look((), 1, (Harm(0.5, 0.5), Harm(0.5, 0.5)), uniform=True),
-        Look((Segment(-1, 0.5),), 0, (), uniform=True),
-        Look((Segment(1, 0.0),), 0, (), uniform=True),
-        Look((), 1, (Harm(0.1, 0.5),), uniform=False),
-        Look((), 1, (Harm(0.5, 0.1),), uniform=True),
-        Look((), 1, (Harm(math.nan, 0.1),), uniform=False),
-        Look((), -1, (), uniform=True),
+        Look((Segment(1, 0.5),), (Harm(0.5, 0.5), Harm(0.5, 0.5))),
+        Look((Segment(1, 0.5),), (Harm(0.5, 0.4),)),
+        Look((Segment(-1, 0.5),), ()),
+        Look((Segment(1, 0.0),), ()),
+        Look((Segment(1, 0.5),), (Harm(0.1, 0.5),)),
+        Look((Segment(1, 0.5),), (Harm(math.nan, 0.5),)),
     ],
 )
-def test_a_look_that_contradicts_itself_is_refused(spoilt: Look) -> None:
+def test_a_window_that_contradicts_itself_is_refused(spoilt: Look) -> None:
     with pytest.raises(NotEvidence):
-        rise.after(RiseState(), spoilt, RULE)
+        read_rise([look(10), spoilt], RULE)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +114,10 @@ def test_a_look_that_contradicts_itself_is_refused(spoilt: Look) -> None:
 )
 def test_a_rule_that_contradicts_itself_is_refused(spoilt: RiseRule) -> None:
     with pytest.raises(NotEvidence):
-        rise.after(RiseState(), look(1), spoilt)
+        read_rise([look(1)], spoilt)
+
+
+@pytest.mark.parametrize("change", [{"format": 0}, {"kind": "rate"}, {"looks": None}, {"looks": [1]}, {"rule": {}}])
+def test_inputs_that_are_only_half_understood_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(NotEvidence):
+        wire.replay_rise(wire.rise_inputs([look(10, 1)], RULE) | change)

@@ -59,10 +59,8 @@ def in_rule(rule: RiseRule) -> str | None:
 
 
 def in_look(look: Look) -> str | None:
-    """Return how a look contradicts itself, or ``None``. Its harms may be of requests drawn before it."""
-    if look.labels < len(look.harms):
-        return f"The look has {len(look.harms):,} harms among {look.labels:,} labels."
-    return _in_draws(look.drawn, look.harms, uniform=look.uniform)
+    """Return how a look contradicts itself, or ``None``."""
+    return _in_draws(look.segments, look.harms, uniform=False) or _more_harms_than_requests(look.segments, look.harms)
 
 
 def _in_draws(segments: Iterable[Segment], harms: Iterable[Harm], *, uniform: bool) -> str | None:
