@@ -5,8 +5,7 @@
     <data>/
     ├── headgate.toml      settings
     ├── headgate.sqlite    the system of record
-    ├── spool/             one file per worker: exchanges as they happen
-    ├── segments/          sealed exchanges
+    ├── traffic/           the exchange log: a spool per worker, then sealed segments
     └── secrets/           0700: master.key (transcripts), pepper (API keys), ledger.key (signs checkpoints), token (yours)
 """
 
@@ -49,14 +48,9 @@ class Home:
         return self.root / "headgate.sqlite"
 
     @property
-    def spool(self) -> Path:
-        """Where workers write exchanges as they happen."""
-        return self.root / "spool"
-
-    @property
-    def segments(self) -> Path:
-        """Where sealed exchanges lie."""
-        return self.root / "segments"
+    def traffic(self) -> Path:
+        """Where the exchange log lies."""
+        return self.root / "traffic"
 
     @property
     def secrets(self) -> Path:
@@ -75,7 +69,7 @@ class Home:
             HomeUnwritable: The file system refuses.
         """
         try:
-            for directory, mode in ((self.root, 0o755), (self.spool, 0o700), (self.segments, 0o700), (self.secrets, 0o700)):
+            for directory, mode in ((self.root, 0o755), (self.traffic, 0o700), (self.secrets, 0o700)):
                 directory.mkdir(parents=True, exist_ok=True, mode=mode)
         except OSError as problem:
             raise HomeUnwritable(

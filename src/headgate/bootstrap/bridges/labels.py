@@ -1,0 +1,58 @@
+"""Evidence asks safety for labels; safety's words become evidence's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.evidence.model import Harm, LabelledTraffic, Look, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from headgate.kernel.clock import Clock
+    from headgate.safety import model as safety
+    from headgate.safety.ports import SamplingStore
+
+
+def segments_of(segments: Sequence[safety.Segment]) -> tuple[Segment, ...]:
+    """Return runs of draws in evidence's words."""
+    return tuple(Segment(segment.requests, segment.pi0) for segment in segments)
+
+
+def harms_of(harms: Sequence[safety.Harm]) -> tuple[Harm, ...]:
+    """Return harms in evidence's words."""
+    return tuple(Harm(harm.pi, harm.pi0) for harm in harms)
+
+
+class SafetyLabels:
+    """Evidence's ``LabelSource`` over safety's draws and labels.
+
+    Args:
+        draws: Where safety keeps them.
+        clock: Tells which labels are overdue.
+        deadline: How long a sampled exchange may stay unresolved before it counts as harm.
+    """
+
+    def __init__(self, draws: SamplingStore, clock: Clock, deadline: timedelta) -> None:
+        self._draws = draws
+        self._clock = clock
+        self._deadline = deadline
+
+    def traffic(self, epoch: str, hazard: str) -> LabelledTraffic:
+        found = self._draws.labelled(epoch, hazard, now=self._clock.now(), d_max=self._deadline)
+        return LabelledTraffic(
+            epoch=epoch,
+            hazard=hazard,
+            segments=segments_of(found.segments),
+            harms=harms_of(found.harms),
+            labels=found.labels,
+            pending=found.pending,
+            frontier=found.frontier,
+            drawn=found.drawn,
+            uniform=found.uniform,
+        )
+
+    def looks(self, epoch: str, hazard: str, every: timedelta) -> tuple[Look, ...]:
+        windows = self._draws.looks(epoch, hazard, after_position=0, every=every, now=self._clock.now())
+        return tuple(Look(segments_of(window.segments), harms_of(window.harms)) for window in windows)

@@ -1,0 +1,78 @@
+"""The gateway asks releases what is open to whom."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from headgate.gateway.model import Limits, ModelPolicy, OnExtra, PolicySnapshot, ReleaseState, StageRule, Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.bootstrap.settings import Settings
+    from headgate.releases.model.policy import OpenStage, ReleasePolicy
+    from headgate.releases.service import ReleaseService
+
+
+class ReleasePolicies:
+    """The gateway's ``Policies`` over releases.
+
+    Args:
+        releases: The releases.
+        position: Tells how far the ledger has come; asked first, so that a snapshot is never older than it says.
+        settings: How long to wait for a model server.
+    """
+
+    def __init__(self, releases: ReleaseService, position: Callable[[], int], settings: Settings) -> None:
+        self._releases = releases
+        self._position = position
+        self._settings = settings
+
+    def load(self) -> PolicySnapshot:
+        seq = self._position()
+        policies = (policy_of(release, self._settings) for release in reversed(self._releases.policy()))
+        return PolicySnapshot(seq, {policy.model: policy for policy in policies})
+
+
+def policy_of(release: ReleasePolicy, settings: Settings) -> ModelPolicy:
+    """Return what a worker must know of one release."""
+    upstream = release.upstream
+    return ModelPolicy(
+        release_id=release.release_id,
+        model=release.model,
+        version_digest=release.version_digest,
+        state=ReleaseState.of(release.state.value),
+        gated=True,
+        upstream=Upstream(
+            url=upstream.url,
+            model=upstream.model,
+            api_key=os.environ.get(upstream.api_key_env) if upstream.api_key_env else None,
+            first_byte_s=float(upstream.timeout_s),
+            idle_s=settings.upstream_timeout_s,
+        ),
+        rules={stage.who.cohort: rule_of(stage) for stage in release.stages},
+        created=datetime.now(UTC),
+    )
+
+
+def rule_of(stage: OpenStage) -> StageRule:
+    """Return what one open stage allows its cohort."""
+    what, how_much = stage.what, stage.how_much
+    return StageRule(
+        stage=stage.name,
+        epoch=stage.epoch,
+        surfaces=frozenset(surface.value for surface in what.surfaces),
+        capabilities=frozenset(capability.value for capability in what.capabilities),
+        max_output_tokens=what.max_output_tokens,
+        max_turns=what.max_turns,
+        on_extra=OnExtra(what.on_extra.value),
+        limits=Limits(
+            requests=how_much.requests,
+            tokens=how_much.tokens,
+            total_tokens=how_much.total_tokens,
+            concurrency=how_much.concurrency,
+        ),
+        input_screen=stage.watch is not None and stage.watch.input_screen,
+    )

@@ -1,0 +1,198 @@
+"""One worker: the gateway under ``/v1``, the control API beside it, one ASGI application for both.
+
+Granian calls ``application`` once in each worker process. The gateway comes first and uses no framework; what it does not
+serve goes to the web application. ``/healthz`` says that the process lives; ``/readyz`` that it may be sent requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
+from fastapi import Header
+
+from headgate.access.http import routes as access_routes
+from headgate.bootstrap import logs
+from headgate.bootstrap.bridges.feed import LedgerFeed
+from headgate.bootstrap.bridges.policies import ReleasePolicies
+from headgate.bootstrap.bridges.principals import AccessPrincipals, KeyUses
+from headgate.bootstrap.bridges.screens import RuleScreen
+from headgate.bootstrap.home import Home, secret_file
+from headgate.bootstrap.http import web_application
+from headgate.bootstrap.processes.parent import end_with_parent
+from headgate.bootstrap.settings import load
+from headgate.bootstrap.terminal import NoToken
+from headgate.bootstrap.wiring import House, open_house
+from headgate.gateway.http import Gateway
+from headgate.gateway.model import Settings as GatewaySettings
+from headgate.gateway.store import SqlLeases
+from headgate.kernel.errors import Unavailable
+from headgate.ledger.http import routes as ledger_routes
+from headgate.releases.http import routes as release_routes
+from headgate.safety.http import routes as safety_routes
+from headgate.traffic.spool import Spool, Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fastapi import FastAPI
+
+    from headgate.kernel.actor import Actor
+    from headgate.traffic.model import Admission, Outcome
+
+log = structlog.get_logger()
+
+_DRAIN_S = 10.0
+_TELL_USES_S = 60.0
+
+
+class Recorder:
+    """The gateway's ``Recorder``: this worker's spool, and a note of which keys are in use."""
+
+    def __init__(self, spool: Spool, uses: KeyUses) -> None:
+        self._spool = spool
+        self._uses = uses
+
+    async def admit(self, admission: Admission) -> None:
+        await self._spool.admit(admission)
+        self._uses.note(admission.key_id, admission.at)
+
+    async def settle(self, outcome: Outcome) -> None:
+        await self._spool.settle(outcome)
+
+
+class Worker:
+    """The application that Granian serves.
+
+    Args:
+        house: The installation.
+        web: The control API.
+    """
+
+    def __init__(self, house: House, web: FastAPI) -> None:
+        self._house = house
+        self._web = web
+        self._gateway: Gateway | None = None
+        self._spool: Spool | None = None
+        self._feed = LedgerFeed(house.engine)
+        self._uses = KeyUses(house.access)
+        self._telling: asyncio.Task[None] | None = None
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        path: str = scope["path"]
+        if path.startswith("/v1/") or path == "/v1":
+            assert self._gateway is not None, "Granian sends requests after startup"
+            await self._gateway(scope, receive, send)
+        elif path in ("/healthz", "/readyz"):
+            await self._tell_health(path, send)
+        else:
+            await self._web(scope, receive, send)  # pyright: ignore[reportArgumentType] - the same protocol, typed otherwise
+
+    async def _live(
+        self, receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable[[dict[str, Any]], Awaitable[None]]
+    ) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _start(self) -> None:
+        house, settings = self._house, self._house.settings
+        name = f"worker-{os.getpid()}"
+        spool = Spool.open(house.home.traffic, name, house.day_keys, house.clock, sync=Sync(settings.spool_sync))
+        gateway = Gateway(
+            GatewaySettings(
+                worker=name,
+                end_user_key=secret_file(house.home.secrets / "end-users"),
+                max_body_bytes=settings.max_body_bytes,
+                max_in_flight=settings.max_in_flight,
+                body_total_s=settings.body_timeout_s,
+                max_stale_s=settings.max_stale_s,
+                max_recorded_bytes=settings.capture_bytes,
+            ),
+            policies=ReleasePolicies(house.releases, self._feed.position, settings),
+            principals=AccessPrincipals(house.access),
+            feed=self._feed,
+            leases=SqlLeases(house.engine, owner=name, slot_ttl_s=GatewaySettings.slot_ttl_s),
+            recorder=Recorder(spool, self._uses),
+            screen=RuleScreen(house.detector),
+            clock=house.clock,
+        )
+        await gateway.start()
+        self._spool, self._gateway = spool, gateway
+        self._telling = asyncio.create_task(self._tell_uses())
+
+    async def _stop(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+        if self._gateway is not None:
+            await self._gateway.stop(_DRAIN_S)
+        if self._spool is not None:
+            await self._spool.close()
+        await asyncio.to_thread(self._uses_once)
+        self._feed.close()
+        self._house.close()
+
+    async def _tell_uses(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_USES_S)
+            await asyncio.to_thread(self._uses_once)
+
+    def _uses_once(self) -> None:
+        with contextlib.suppress(Unavailable):  # told again with the next ones
+            self._uses.tell()
+
+    async def _tell_health(self, path: str, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        stats = self._gateway.stats() if self._gateway else None
+        well = stats is not None and (path == "/healthz" or (stats.ready and not stats.stale))
+        body = json.dumps({"ok": well, "pid": os.getpid(), "policy_age_s": stats and round(stats.policy_age_s, 3)}).encode()
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200 if well else 503, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def control_api(house: House) -> FastAPI:
+    """Return the control API over a house; who calls is known by a staff token, checked at every call."""
+
+    def caller(authorization: Annotated[str | None, Header()] = None) -> Actor:
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise NoToken("This is for staff.", help="Send your staff token: Authorization: Bearer hgs_…")
+        return house.access.authenticate_staff(token.strip())
+
+    return web_application(
+        [
+            release_routes(house.releases, caller),
+            access_routes(house.access, caller),
+            safety_routes(house.desk, caller),
+            ledger_routes(house.ledger, caller),
+        ]
+    )
+
+
+def application() -> Worker:
+    """Return this process's application."""
+    end_with_parent()
+    home = Home(Path(os.environ["HEADGATE_DATA"])).must_exist()
+    settings = load(home.root, os.environ)
+    logs.configure(settings.log_level)
+    house = open_house(home, settings)
+    return Worker(house, control_api(house))

@@ -1,0 +1,229 @@
+"""``headgate up``: from an empty directory to a key that works, in one command.
+
+It makes nothing that the other commands could not make: an installation, a plan that is applied, an account with a seat and
+a key. Running it again changes nothing that is there, and prints the same key: it lies in ``secrets/``, for you alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyreqwest.client import SyncClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+
+import headgate
+from headgate.access.errors import StaffExists
+from headgate.bootstrap import logs
+from headgate.bootstrap.bridges.cohorts import keep_cohorts
+from headgate.bootstrap.processes.plan import processes
+from headgate.bootstrap.processes.supervisor import Child, Supervisor
+from headgate.bootstrap.wiring import open_house
+from headgate.kernel.actor import Role
+from headgate.kernel.errors import Invalid, NotFound, Unavailable
+from headgate.releases.model.plan import Upstream
+from headgate.releases.wire.checking import check_plan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from headgate.access.model import Issued, Staff
+    from headgate.bootstrap.settings import Settings
+    from headgate.bootstrap.terminal import Terminal
+    from headgate.bootstrap.wiring import House
+    from headgate.kernel.actor import Actor
+    from headgate.releases.model.plan import Plan
+    from headgate.releases.model.release import Release
+
+FIRST_ROLES = (Role.ADMIN, Role.RELEASE_MANAGER, Role.SAFETY_REVIEWER, Role.ACCESS_REVIEWER)
+"""What the first member of staff may do: everything that one person may do alone. Approvals need a second."""
+
+_READY_S = 30.0
+_SEAT = timedelta(days=365)
+_STAND_IN_PORTS_ON = 1
+
+
+class UpstreamSilent(Unavailable):
+    """The model server does not answer, or names no model."""
+
+    code = "up.upstream_silent"
+
+
+class PortTaken(Invalid):
+    """Something else listens on the port."""
+
+    code = "up.port_taken"
+
+
+class ExampleMissing(NotFound):
+    """The example plans were not installed with Headgate."""
+
+    code = "up.example_missing"
+
+
+def initialise(terminal: Terminal, name: str) -> Issued[Staff]:
+    """Make an installation and its first member of staff, and leave their token where the terminal finds it.
+
+    Raises:
+        StaffExists: The installation has staff already.
+        HomeUnwritable: The directory cannot be written.
+    """
+    house = open_house(terminal.home, terminal.settings())
+    try:
+        made = house.access.first_staff(name, roles=FIRST_ROLES, life=timedelta(days=house.settings.staff_token_days))
+    finally:
+        house.close()
+    _write_secret(terminal.home.token, made.secret)
+    return made
+
+
+def example(name: str) -> str:
+    """Return the text of an example plan that comes with Headgate.
+
+    Raises:
+        ExampleMissing: It does not.
+    """
+    package = Path(headgate.__file__).parent
+    for directory in (package / "examples", package.parents[1] / "examples"):
+        if (path := directory / f"{name}.yaml").is_file():
+            return path.read_text("utf-8")
+    raise ExampleMissing(f"The example plan {name} is not installed.")
+
+
+class Up:
+    """One run of ``headgate up``.
+
+    Args:
+        terminal: Where and who.
+        settings: How it runs.
+        out: Where to print.
+    """
+
+    def __init__(self, terminal: Terminal, settings: Settings, out: Console) -> None:
+        self._terminal = terminal
+        self._settings = settings
+        self._out = out
+
+    def run(self, *, upstream: str | None, model: str | None, key_env: str | None) -> None:
+        """Start everything and stay until told to stop.
+
+        Raises:
+            UpstreamSilent: ``upstream`` does not answer.
+        """
+        settings = self._settings
+        with contextlib.suppress(StaffExists):  # it has been up before
+            initialise(self._terminal, "owner")
+        stand_in = upstream is None
+        address = upstream.rstrip("/") if upstream else f"http://127.0.0.1:{settings.port + _STAND_IN_PORTS_ON}/v1"
+        name = model or ("small-model" if stand_in else _only_model(address, key_env))
+        house, by = self._terminal.house(), self._terminal.actor()
+        plan = _plan(address, name, key_env)
+        release, _ = house.releases.apply(plan, by=by)
+        key = self._key(house, by, release)
+        self._terminal.close()
+        children = processes(self._terminal.directory, settings)
+        if stand_in:
+            port = str(settings.port + _STAND_IN_PORTS_ON)
+            command = [sys.executable, "-m", "headgate.testing.small_model", "--port", port]
+            children = [Child("small-model", command, dict(os.environ)), *children]
+        logs.configure("warning")
+        supervisor = Supervisor(children)
+        threading.Thread(target=self._greet, args=(supervisor, release, key, stand_in), daemon=True).start()
+        supervisor.run()
+
+    def _key(self, house: House, by: Actor, release: Release) -> str:
+        path = self._terminal.home.secrets / "key"
+        if path.exists():
+            return path.read_text("ascii").strip()
+        keep_cohorts([release], house.access)
+        stage = release.plan.stages[0]
+        account = house.access.accounts.add("you", by=by)
+        grant = house.access.grants.add(account.id, stage.who.cohort, ends_at=house.clock.now() + _SEAT, by=by)
+        issued = house.access.keys.add(grant.id, scopes=[surface.value for surface in stage.what.surfaces], label="up", by=by)
+        _write_secret(path, issued.secret)
+        return issued.secret
+
+    def _greet(self, supervisor: Supervisor, release: Release, key: str, stand_in: bool) -> None:  # noqa: FBT001 - one caller, by thread
+        base = f"http://{self._settings.host}:{self._settings.port}"
+        if not _answers(f"{base}/readyz"):
+            self._out.print(f"[red]Headgate did not come up at {base} within {_READY_S:.0f} s; see the log above.[/]")
+            supervisor.stop()
+            return
+        stage = release.opened[0].name if release.opened else "nothing yet"
+        behind = "a small stand-in model (deterministic babble, no intelligence)" if stand_in else release.plan.model.upstream.url
+        self._out.print(
+            f"[bold]Headgate[/] is up at {base}, in front of {behind}.\n\n"
+            f"  address  {base}/v1\n"
+            f"  model    {release.model}\n"
+            f"  key      {key}\n"
+            f"  open to  {stage}, 1 of {len(release.plan.stages)} stages\n\n"
+            "Paste this (pip install openai):\n",
+            markup=True,
+            soft_wrap=True,
+        )
+        self._out.print(_SNIPPET.format(base=base, key=key, model=release.model), markup=False, soft_wrap=True)
+        if stand_in:
+            self._out.print(
+                "\nIn front of your own model server instead: [bold]headgate up --upstream http://127.0.0.1:8000/v1[/]",
+                soft_wrap=True,
+            )
+        self._out.print("What stands between it and the next stage: [bold]headgate status[/]    Stop: Ctrl-C", soft_wrap=True)
+
+
+_SNIPPET = """\
+from openai import OpenAI
+
+client = OpenAI(base_url="{base}/v1", api_key="{key}")
+answer = client.chat.completions.create(
+    model="{model}",
+    messages=[{{"role": "user", "content": "What does a headgate do?"}}],
+)
+print(answer.choices[0].message.content)
+"""
+
+
+def _plan(address: str, name: str, key_env: str | None) -> Plan:
+    read = check_plan(example("starter"), "starter.yaml")
+    assert read.plan is not None, "the example is linted by a test"
+    upstream = Upstream(url=address, model=name, api_key_env=key_env)
+    return read.plan.model_copy(update={"model": read.plan.model.model_copy(update={"name": name, "upstream": upstream})})
+
+
+def _only_model(address: str, key_env: str | None) -> str:
+    """Return the first model that a server lists."""
+    try:
+        with SyncClientBuilder().timeout(timedelta(seconds=10)).build() as client:
+            request = client.get(f"{address}/models")
+            if key_env and (secret := os.environ.get(key_env)):
+                request = request.bearer_auth(secret)
+            listed = request.build().send().json()
+            return str(listed["data"][0]["id"])
+    except (PyreqwestError, ValueError, LookupError, TypeError):
+        raise UpstreamSilent(
+            f"{address} does not list any model.",
+            help="Start your model server, check the address (it ends in /v1), or name the model with --model.",
+        ) from None
+
+
+def _answers(url: str) -> bool:
+    deadline = time.monotonic() + _READY_S
+    with SyncClientBuilder().timeout(timedelta(seconds=2)).no_proxy().build() as client:
+        while time.monotonic() < deadline:
+            try:
+                if client.get(url).build().send().status == 200:  # noqa: PLR2004 - OK
+                    return True
+            except PyreqwestError:
+                pass  # not there yet
+            time.sleep(0.1)
+    return False
+
+
+def _write_secret(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as file:
+        file.write(text + "\n")

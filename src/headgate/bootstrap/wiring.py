@@ -1,0 +1,153 @@
+"""The house, put together: one service per subject over one data directory.
+
+``open_house`` opens what every process needs. Who needs more (a worker its spool, the steward its controller) makes it from
+this.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from headgate import migrations
+from headgate.access.service import Access
+from headgate.access.store import SqlStore
+from headgate.adapters.database import open_sqlite
+from headgate.bootstrap.bridges.epochs import ReleaseEpochs
+from headgate.bootstrap.bridges.exchanges import TrafficExchanges
+from headgate.bootstrap.bridges.labels import SafetyLabels
+from headgate.bootstrap.bridges.readings import SubjectReadings
+from headgate.bootstrap.home import Home, secret_file
+from headgate.evidence.service import Evidence
+from headgate.evidence.store import EvidenceStore
+from headgate.kernel.clock import Clock, SystemClock
+from headgate.ledger.model import Entry
+from headgate.ledger.service import Ledger
+from headgate.ledger.store import SqlLedger, append
+from headgate.ledger.wire.note import Signer
+from headgate.releases.service import ReleaseService
+from headgate.releases.store import SqlReleases
+from headgate.safety.detectors.rules import RuleDetector
+from headgate.safety.detectors.ruleset import baseline
+from headgate.safety.service.desk import Desk
+from headgate.safety.service.incidents import Incidents
+from headgate.safety.service.review import Review
+from headgate.safety.service.sampling import Sampling
+from headgate.safety.store import SqlIncidents, SqlReview, SqlSampling
+from headgate.traffic.keys import DayKeys, MasterKey
+from headgate.traffic.log import ExchangeLog
+from headgate.traffic.retention import Retention
+from headgate.traffic.rollup import Exposures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import sqlalchemy as sa
+
+    from headgate.bootstrap.settings import Settings
+    from headgate.kernel.digest import Json
+
+ENVIRONMENT = "live"
+"""What this installation is called in its keys: ``hg_live_…``."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Every subject's service over one installation.
+
+    Attributes:
+        home: The data directory.
+        settings: How it runs.
+        clock: The time.
+        engine: The system of record.
+        ledger: What was decided.
+        access: Who gets in.
+        log: What was exchanged.
+        exposures: Who has had access.
+        day_keys: The keys that transcripts are sealed with.
+        retention: What ends them.
+        detector: The shipped rules.
+        desk: Draws, review and incidents.
+        draws: Where draws are kept.
+        evidence: What was measured.
+        releases: Plans and where they stand.
+    """
+
+    home: Home
+    settings: Settings
+    clock: Clock
+    engine: sa.Engine
+    ledger: Ledger
+    access: Access
+    log: ExchangeLog
+    exposures: Exposures
+    day_keys: DayKeys
+    retention: Retention
+    detector: RuleDetector
+    desk: Desk
+    draws: SqlSampling
+    evidence: Evidence
+    releases: ReleaseService
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+
+def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) -> House:
+    """Open the installation in ``home``; its schema is brought up to date first.
+
+    Raises:
+        HomeUnwritable: A secret cannot be read or made.
+        SchemaTooNew: A newer Headgate wrote it.
+        MasterKeyUnusable: The transcripts' master key is damaged.
+    """
+    clock = clock or SystemClock()
+    home.make()
+    engine = open_sqlite(home.database)
+    migrations.upgrade(engine)
+    access = Access(SqlStore(engine), pepper=secret_file(home.secrets / "pepper"), environment=ENVIRONMENT, clock=clock)
+    day_keys = DayKeys(engine, MasterKey.load_or_create(home.secrets / "master.key"), clock)
+    log = ExchangeLog(home.traffic, engine, day_keys, record, clock)
+    exposures = Exposures(log, engine)
+    exchanges = TrafficExchanges(log)
+    incidents = Incidents(store=SqlIncidents(engine), entropy=secrets.token_bytes)
+    detector = RuleDetector(baseline(), today=clock.now().date())
+    sampling_store = SqlSampling(engine)
+    labels = SafetyLabels(sampling_store, clock, timedelta(days=settings.label_deadline_days))
+    evidence = Evidence(labels, EvidenceStore(engine), clock)
+    release_store = SqlReleases(engine)
+    sampling = Sampling(
+        store=sampling_store,
+        exchanges=exchanges,
+        epochs=ReleaseEpochs(release_store),
+        detectors=[detector],
+        entropy=secrets.token_bytes,
+    )
+    releases = ReleaseService(release_store, SubjectReadings(evidence, exposures, incidents, sampling), clock)
+    review = Review(store=SqlReview(engine), exchanges=exchanges, entropy=secrets.token_bytes)
+    return House(
+        home=home,
+        settings=settings,
+        clock=clock,
+        engine=engine,
+        ledger=Ledger(SqlLedger(engine), clock, Signer.from_seed("headgate", secret_file(home.secrets / "ledger.key"))),
+        access=access,
+        log=log,
+        exposures=exposures,
+        day_keys=day_keys,
+        retention=Retention(home.traffic, engine, day_keys, record, clock),
+        detector=detector,
+        desk=Desk(sampling, review, incidents, clock),
+        draws=sampling_store,
+        evidence=evidence,
+        releases=releases,
+    )
+
+
+def record(connection: sa.Connection, *, kind: str, subject: str, actor: str, at: datetime, body: Mapping[str, Json]) -> int:
+    """Append an entry for the exchange log, which stands beside the ledger and knows no other way to it."""
+    return append(connection, Entry(kind, subject, actor, at, body))
