@@ -128,6 +128,7 @@ class Spool:
         self._queue: queue.SimpleQueue[_Op | None] = queue.SimpleQueue()
         self._open: dict[ExchangeId, date] = {}
         self._owed: deque[_Settle] = deque()
+        self._in_hand: list[_Op] = []
         self._closing = False
         self._stopping = False
         self._looked_ahead_on: date | None = None
@@ -282,7 +283,9 @@ class Spool:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                self._write(self._take())
+                self._in_hand = self._take()
+                self._write(self._in_hand)
+                self._in_hand = []
                 self._look_ahead()
                 self._file.checkpoint_if_due()
             self._write_what_is_left()
@@ -374,7 +377,7 @@ class Spool:
 
     def _fail_the_rest(self) -> None:
         error = CannotRecord(f"Spool {self.name} is closed.")
-        done: list[_Done] = [(op, error) for op in self._owed]
+        done: list[_Done] = [(op, error) for op in (*self._in_hand, *self._owed)]
         with suppress(queue.Empty):
             while True:
                 if (op := self._queue.get_nowait()) is not None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from headgate.traffic.keys import sync_folder
 from headgate.traffic.rows import ADMISSION_COLUMNS, OUTCOME_COLUMNS, SCHEMA, Row
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from headgate.kernel.clock import Clock
 
 _BUSY_POLL_S = 0.002
+_PRIMARY = 0xFF
+"""The part of SQLite's extended result codes that says what kind of error it is."""
 _ROWS_A_STATEMENT = (64, 8, 1)
 _ROW_BYTES = 8 * 2**10
 _CHECKPOINT_BYTES = 32 * 2**20
@@ -79,6 +82,7 @@ class SpoolFile:
         except sqlite3.Error:
             self._connection.close()
             raise
+        sync_folder(path.parent)
 
     def insert_at_once(self, admission: Row) -> bool:
         """Commit one admission if nothing at all stands in the way, and say whether it was done."""
@@ -107,7 +111,7 @@ class SpoolFile:
                 with self._using:
                     self._execute(statements)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or self._clock.monotonic() >= give_up:
+                if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or self._clock.monotonic() >= give_up:
                     raise
                 time.sleep(_BUSY_POLL_S)
             else:

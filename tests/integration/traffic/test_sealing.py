@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import threading
 from contextlib import suppress
@@ -174,6 +175,32 @@ async def test_two_sealings_do_not_meet(world: TrafficWorld) -> None:
 
     assert sum(each.rows for each in rounds) == 300
     assert world.log.settled_after({}, 1000)[0] == before
+
+
+async def test_a_full_disk_seals_nothing_and_loses_nothing(world: TrafficWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = world.open()
+    await world.exchange(spool)
+
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pyarrow.parquet.write_table", full)
+        with pytest.raises(LogUnavailable, match="No space left"):
+            seal(world.directory, older_than=LATER, upto=spools_of(world))
+
+    assert list((world.directory / "segments").iterdir()) == []
+    assert seal(world.directory, older_than=LATER, upto=spools_of(world)).rows == 1
+
+
+async def test_a_damaged_spool_does_not_keep_the_others_from_being_sealed(world: TrafficWorld) -> None:
+    broken, whole = world.open("broken"), world.open("whole")
+    for spool in (broken, whole):
+        await world.exchange(spool)
+        await spool.close()
+    (world.directory / "spools" / f"{broken.name}.sqlite").write_bytes(b"not a database at all" * 1000)
+
+    assert seal(world.directory, older_than=LATER, upto=spools_of(world)) == Sealed(1, 1, 1, (broken.name,))
 
 
 async def test_a_reader_beside_a_sealing_sees_no_gap(world: TrafficWorld) -> None:

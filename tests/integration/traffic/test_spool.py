@@ -4,14 +4,17 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from headgate.testing.traffic import NOON, REVIEWER, TrafficWorld, an_admission, an_outcome
+from headgate.traffic import layout
 from headgate.traffic.errors import CannotRecord, LogUnavailable, MasterKeyUnusable, NotUnderway
-from headgate.traffic.keys import DayKeys, MasterKey
+from headgate.traffic.keys import DayKey, DayKeys, MasterKey
 from headgate.traffic.model import Exchange, Opened, OutcomeStatus
+from headgate.traffic.orphans import Settlement, settle_orphans
+from headgate.traffic.sealing import seal
 from headgate.traffic.spool import Spool
 from headgate.traffic.spool_file import Sync
 
@@ -279,3 +282,108 @@ async def test_the_log_written_ahead_stays_small_under_steady_writing(
         await world.exchange(spool, request_body=b"x" * 20_000)
 
     assert file_of(world, spool).with_name(f"{spool.name}.sqlite-wal").stat().st_size < 1_000_000
+
+
+async def test_a_caller_that_leaves_in_the_moment_of_being_told_is_settled_at_no_charge(
+    world: TrafficWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = world.open(sync=Sync.FULL)
+    admission = an_admission()
+    waiting = asyncio.create_task(spool.admit(admission))
+    tell = spool._tell
+
+    def tell_and_cancel(done: Any) -> None:
+        tell(done)
+        waiting.cancel()
+
+    monkeypatch.setattr(spool, "_tell", tell_and_cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    monkeypatch.undo()
+    await spool.close()
+
+    found = world.log.get(admission.exchange_id)
+    assert isinstance(found, Exchange)
+    assert (found.status, found.charged_tokens) == (OutcomeStatus.CLIENT_GONE, 0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_writing_thread_that_breaks_leaves_nobody_waiting(world: TrafficWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = world.open(sync=Sync.FULL)
+
+    def broken(*_rows: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(spool._file, "insert", broken)
+    with pytest.raises(CannotRecord, match="closed"):
+        await spool.admit(an_admission())
+    with pytest.raises(CannotRecord):
+        await spool.admit(an_admission())
+
+
+async def test_an_outcome_waits_for_its_key_as_long_as_it_takes(world: TrafficWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = world.open()
+    admission = an_admission()
+    await spool.admit(admission)
+    world.day_keys.forget()
+
+    def unavailable(day: object) -> DayKey:
+        raise LogUnavailable("the database does not answer")
+
+    monkeypatch.setattr(world.day_keys, "for_sealing", unavailable)
+    settled = spool.settle(an_outcome(admission))
+    await asyncio.sleep(0.1)
+    assert not settled.done()
+
+    monkeypatch.undo()
+    await settled
+    assert world.log.content(admission.exchange_id, REVIEWER, "a check").response == b'{"a": "an answer"}'
+
+
+async def test_a_spool_whose_lock_is_cleared_away_while_it_is_taken_takes_another_name(
+    world: TrafficWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = layout.fcntl.flock, 0
+
+    def slow(descriptor: int, how: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            clear_strays(world)
+        real(descriptor, how)
+
+    monkeypatch.setattr(layout.fcntl, "flock", slow)
+
+    spool = world.open()
+
+    await world.exchange(spool)
+    assert [path.name for path in (world.directory / "spools").glob("*.lock")] == [f"{spool.name}.lock"]
+
+
+def clear_strays(world: TrafficWorld) -> None:
+    for path in (world.directory / "spools").glob("*.lock"):
+        path.unlink()
+
+
+async def test_a_lock_that_is_taken_every_time_opens_no_spool(world: TrafficWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(descriptor: int, how: int) -> None:
+        raise BlockingIOError
+
+    monkeypatch.setattr(layout.fcntl, "flock", taken)
+    with pytest.raises(CannotRecord, match="taken each time"):
+        world.open()
+
+
+async def test_a_spool_that_cannot_be_made_lets_go_of_its_lock(world: TrafficWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgate.traffic.spool_file.SCHEMA", "CREATE nonsense")
+
+    with pytest.raises(CannotRecord):
+        world.open()
+
+    assert settle_orphans(world.directory, world.clock) == Settlement(0, ())
+    assert seal(world.directory, older_than=NOON, upto={}).removed == 1
+
+
+async def test_a_log_does_not_live_where_its_reader_would_see_a_pattern(world: TrafficWorld, tmp_path: Path) -> None:
+    with pytest.raises(LogUnavailable, match="cannot live"):
+        Spool.open(tmp_path / "a[b]", "w1", world.day_keys, world.clock)
