@@ -310,7 +310,8 @@ class Relay:
             self._kept_bytes += len(body)
 
     def _silent_until(self) -> None:
-        self._underway.until(self._clock.monotonic() + self._upstream.idle_s, Stop.UPSTREAM_SILENT)
+        end_s = self._underway.started_s + self._upstream.total_s
+        self._underway.until(min(end_s, self._clock.monotonic() + self._upstream.idle_s), Stop.UPSTREAM_SILENT)
 
     def _response_headers(self, answer: Answer) -> Headers:
         headers = to_client(answer.headers, request_id=self._underway.exchange_id)

@@ -1,0 +1,477 @@
+"""A gateway on a real socket, in front of a model server that does as the request's ``script`` field says.
+
+The ports are kept in memory and can be changed while the gateway runs; limits are counted in real SQLite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from headgate.adapters.database import open_sqlite
+from headgate.gateway.http import Gateway
+from headgate.gateway.model import (
+    Change,
+    Limits,
+    ModelPolicy,
+    PolicySnapshot,
+    Principal,
+    ReleaseState,
+    ScreenResult,
+    Settings,
+    StageRule,
+    Upstream,
+)
+from headgate.gateway.store import SqlLeases, metadata
+from headgate.kernel.clock import SystemClock
+from headgate.kernel.errors import Unauthenticated, Unavailable
+from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
+from headgate.traffic.errors import CannotRecord
+from headgate.traffic.model import Admission, Outcome
+
+KEY = "hg_test_ada"
+MODEL = "atlas"
+EVERYTHING = frozenset(
+    {
+        "streaming",
+        "tools",
+        "parallel_tool_calls",
+        "logprobs",
+        "n",
+        "seed",
+        "system_prompt",
+        "response_format",
+        "image_input",
+    }
+)
+
+
+class KeyUnknown(Unauthenticated):
+    code = "key.unknown_here"
+
+
+def a_rule(**changes: Any) -> StageRule:
+    rule = StageRule(
+        stage="trusted",
+        epoch=EpochId("rel_1/trusted/1"),
+        surfaces=frozenset({"api.chat"}),
+        capabilities=EVERYTHING,
+    )
+    return replace(rule, **changes)
+
+
+def a_policy(upstream_url: str, rule: StageRule | None = None, **changes: Any) -> ModelPolicy:
+    policy = ModelPolicy(
+        release_id=ReleaseId("rel_1"),
+        model=MODEL,
+        version_digest="sha256:" + "0" * 64,
+        state=ReleaseState.LIVE,
+        gated=True,
+        upstream=Upstream(upstream_url, "upstream-atlas", api_key="headgates-own", first_byte_s=5.0, idle_s=5.0),
+        rules={"vetted": rule or a_rule()},
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    return replace(policy, **changes)
+
+
+def a_principal(name: str = "ada", **changes: Any) -> Principal:
+    later = datetime.now(UTC) + timedelta(days=30)
+    principal = Principal(
+        key_id=KeyId(f"key_{name}"),
+        account_id=AccountId(f"acc_{name}"),
+        organisation_id=OrganisationId("org_1"),
+        grant_id=GrantId(f"grt_{name}"),
+        cohort="vetted",
+        models=None,
+        scopes=None,
+        networks=None,
+        key_state="active",
+        key_expires_at=later,
+        grant_state="active",
+        grant_ends_at=later,
+        account_state="active",
+        terms_current=True,
+    )
+    return replace(principal, **changes)
+
+
+class World:
+    """Policies, principals and feed in one, changed by the test while the gateway looks."""
+
+    def __init__(self, *policies: ModelPolicy) -> None:
+        self.models = {policy.model: policy for policy in policies}
+        self.principals: dict[str, Principal] = {KEY: a_principal()}
+        self.down = False
+        self.refreshes = True
+        self._changes: list[Change] = []
+        self._news = threading.Condition()
+
+    def change_policy(self, policy: ModelPolicy) -> None:
+        with self._news:
+            self.models = {**self.models, policy.model: policy}
+            self._append(Change(0, releases=frozenset({policy.release_id})))
+
+    def change_principal(self, key_text: str, **changes: Any) -> None:
+        with self._news:
+            principal = replace(self.principals[key_text], **changes)
+            self.principals = {**self.principals, key_text: principal}
+            self._append(Change(0, keys=frozenset({principal.key_id})))
+
+    def _append(self, change: Change) -> None:
+        self._changes.append(replace(change, seq=len(self._changes) + 1))
+        self._news.notify_all()
+
+    def _answers(self) -> None:
+        if self.down:
+            raise Unavailable("the system of record is down")
+
+    def load(self) -> PolicySnapshot:
+        self._answers()
+        return PolicySnapshot(len(self._changes), self.models)
+
+    def authenticate(self, key_text: str) -> Principal:
+        self._answers()
+        principal = self.principals.get(key_text)
+        if principal is None:
+            raise KeyUnknown("This key was never issued.", rule="key")
+        return principal
+
+    def refresh(self, key_ids: Collection[KeyId]) -> Mapping[KeyId, Principal]:
+        self._answers()
+        if not self.refreshes:
+            raise Unavailable("principals cannot be read")
+        return {principal.key_id: principal for principal in self.principals.values() if principal.key_id in key_ids}
+
+    def position(self) -> int:
+        self._answers()
+        return len(self._changes)
+
+    def wait(self, after: int, timeout_s: float) -> Change:
+        self._answers()
+        with self._news:
+            self._news.wait_for(lambda: len(self._changes) > after, min(timeout_s, 0.1))
+            self._answers()
+            return self._changes[after] if len(self._changes) > after else Change(after)
+
+
+class Memory:
+    """A recorder that forgets when the process ends, and fails when told to."""
+
+    def __init__(self) -> None:
+        self.admissions: list[Admission] = []
+        self.outcomes: list[Outcome] = []
+        self.full = False
+        self.slow_s = 0.0
+
+    async def admit(self, admission: Admission) -> None:
+        if self.slow_s:
+            await asyncio.sleep(self.slow_s)
+        if self.full:
+            raise CannotRecord("no space left on device")
+        self.admissions.append(admission)
+
+    async def settle(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def outcome(self, count: int = 1) -> Outcome:
+        """Return the last outcome once there are so many."""
+        eventually(lambda: len(self.outcomes) >= count)
+        return self.outcomes[-1]
+
+
+class Screen:
+    """Blocks a word."""
+
+    def __init__(self) -> None:
+        self.broken = False
+        self.seen: list[str] = []
+
+    def check(self, texts: Sequence[str]) -> ScreenResult:
+        if self.broken:
+            raise Unavailable("the rules do not compile")
+        self.seen = list(texts)
+        if any("sarin" in text for text in texts):
+            return ScreenResult(blocked=True, hazard="chemical", rule_id="rules/chemical-1", why="A rule on weapons matched.")
+        return ScreenResult(blocked=False)
+
+
+class SettableClock(SystemClock):
+    """The machine's clock, moved by the test."""
+
+    def __init__(self) -> None:
+        self.moved = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.moved
+
+
+def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> None:
+    """Wait until something holds."""
+    end_s = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > end_s:
+            raise AssertionError("it never came to hold")
+        time.sleep(0.01)
+
+
+def a_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class LoopThread:
+    """An event loop in a thread of its own, for servers that must run beside a blocking test."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Any, within_s: float = 20.0) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(within_s)
+
+    def close(self) -> None:
+        async def rest() -> None:
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        self.run(rest())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(5)
+        self.loop.close()
+
+
+@dataclass
+class Received:
+    """What the model server was sent."""
+
+    head: bytes
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def value(self) -> Any:
+        return json.loads(self.body)
+
+
+Script = Callable[["Connection", Received], Any]
+
+
+@dataclass
+class Connection:
+    """One client connection of the scripted model server."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    server: ScriptedUpstream
+    close: bool = False
+
+    async def whole(self, status: str, body: bytes, content_type: str = "application/json", extra: str = "") -> None:
+        head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n{extra}\r\n"
+        self.writer.write(head.encode() + body)
+        await self.writer.drain()
+
+    async def start_stream(self, content_type: str = "text/event-stream; charset=utf-8") -> None:
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n"
+        self.writer.write(head.encode())
+        await self.writer.drain()
+
+    async def chunk(self, data: bytes) -> None:
+        self.writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        await self.writer.drain()
+
+    async def end_stream(self) -> None:
+        self.writer.write(b"0\r\n\r\n")
+        await self.writer.drain()
+
+
+@dataclass
+class ScriptedUpstream:
+    """A model server that says what it is told to."""
+
+    thread: LoopThread
+    scripts: dict[str, Script] = field(default_factory=dict[str, Script])
+    received: list[Received] = field(default_factory=list[Received])
+    abandoned: int = 0
+    """Connections that the gateway broke off while a script was still writing."""
+    port: int = 0
+    _server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, self)
+        try:
+            while not connection.close:
+                received = await self._read(reader)
+                if received is None:
+                    break
+                self.received.append(received)
+                name = received.value.get("script", "stream" if received.value.get("stream") else "whole")
+                await self.scripts[name](connection, received)
+        except ConnectionError:
+            self.abandoned += 1
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _read(self, reader: asyncio.StreamReader) -> Received | None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return None
+        lines = head.decode("latin-1").split("\r\n")[1:-2]
+        headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        length = int(next(value for name, value in headers if name == "content-length"))
+        return Received(head, headers, await reader.readexactly(length))
+
+
+def chunk_of(content: str | None = None, *, finish: str | None = None, **more: Any) -> bytes:
+    value: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "upstream-atlas",
+        "choices": [{"index": 0, "delta": {} if content is None else {"content": content}, "finish_reason": finish}],
+        **more,
+    }
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
+USAGE_CHUNK = chunk_of(choices=[], usage=USAGE)
+DONE = b"data: [DONE]\n\n"
+ANSWER = json.dumps(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "upstream-atlas",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop", "x_new": 1.50}],
+        "usage": USAGE,
+    }
+).encode()
+
+
+async def say_whole(connection: Connection, received: Received) -> None:
+    await connection.whole("200 OK", ANSWER, extra="x-upstream: yes\r\nset-cookie: a=b\r\nx-request-id: theirs\r\n")
+
+
+async def say_stream(connection: Connection, received: Received) -> None:
+    await connection.start_stream()
+    for word in ("Hel", "lo", "."):
+        await connection.chunk(chunk_of(word))
+    await connection.chunk(chunk_of(finish="stop"))
+    if (received.value.get("stream_options") or {}).get("include_usage"):
+        await connection.chunk(USAGE_CHUNK)
+    await connection.chunk(DONE)
+    await connection.end_stream()
+
+
+async def say_forever(connection: Connection, received: Received) -> None:
+    await connection.start_stream()
+    while True:
+        await connection.chunk(chunk_of("word "))
+        await asyncio.sleep(0.02)
+
+
+async def say_nothing(connection: Connection, received: Received) -> None:
+    connection.server.received[-1] = received
+    await connection.reader.read(1)  # until the gateway gives up
+    connection.server.abandoned += 1
+    connection.close = True
+
+
+SCRIPTS: dict[str, Script] = {"whole": say_whole, "stream": say_stream, "forever": say_forever, "nothing": say_nothing}
+
+
+@dataclass
+class Running:
+    """A gateway that is being served."""
+
+    gateway: Gateway
+    world: World
+    recorder: Memory
+    screen: Screen
+    clock: SettableClock
+    upstream: ScriptedUpstream
+    port: int
+    thread: LoopThread
+    database: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+
+@contextmanager
+def running(upstream: ScriptedUpstream, database: Path, *, policy: ModelPolicy | None = None, **settings: Any) -> Iterator[Running]:
+    """Serve a gateway for as long as the test lasts."""
+    world = World(policy or a_policy(upstream.url))
+    recorder, screen, clock = Memory(), Screen(), SettableClock()
+    engine = open_sqlite(database)
+    metadata.create_all(engine)
+    told = Settings(worker="w1", end_user_key=b"k" * 32, **settings)
+    thread = LoopThread()
+    port = a_free_port()
+
+    async def start() -> tuple[Gateway, Server, asyncio.Task[None]]:
+        gateway = Gateway(
+            told,
+            policies=world,
+            principals=world,
+            feed=world,
+            leases=SqlLeases(engine, owner=told.worker, slot_ttl_s=told.slot_ttl_s),
+            recorder=recorder,
+            screen=screen,
+            clock=clock,
+        )
+        await gateway.start()
+        server = Server(gateway, "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False)
+        return gateway, server, asyncio.create_task(server.serve())
+
+    gateway, server, serving = thread.run(start())
+    eventually(lambda: _listening(port))
+    try:
+        yield Running(gateway, world, recorder, screen, clock, upstream, port, thread, database)
+    finally:
+        thread.run(gateway.stop(0.2))
+
+        async def stop() -> None:
+            server.stop()
+            await serving
+
+        thread.run(stop())
+        thread.close()
+        engine.dispose()
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
