@@ -89,6 +89,29 @@ def test_no_factor_is_ever_lost(baseline: float, requests: int, harms: int, floo
     assert np.all(weighted >= fewer)
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.sampled_from([0.01, 0.3]), st.integers(0, 3)), max_size=20), st.floats(1e-5, 0.9)
+)
+def test_many_looks_at_once_are_each_look_alone(windows: list[tuple[int, float, int]], baseline: float) -> None:
+    at = range(len(windows))
+    harms = [(look, floor) for look, (_, floor, count) in enumerate(windows) for _ in range(count)]
+    together = alarm.log_factors_draws(
+        list(at),
+        [requests for requests, _, _ in windows],
+        [floor for _, floor, _ in windows],
+        [look for look, _ in harms],
+        [min(1.0, 2 * floor) for _, floor in harms],
+        [floor for _, floor in harms],
+        baseline,
+        looks=len(windows),
+    )
+    alone = [
+        alarm.log_factor_draws([requests], [floor], [min(1.0, 2 * floor)] * count, [floor] * count, baseline)
+        for requests, floor, count in windows
+    ]
+    assert together == pytest.approx(np.array(alone).reshape(-1, 6), abs=1e-9)
+
+
 @given(st.floats(1.0001, 1e6))
 def test_weights_add_up_and_give_up_on_no_rise(ratio: float) -> None:
     weights = alarm.rise_weights(ratio)
@@ -162,6 +185,8 @@ def test_a_run_is_its_steps(looks: int, seed: int) -> None:
         lambda: alarm.log_factor_counts([1], 1.0, [1.0]),
         lambda: alarm.log_factor_draws([1], [0.1], [], [], 1.0),
         lambda: alarm.log_factor_draws([1], [0.1], [0.05], [0.1], 0.1),
+        lambda: alarm.log_factors_draws([1], [1], [0.1], [], [], [], 0.1, looks=1),
+        lambda: alarm.log_factors_draws([0], [1], [0.1], [-1], [0.5], [0.1], 0.1, looks=1),
         lambda: alarm.log_threshold(10, 0),
         lambda: alarm.log_threshold(10, 10),
     ],

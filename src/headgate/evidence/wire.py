@@ -39,7 +39,7 @@ def failed_inputs(claim: RateClaim, failure: str) -> dict[str, Any]:
 
 def rise_inputs(looks: Sequence[Look], rule: RiseRule) -> dict[str, Any]:
     """Return the inputs of a rise reading."""
-    return {"format": FORMAT, "kind": RISE, "rule": encode(rule), "looks": [encode(look) for look in looks]}
+    return {"format": FORMAT, "kind": RISE, "rule": encode(rule), "looks": _plain(tuple(looks))}
 
 
 def replay_rate(inputs: Mapping[str, Any]) -> RateReading:
@@ -80,10 +80,7 @@ def encode(value: object) -> dict[str, Any]:
     Raises:
         NotEvidence: It holds a number that is not finite.
     """
-    try:
-        encoded: dict[str, Any] = json.loads(canonical_json(msgspec.to_builtins(value)))
-    except ValueError as unspeakable:
-        raise NotEvidence("The evidence holds a number that is not finite.") from unspeakable
+    encoded: dict[str, Any] = _plain(value)
     return encoded
 
 
@@ -100,6 +97,13 @@ def decode(value: object, kind: type[_T]) -> _T:
     if value != encode(read):
         raise NotEvidence(f"This is not a {kind.__name__}: it has fields that nobody knows, or lacks some.")
     return read
+
+
+def _plain(value: object) -> Any:
+    try:
+        return json.loads(canonical_json(msgspec.to_builtins(value)))
+    except ValueError as unspeakable:
+        raise NotEvidence("The evidence holds a number that is not finite.") from unspeakable
 
 
 def _check(inputs: Mapping[str, Any], kind: str) -> None:

@@ -123,11 +123,54 @@ def log_factor_draws(
     Source:
         Factor ``1 + c pi0 (Z - r0)`` per request, ``Z`` Horvitz-Thompson weighted; ``tests/statistics/test_alarm.py``.
     """
+    once = np.zeros(np.size(requests), np.int64), np.zeros(np.size(harm_pi), np.int64)
+    return log_factors_draws(once[0], requests, floors, once[1], harm_pi, harm_floor, baseline, looks=1)[0]
+
+
+def log_factors_draws(
+    look_of_stretch: ArrayLike,
+    requests: ArrayLike,
+    floors: ArrayLike,
+    look_of_harm: ArrayLike,
+    harm_pi: ArrayLike,
+    harm_floor: ArrayLike,
+    baseline: float,
+    *,
+    looks: int,
+) -> NDArray[np.float64]:
+    """Return the log factors of many looks at once; each is as ``log_factor_draws`` has it.
+
+    Args:
+        look_of_stretch: The look that each stretch of requests belongs to, from 0, shape ``(k,)``.
+        requests: Requests per stretch, shape ``(k,)``.
+        floors: The floor of each stretch, shape ``(k,)``.
+        look_of_harm: The look that each harm belongs to, from 0, shape ``(m,)``.
+        harm_pi: The inclusion probability of each harm, shape ``(m,)``.
+        harm_floor: The floor of each harm, shape ``(m,)``.
+        baseline: The rate that is no cause for alarm, harms per request, in ``(0, 1)``.
+        looks: How many looks.
+
+    Returns:
+        Nats, shape ``(looks, 6)``.
+
+    Raises:
+        ValueError: A shape, count or probability is wrong, or a look is not among them.
+
+    Source:
+        As ``log_factor_draws``; ``tests/statistics/test_alarm.py``.
+    """
     n, floor, pi, pi0 = checked_draws(requests, floors, harm_pi, harm_floor)
-    bets = rise_bets(baseline)[:, None]
-    quiet = np.log1p(-bets * floor * baseline) @ n
-    swaps = np.log1p(bets * pi0 * (1 / pi - baseline)) - np.log1p(-bets * pi0 * baseline)
-    return quiet + swaps.sum(axis=1)
+    where, found = np.asarray(look_of_stretch, np.int64), np.asarray(look_of_harm, np.int64)
+    if where.shape != n.shape or found.shape != pi.shape or not np.all((where >= 0) & (where < looks)):
+        raise ValueError("each stretch and each harm must name its look")
+    if not np.all((found >= 0) & (found < looks)):
+        raise ValueError("each stretch and each harm must name its look")
+    factors: list[NDArray[np.float64]] = []
+    for bet in rise_bets(baseline):
+        quiet = n * np.log1p(-bet * floor * baseline)
+        swaps = np.log1p(bet * pi0 * (1 / pi - baseline)) - np.log1p(-bet * pi0 * baseline)
+        factors.append(np.bincount(where, quiet, looks) + np.bincount(found, swaps, looks))
+    return np.stack(factors, axis=1)
 
 
 def step(log_r: ArrayLike, log_factor: ArrayLike) -> NDArray[np.float64]:

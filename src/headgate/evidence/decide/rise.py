@@ -45,7 +45,7 @@ def read_rise(looks: Sequence[Look], rule: RiseRule) -> RiseReading:
         raise NotEvidence(f"Whether {rule.hazard} has risen cannot be said. {wrong}")
     threshold = alarm.log_threshold(rule.false_alarm_every.total_seconds(), rule.look_every.total_seconds())
     seen = [look for look in looks if any(segment.requests for segment in look.segments)]
-    log_r = alarm.run(np.array([_factors(look, rule) for look in seen]).reshape(-1, alarm.RISE_BETS.size))
+    log_r = alarm.run(_factors(seen, rule))
     log_m = alarm.log_mixture(log_r, alarm.rise_weights(rule.to_rate / rule.from_rate))
     raised = np.flatnonzero((log_m >= threshold) & np.array([bool(look.harms) for look in seen], np.bool_))
     state = RiseState(
@@ -58,13 +58,18 @@ def read_rise(looks: Sequence[Look], rule: RiseRule) -> RiseReading:
     return RiseReading(state=state, threshold_log_m=threshold, sentence=_sentence(state, rule))
 
 
-def _factors(look: Look, rule: RiseRule) -> NDArray[np.float64]:
-    return alarm.log_factor_draws(
-        [segment.requests for segment in look.segments],
-        [segment.pi0 for segment in look.segments],
-        [harm.pi for harm in look.harms],
-        [harm.pi0 for harm in look.harms],
+def _factors(looks: Sequence[Look], rule: RiseRule) -> NDArray[np.float64]:
+    stretches = [(at, segment) for at, look in enumerate(looks) for segment in look.segments]
+    harms = [(at, harm) for at, look in enumerate(looks) for harm in look.harms]
+    return alarm.log_factors_draws(
+        [at for at, _ in stretches],
+        [segment.requests for _, segment in stretches],
+        [segment.pi0 for _, segment in stretches],
+        [at for at, _ in harms],
+        [harm.pi for _, harm in harms],
+        [harm.pi0 for _, harm in harms],
         rule.from_rate,
+        looks=len(looks),
     )
 
 
