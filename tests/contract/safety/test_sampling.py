@@ -217,8 +217,6 @@ def test_a_content_that_is_gone_leaves_the_exchange_unscored_and_reviewed(world:
 
 def test_a_locked_database_changes_nothing_and_says_so(world: SafetyWorld) -> None:
     world.log.add(2)
-    with world.engine.connect() as reader:
-        reader.exec_driver_sql("PRAGMA busy_timeout=1")
     with world.engine.begin() as held:
         held.execute(sa.select(draws))
         impatient = sa.create_engine(str(world.engine.url), connect_args={"timeout": 0.01})

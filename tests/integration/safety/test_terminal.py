@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import termios
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from headgate.safety.cli import Session, commands
+from headgate.safety.cli.keys import PressedKeys
 from headgate.safety.model import Harm
 from headgate.safety.service.desk import Desk
 from headgate.testing.safety import ADA, BO, EPOCH, FLAGGED_TEXT, LEAD, SafetyWorld
@@ -121,6 +125,17 @@ def test_an_item_whose_content_is_gone_can_be_called_unreviewable(world: SafetyW
     assert len(world.labelled().harms) == 1
 
 
+def test_keys_are_read_one_by_one_from_a_terminal_which_is_left_as_it_was() -> None:
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    with os.fdopen(theirs) as terminal:
+        keys = PressedKeys(terminal)
+        os.write(ours, b"nh\x04")
+        assert [keys.next(), keys.next(), keys.next()] == ["n", "h", None]
+        assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+
+
 def test_the_queue_and_its_health_are_printed_for_people_and_for_programs(world: SafetyWorld) -> None:
     world.log.add(text="a secret question")
     world.collect()
@@ -135,8 +150,11 @@ def test_a_correction_is_made_from_the_command_line(world: SafetyWorld) -> None:
     world.log.add()
     world.collect()
     item = world.answer(ADA)
-    words = ["review", "correct", item, "--harm", CYBER, "--hazard", "harmful_advice", "--hazard", "other"]
-    assert run(world, *words, "--severity", "high", "--reason", "missed").exit_code == 0
+    words = ["review", "correct", item, "--harm", CYBER, "--severity", "high", "--reason", "missed"]
+    asked = run(world, *words)
+    assert asked.exit_code == 1
+    assert f"would be: {CYBER}" in asked.stderr
+    assert run(world, *words, "--yes").exit_code == 0
     assert len(world.labelled().harms) == 1
 
 

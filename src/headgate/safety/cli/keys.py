@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_INTERRUPT, _END = "\x03", "\x04"
+_ENDS = frozenset({"", "\x00", "\x03", "\x04"})
+"""No more input, an end of file typed ahead (which a terminal hands over as a null), an interrupt, an end of file."""
 
 
 class Keys(Protocol):
@@ -35,7 +36,7 @@ class PressedKeys:
             key = self._terminal.read(1)
         finally:
             termios.tcsetattr(number, termios.TCSADRAIN, before)
-        return None if key in {"", _INTERRUPT, _END} else key
+        return None if key in _ENDS else key
 
 
 class PipedKeys:

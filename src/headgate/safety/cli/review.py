@@ -11,7 +11,7 @@ from rich.table import Table
 from headgate.kernel.units import span_text
 from headgate.safety.cli.keys import keys
 from headgate.safety.cli.reading import Sitting
-from headgate.safety.cli.session import AsJson, out, print_json, talk
+from headgate.safety.cli.session import AsJson, Yes, ask, out, print_json, talk
 from headgate.safety.model import Severity  # noqa: TC001 - Typer reads the annotations when it runs
 from headgate.safety.ports import Wish
 from headgate.safety.wire.plain import plain
@@ -112,13 +112,18 @@ class ReviewVerbs:
         item: Annotated[str, typer.Argument(help="The exchange.")],
         *,
         reason: Annotated[str, typer.Option(help="Why; kept for colleagues, its digest stands on the ledger.")],
-        harm: Annotated[list[str] | None, typer.Option(help="A hazard that there is harm of; none means no harm.")] = None,
-        hazard: Annotated[list[str] | None, typer.Option(help="Every other hazard of the release.")] = None,
+        harm: Annotated[
+            list[str] | None, typer.Option(help="A hazard that there is harm of; without any, there is none.")
+        ] = None,
         severity: Annotated[Severity | None, typer.Option(help="Of the worst harm.")] = None,
+        yes: Yes = False,
     ) -> None:
         """Replace what stands for a settled item. The evidence moves, and the ledger says so."""
         session = self.open_session()
-        harms = dict.fromkeys(hazard or [], False) | dict.fromkeys(harm or [], True)
+        hazards = session.desk.review.hazards(item, by=session.by)
+        harms = dict.fromkeys(hazards, False) | dict.fromkeys(harm or [], True)
+        found = ", ".join(plain(hazard) for hazard in harm or []) or "no harm"
+        ask(f"What stands for {plain(item)} would be: {found}. Gates and alarms that read it would move.", yes=yes)
         now = session.desk.clock.now()
         session.desk.review.correct(item, harms, severity=severity, reason=reason, by=session.by, now=now)
         talk(f"Corrected. See it: headgate ledger show --subject {item}")

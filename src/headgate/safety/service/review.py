@@ -225,6 +225,17 @@ class Review:
             }
             tx.record(Entry("label.corrected", item, by.id, now, body))
 
+    def hazards(self, item: str, *, by: Actor) -> tuple[str, ...]:
+        """Return the hazards that a label of the item answers for, ``other`` last.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+            ItemUnknown: There is no such item.
+        """
+        by.must(Permission.VIEW)
+        with self._store.transaction() as tx:
+            return _known(tx.item(item), item).hazards
+
     def queue(self, *, by: Actor, now: datetime, wish: Wish = ANY, limit: int = 50) -> tuple[QueueLine, ...]:
         """Return the open items, oldest first.
 

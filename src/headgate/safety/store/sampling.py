@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from headgate.kernel.clock import from_us, to_us
 from headgate.safety.errors import CollectorOverlap
@@ -124,23 +125,26 @@ class SqlSamplingTx(Transaction):
         return _state(self.connection, epoch)
 
     def open_epoch(self, state: EpochState) -> None:
-        self.connection.execute(
-            sa.insert(epochs).values(
-                epoch=state.epoch,
-                release_id=state.release_id,
-                hazards=text_of(list(state.hazards)),
-                plan=_plan_text(state.plan),
-                commitment=state.commitment,
-                committed_at_us=to_us(state.committed_at),
-                closed_at_us=microseconds(state.closed_at),
-                revealed_at_us=microseconds(state.revealed_at),
-                pi0=state.pi0,
-                position=state.position,
-                tossed=state.tossed,
-                label_seq=0,
-                uneven_from=None,
-            )
-        )
+        row = {
+            "epoch": state.epoch,
+            "release_id": state.release_id,
+            "hazards": text_of(list(state.hazards)),
+            "plan": _plan_text(state.plan),
+            "commitment": state.commitment,
+            "committed_at_us": to_us(state.committed_at),
+            "closed_at_us": microseconds(state.closed_at),
+            "revealed_at_us": microseconds(state.revealed_at),
+            "pi0": state.pi0,
+            "position": state.position,
+            "tossed": state.tossed,
+            "label_seq": 0,
+            "uneven_from": None,
+        }
+        try:
+            self.connection.execute(sa.insert(epochs).values(row))
+        except exc.IntegrityError as error:
+            # Where transactions do not queue, two collectors may meet a new epoch at once; the first one's seed stands.
+            raise CollectorOverlap("Another collector opened this epoch first.", help="Nothing: it is in good hands.") from error
         self.connection.execute(sa.insert(seeds).values(epoch=state.epoch, seed=state.seed))
 
     def close_epoch(self, epoch: str, *, at: datetime) -> None:

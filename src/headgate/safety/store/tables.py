@@ -124,6 +124,7 @@ items = sa.Table(
     sa.Column("claimed_until_us", _Whole),
     sa.Column("revision", _Whole, nullable=False),
     sa.Index("safety_item_queue", "is_open", "drawn_at_us", "epoch", "position"),
+    sa.Index("safety_item_by_holder", "claimed_by"),
 )
 
 opinions = sa.Table(
