@@ -59,7 +59,7 @@ def lint_files(
         except PlanUnreadable as unreadable:
             code = UNREADABLE
             report.append({"file": str(file), "unreadable": unreadable.message})
-            _talk().print(unreadable.message, markup=False)
+            _talk().print(unreadable.message, markup=False, soft_wrap=True)
             continue
         read = check_plan(source, str(file))
         code = max(code, 0 if read.ok else ERRORS)
@@ -116,7 +116,7 @@ def require_plan(file: Path, *, must_pass_lint: bool = True) -> Plan:
     try:
         source = plan_source(file)
     except PlanUnreadable as unreadable:
-        _talk().print(unreadable.message, markup=False)
+        _talk().print(unreadable.message, markup=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from unreadable
     read = check_plan(source, str(file))
     if read.plan is None or (must_pass_lint and not read.ok):
@@ -130,7 +130,7 @@ def show(read: ReadPlan, source: bytes, *, console: Console | None = None) -> No
     console = console or _out()
     for line in render_findings(read.findings, source):
         console.print(line, soft_wrap=True)
-    _talk().print(tally(read.findings))
+    _talk().print(tally(read.findings), soft_wrap=True)
 
 
 def _linted(read: ReadPlan) -> Json:

@@ -116,12 +116,10 @@ def words(
         if word not in old:
             yield path, more_is, axis, f"`{word.value}` {said}"
     if old != new and set(old) == set(new):
-        yield (
-            path,
-            NEUTRAL if len(new) == len(old) else fewer_is if len(new) < len(old) else more_is,
-            axis,
-            f"`{key}` is listed anew",
-        )
+        # twice the same right is one right, but twice the same role is two signatures
+        same = len(new) == len(old) or fewer_is is NARROWER
+        effect = NEUTRAL if same else fewer_is if len(new) < len(old) else more_is
+        yield path, effect, axis, f"`{key}` is listed anew"
 
 
 def said_of(value: object) -> str:

@@ -131,9 +131,10 @@ def _decoded(source: str | bytes, document: Document) -> str | None:
 
 def _syntax(error: MarkedYAMLError, text: str) -> Finding:
     marked = cast("Any", error)
-    mark = marked.problem_mark or marked.context_mark
-    line, column = (int(mark.line), int(mark.column)) if mark is not None else (0, 0)
     problem = str(marked.problem or marked.context or "it cannot be parsed")
+    unclosed = "end of stream" in problem  # where it was opened says more than where the text ends
+    mark = (marked.context_mark if unclosed else None) or marked.problem_mark or marked.context_mark
+    line, column = (int(mark.line), int(mark.column)) if mark is not None else (0, 0)
     lines = text.splitlines()
     here = lines[line] if line < len(lines) else ""
     place = Place(line + 1, column + 1)

@@ -191,9 +191,8 @@ class _Reading:
                 here = (*path, key)
                 if inner is None:
                     if here not in self.document.dropped:
-                        self.say(
-                            "plan.empty_value", here, f"nothing is written after `{key}`", "write a value, or leave the key out"
-                        )
+                        fix = "write a value, or leave the key out"
+                        self.say("plan.empty_value", here, f"nothing is written after `{key}`", fix, key=True)
                     self.silent.add(here)
                 elif len(here) == 3 and here[0] == "stages" and key in ("leave", "stop") and isinstance(inner, list):  # noqa: PLR2004 - stages[i].leave
                     kept[key] = self.conditions(cast("list[Any]", inner), here)
@@ -248,7 +247,9 @@ class _Reading:
             return None
         if not isinstance(body, dict):
             if here not in self.document.dropped:
-                self.say("plan.wrong_type", here, f"`{kind}` takes a mapping, not {_called(body)}", f"write `{example}`")
+                self.say(
+                    "plan.wrong_type", here, f"`{kind}` takes a mapping, not {_called(body)}", f"write `{example}`", key=True
+                )
             return None
         settings = self.shape(cast("dict[str, Any]", body), here)
         if "kind" in settings:
@@ -304,6 +305,8 @@ class _Reading:
                 self.say("plan.name", path, f"`{shown[:40]}` is not a name for this", f"write {rule}", key=is_key)
             case "string_too_short" | "string_too_long":
                 self.say("plan.text", path, f"`{last}` has one to 500 characters", "write a short sentence")
+            case "too_short" if problem["input"]:
+                pass  # its entries were wrong, and each was spoken of
             case "too_short":
                 self.say(
                     "plan.empty_list",
