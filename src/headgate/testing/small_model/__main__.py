@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
+import socket
 import sys
 
 import uvloop
@@ -38,6 +40,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.with_parent:
         end_with_parent()
+    _must_be_free(given.host, given.port)
     names = given.model or [DEFAULT_NAME]
     application = Application(SmallModel(prose.PROSE), names, tokens_per_second=given.tokens_per_second)
     print(  # noqa: T201 - this is a command
@@ -46,7 +49,23 @@ def main() -> None:
     uvloop.run(_serve(application, given.host, given.port))
 
 
+def _must_be_free(host: str, port: int) -> None:
+    """End the process if somebody listens there already: the server would share the port with them, silently.
+
+    Raises:
+        SystemExit: The address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as wrong:
+            raise SystemExit(f"cannot listen on {host}:{port}: {wrong.strerror}") from wrong
+
+
 async def _serve(application: Application, host: str, port: int) -> None:
+    """Serve until a signal comes."""
     server = Server(
         application,
         address=host,
@@ -58,10 +77,16 @@ async def _serve(application: Application, host: str, port: int) -> None:
         backpressure=4096,
         log_level=LogLevels.critical,  # the server reports each connection that a fault closes early as an error
     )
+    told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, server.stop)
-    await server.serve()
+        loop.add_signal_handler(name, told_to_stop.set)
+    serving, stopping = asyncio.ensure_future(server.serve()), asyncio.ensure_future(told_to_stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+        raise SystemExit("the server ended by itself")
+    os._exit(0)  # nothing needs saving, and a stream that stalls must not hold the process back
 
 
 if __name__ == "__main__":

@@ -158,10 +158,11 @@ def _ended(pieces: tuple[Piece, ...], stops: Sequence[str], most: int | None) ->
     finish: Finish = "stop"
     if most is not None and len(pieces) > most:
         pieces, finish = pieces[:most], "length"
-    text = "".join(piece.text for piece in pieces)
-    if found := [at for at in (text.find(stop) for stop in stops) if at >= 0]:
-        kept = _first(pieces, min(found))
-        return Choice(kept, (), "stop", len(kept))
+    if stops:
+        text = "".join(piece.text for piece in pieces)
+        if found := [at for at in map(text.find, stops) if at >= 0]:
+            kept = _first(pieces, min(found))
+            return Choice(kept, (), "stop", len(kept))
     return Choice(pieces, (), finish, len(pieces))
 
 

@@ -15,7 +15,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 _PIECE = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 _END = ""
 _ALTERNATIVES = 20
-_SHORTEST, _SPREAD, _LONGEST = 24, 64, 256
+_SHORTEST, _SPREAD, _LONGEST = 16, 48, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class _State:
 
     __slots__ = ("leads_to", "pieces", "running")
 
-    def __init__(self, counter: Counter[str]) -> None:
+    def __init__(self, counter: Counter[str], *, first: bool = False) -> None:
         ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
-        spelled = [(_spelled(word), math.log(count / counter.total())) for word, count in ranked]
+        spelled = [(_spelled(word, first=first), math.log(count / counter.total())) for word, count in ranked]
         alternatives = tuple(spelled[:_ALTERNATIVES])
         self.running = list(accumulate(count for _, count in ranked))
         self.pieces = [Piece(text, logprob, alternatives) for text, logprob in spelled]
@@ -77,17 +77,17 @@ class Trigrams:
                 counts[pair][word] += 1
                 pair = (pair[1], word)
         states = {pair: _State(counter) for pair, counter in counts.items()}
-        for (_, second), state in states.items():
+        self._first, self._start = _State(counts[_END, _END], first=True), states[_END, _END]
+        for (_, second), state in (*states.items(), ((_END, _END), self._first)):
             words = [piece.text.strip() for piece in state.pieces]
             state.leads_to = [states[second, word] if word != _END else None for word in words]
-        self._start = states[_END, _END]
         self.fingerprint = "fp_" + hashlib.sha256(prose.encode()).hexdigest()[:10]
 
     def write(self, draws: Draws) -> list[Piece]:
         """Return whole sentences, a paragraph of them."""
         enough = _SHORTEST + draws.below(_SPREAD)
         pieces: list[Piece] = []
-        state, fraction = self._start, draws.fraction
+        state, fraction = self._first, draws.fraction
         while len(pieces) < _LONGEST:
             at = bisect_right(state.running, int(fraction() * state.running[-1]))
             following = state.leads_to[at]
@@ -98,9 +98,7 @@ class Trigrams:
                 state = self._start
             else:
                 break
-        first = pieces[0]
-        alternatives = tuple((text.lstrip(), logprob) for text, logprob in first.alternatives)
-        return [Piece(first.text.lstrip(), first.logprob, alternatives), *pieces[1:]]
+        return pieces
 
 
 def split(text: str) -> list[str]:
@@ -108,7 +106,7 @@ def split(text: str) -> list[str]:
     return _PIECE.findall(text)
 
 
-def _spelled(word: str) -> str:
+def _spelled(word: str, *, first: bool) -> str:
     if word == _END:
         return "\n"
-    return word if not word[0].isalnum() else f" {word}"
+    return word if first or not word[0].isalnum() else f" {word}"
