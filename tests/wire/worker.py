@@ -1,0 +1,48 @@
+"""A gateway worker as a process of its own: ``python worker.py <config.json>``. Records in a real spool."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from wire.kit import KEY, World, a_policy, a_principal, a_rule
+
+from headgate.adapters.database import open_sqlite
+from headgate.gateway.http import Gateway
+from headgate.gateway.model import Limits, Settings
+from headgate.gateway.store import SqlLeases
+from headgate.kernel.clock import SystemClock
+from headgate.kernel.units import Rate
+from headgate.traffic.keys import DayKeys, MasterKey
+from headgate.traffic.spool import Spool
+
+
+async def main() -> None:
+    told = json.loads(Path(sys.argv[1]).read_text())
+    engine = open_sqlite(Path(told["database"]))
+    clock = SystemClock()
+    home = Path(told["home"])
+    rule = a_rule(limits=Limits(requests=Rate(told["requests"], 3600), concurrency=told.get("concurrency")))
+    world = World(a_policy(told["upstream"], rule))
+    world.principals = {KEY: a_principal()}
+    gateway = Gateway(
+        Settings(worker=told["worker"], end_user_key=b"k" * 32, slot_ttl_s=told.get("slot_ttl_s", 60.0)),
+        policies=world,
+        principals=world,
+        feed=world,
+        leases=SqlLeases(engine, owner=told["worker"], slot_ttl_s=told.get("slot_ttl_s", 60.0)),
+        recorder=Spool.open(home / "traffic", told["worker"], DayKeys(engine, MasterKey.load_or_create(home / "master"), clock), clock),
+    )
+    await gateway.start()
+    server = Server(gateway, "127.0.0.1", told["port"], interface=Interfaces.ASGINL, log_enabled=False)
+    await server.serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
