@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations when it runs
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -28,9 +29,6 @@ from headgate.ledger.cli import commands as ledger_commands
 from headgate.releases.cli import release_commands
 from headgate.safety.cli import Session as SafetySession
 from headgate.safety.cli import commands as safety_commands
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 REFUSED = 1
 

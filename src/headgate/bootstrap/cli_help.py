@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import typer
 import typer.main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import typer
 
 
 def command_line_markdown(app: typer.Typer) -> str:

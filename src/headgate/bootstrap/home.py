@@ -69,7 +69,7 @@ class Home:
             HomeUnwritable: The file system refuses.
         """
         try:
-            for directory, mode in ((self.root, 0o755), (self.traffic, 0o700), (self.secrets, 0o700)):
+            for directory, mode in ((self.root, 0o700), (self.traffic, 0o700), (self.secrets, 0o700)):
                 directory.mkdir(parents=True, exist_ok=True, mode=mode)
         except OSError as problem:
             raise HomeUnwritable(

@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from headgate.evidence import wire
-from headgate.evidence.decide import rise as rises
 from headgate.evidence.model import RateClaim, RiseRule
 from headgate.kernel.errors import Invalid
 from headgate.kernel.verdict import Verdict
@@ -50,7 +49,8 @@ class SubjectReadings:
     def rise(self, wire: RiseWire, epoch: EpochId, now: datetime) -> WireReading:
         del now
         rule = RiseRule(wire.hazard, wire.from_, wire.to, wire.false_alarm_every, wire.look_every)
-        return wire_reading(self._evidence.rise(epoch, wire.id, rule))
+        measured = self._evidence.rise(epoch, wire.id, rule)
+        return wire_reading(measured.reading, measured.inputs)
 
     def exposure(self, epochs: Sequence[EpochId], now: datetime) -> Exposure:
         del now
@@ -75,9 +75,9 @@ class SubjectReadings:
         stored: dict[str, Any] = inputs
         if kind == wire.RATE:
             claim = wire.decode(stored.get("claim"), RateClaim)
-            return gate_reading(claim.hazard, wire.replay(stored), stored, limit=claim.below)
+            return gate_reading(claim.hazard, wire.replay_rate(stored), stored, limit=claim.below)
         if kind == wire.RISE:
-            return wire_reading(rises.replayed(stored))
+            return wire_reading(wire.replay_rise(stored), stored)
         raise Invalid(f"There is no reading of the kind {kind!r}.")
 
 
@@ -109,7 +109,7 @@ def gate_reading(hazard: str, reading: RateReading, inputs: Mapping[str, Any], *
     )
 
 
-def wire_reading(reading: RiseReading) -> WireReading:
+def wire_reading(reading: RiseReading, inputs: Mapping[str, Any]) -> WireReading:
     """Return what evidence says of a rise in the words of releases."""
     state = reading.state
     return WireReading(
@@ -117,12 +117,12 @@ def wire_reading(reading: RiseReading) -> WireReading:
         sentence=reading.sentence,
         numbers={
             "k": state.harms,
-            "n": state.labels,
+            "requests": state.requests,
             "looks": state.looks,
             "log_m": state.log_m,
             "log_m_needed": reading.threshold_log_m,
         },
-        inputs=dict(reading.inputs),
+        inputs=dict(inputs),
     )
 
 

@@ -95,7 +95,7 @@ class Worker:
         path: str = scope["path"]
         if path.startswith("/v1/") or path == "/v1":
             assert self._gateway is not None, "Granian sends requests after startup"
-            await self._gateway(scope, receive, send)
+            await self._gateway(scope, receive, send)  # pyright: ignore[reportArgumentType] - the same protocol, typed otherwise
         elif path in ("/healthz", "/readyz"):
             await self._tell_health(path, send)
         else:
@@ -124,7 +124,7 @@ class Worker:
                 end_user_key=secret_file(house.home.secrets / "end-users"),
                 max_body_bytes=settings.max_body_bytes,
                 max_in_flight=settings.max_in_flight,
-                body_total_s=settings.body_timeout_s,
+                body_s=settings.body_timeout_s,
                 max_stale_s=settings.max_stale_s,
                 max_recorded_bytes=settings.capture_bytes,
             ),
