@@ -1,13 +1,13 @@
 """The spool: one SQLite file to which one worker writes every exchange that it admits.
 
 ``admit`` returns when the admission is committed, and only then may the request be forwarded. A small admission that finds
-the file free is committed there and then: that is one write to the page cache, quicker than waking a thread. Everything
-else (outcomes, large bodies, a file that is busy or slow, every commit under ``Sync.FULL``) is queued for a writing thread,
-which takes whatever has queued up, commits it at once, and wakes everybody who waited: a crowd shares one commit, and the
-event loop never waits for the disk to flush. When the disk is full, read-only or locked, admissions fail with
-``CannotRecord`` and the gateway refuses; outcomes are kept in memory and tried again until they are written or the spool is
-closed. An outcome that never reached the disk, because the process was killed, leaves an admission without outcome, which
-the steward settles.
+the file free, and comes at a calm moment, is committed there and then: that is one write to the page cache, quicker than
+waking a thread. Everything else (outcomes, large bodies, a file that is busy or slow, every commit under ``Sync.FULL``) is
+queued for a writing thread, which takes whatever has queued up, commits it at once, and wakes everybody who waited: a crowd
+shares one commit, and the event loop never waits for the disk to flush. When the disk is full, read-only or locked,
+admissions fail with ``CannotRecord`` and the gateway refuses; outcomes are kept in memory and tried again until they are
+written or the spool is closed. An outcome that never reached the disk, because the process was killed, leaves an admission
+without outcome, which the steward settles.
 
 What survives: with ``Sync.NORMAL`` a commit survives the death of the process, by whatever signal, because it has reached
 the operating system; a power cut or kernel panic may take the last moments of it. With ``Sync.FULL`` every commit is
@@ -17,6 +17,7 @@ flushed to the disk first and survives those too, at the price of one flush per 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import queue
 import sqlite3
@@ -52,6 +53,8 @@ _MOST_OPS = 256
 _MOST_BYTES = 32 * 2**20
 _NAMES_TRIED = 3
 _AT_ONCE_BYTES = 64 * 2**10
+_CALM_S = 0.0001
+"""Admissions that follow each other faster than this share commits, which then costs less than one for each."""
 
 
 class _Admit:
@@ -129,6 +132,7 @@ class Spool:
         self._open: dict[ExchangeId, date] = {}
         self._owed: deque[_Settle] = deque()
         self._in_hand: list[_Op] = []
+        self._last_asked_s = -math.inf
         self._closing = False
         self._stopping = False
         self._looked_ahead_on: date | None = None
@@ -241,7 +245,10 @@ class Spool:
 
     def _at_once(self, op: _Admit) -> bool:
         """Commit an admission without waiting for anything; whatever stands in the way is left to the writing thread."""
-        if self._sync is not Sync.NORMAL or op.bytes > _AT_ONCE_BYTES:
+        now_s = self._clock.monotonic()
+        calm = now_s - self._last_asked_s >= _CALM_S
+        self._last_asked_s = now_s
+        if not calm or self._sync is not Sync.NORMAL or op.bytes > _AT_ONCE_BYTES:
             return False
         key = self._day_keys.at_hand(op.day)
         if key is None:

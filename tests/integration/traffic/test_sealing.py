@@ -237,7 +237,7 @@ async def test_a_damaged_segment_is_not_skipped(world: TrafficWorld) -> None:
             ask()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_a_reader_takes_each_exchange_once_whatever_happens_around_it(
     tmp_path_factory: pytest.TempPathFactory, seed: int
