@@ -82,7 +82,8 @@ def _of_type(kind: str, schema: dict[str, Any], draws: Draws, whole: Any, depth:
 
 def _count(schema: dict[str, Any]) -> int:
     """Return how many items an array gets."""
-    least, most = int(_number(schema.get("minItems"), 1)), int(_number(schema.get("maxItems"), _MOST_ITEMS))
+    most = int(_number(schema.get("maxItems"), _MOST_ITEMS))
+    least = int(_number(schema.get("minItems"), min(1, most)))
     return min(max(least, min(_MOST_ITEMS, most)), _LONGEST_ARRAY)
 
 
