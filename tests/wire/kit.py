@@ -24,7 +24,6 @@ from headgate.adapters.database import open_sqlite
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import (
     Change,
-    Limits,
     ModelPolicy,
     PolicySnapshot,
     Principal,
@@ -431,7 +430,9 @@ class Running:
 
 
 @contextmanager
-def running(upstream: ScriptedUpstream, database: Path, *, policy: ModelPolicy | None = None, **settings: Any) -> Iterator[Running]:
+def running(
+    upstream: ScriptedUpstream, database: Path, *, policy: ModelPolicy | None = None, **settings: Any
+) -> Iterator[Running]:
     """Serve a gateway for as long as the test lasts."""
     world = World(policy or a_policy(upstream.url))
     recorder, screen, clock = Memory(), Screen(), SettableClock()

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
+from headgate.gateway.model import Limits, ModelPolicy, Upstream
+from headgate.kernel.units import Rate
 from wire.kit import (
     ANSWER,
     DONE,
@@ -27,9 +30,6 @@ from wire.kit import (
     eventually,
     running,
 )
-
-from headgate.gateway.model import Limits, ModelPolicy, Upstream
-from headgate.kernel.units import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -260,7 +260,12 @@ def test_a_status_of_the_upstreams_own_is_passed_on(served: Running) -> None:
     served.upstream.scripts["status"] = script
 
     for count, (status, outcome) in enumerate(
-        [("500 Oops", "upstream_failed"), ("503 Busy", "upstream_failed"), ("400 Bad", "upstream_refused"), ("429 Slow", "upstream_refused")],
+        [
+            ("500 Oops", "upstream_failed"),
+            ("503 Busy", "upstream_failed"),
+            ("400 Bad", "upstream_refused"),
+            ("429 Slow", "upstream_refused"),
+        ],
         start=1,
     ):
         answer = post(served, ask(script="status", status=status, stream=count % 2 == 0))
@@ -349,7 +354,9 @@ def test_an_upstream_that_cannot_be_reached_costs_nothing(upstream: ScriptedUpst
 
 @contextmanager
 def impatient(upstream: ScriptedUpstream, database: Path) -> Iterator[Running]:
-    policy: ModelPolicy = a_policy(upstream.url, upstream=Upstream(upstream.url, MODEL, first_byte_s=0.1, idle_s=0.3, connect_s=0.2))
+    policy: ModelPolicy = a_policy(
+        upstream.url, upstream=Upstream(upstream.url, MODEL, first_byte_s=0.1, idle_s=0.3, connect_s=0.2)
+    )
     with running(upstream, database, policy=policy) as served:
         yield served
 
@@ -468,7 +475,9 @@ def test_a_stopping_worker_says_so_and_ends_what_is_open(served: Running) -> Non
 def test_a_worker_that_is_full_sends_requests_away(upstream: ScriptedUpstream, tmp_path: Path) -> None:
     with running(upstream, tmp_path / "limits.db", max_in_flight=1) as served:
         body = ask(stream=True, script="forever")
-        with httpx.stream("POST", f"{served.url}/chat/completions", json=body, headers=AUTH, timeout=20, trust_env=False) as response:
+        with httpx.stream(
+            "POST", f"{served.url}/chat/completions", json=body, headers=AUTH, timeout=20, trust_env=False
+        ) as response:
             stream = response.iter_raw()
             next(stream)
             answer = post(served, ask())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
+from headgate.gateway.model import OnExtra
 from wire.kit import (
     ANSWER,
     DONE,
@@ -21,8 +23,6 @@ from wire.kit import (
     a_rule,
     chunk_of,
 )
-
-from headgate.gateway.model import OnExtra
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

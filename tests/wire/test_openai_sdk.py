@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import openai
 import pytest
+
 from wire.kit import KEY, MODEL, Running
 
 
@@ -45,9 +46,7 @@ def test_the_sdk_gets_the_usage_that_it_asked_for(served: Running) -> None:
 
 async def test_the_asynchronous_sdk_streams(served: Running) -> None:
     async with openai.AsyncOpenAI(base_url=served.url, api_key=KEY, max_retries=0, timeout=20) as client:
-        stream = await client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": "Hi"}], stream=True
-        )
+        stream = await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}], stream=True)
         text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
 
     assert text == "Hello."

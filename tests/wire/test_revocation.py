@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import openai
 import pytest
-from wire.kit import KEY, MODEL, DONE, Running, ScriptedUpstream, a_policy, a_rule, eventually, running
 
 from headgate.gateway.model import ReleaseState, Sanction
+from wire.kit import DONE, KEY, MODEL, Running, ScriptedUpstream, a_policy, a_rule, eventually, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +25,7 @@ AUTH = {"authorization": f"Bearer {KEY}"}
 @contextmanager
 def a_stream(served: Running, **more: Any) -> Iterator[Iterator[bytes]]:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "stream": True, "script": "forever", **more}
-    with httpx.stream(
-        "POST", f"{served.url}/chat/completions", json=body, headers=AUTH, timeout=20, trust_env=False
-    ) as response:
+    with httpx.stream("POST", f"{served.url}/chat/completions", json=body, headers=AUTH, timeout=20, trust_env=False) as response:
         yield response.iter_raw()
 
 

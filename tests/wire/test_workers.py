@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from wire.kit import KEY, MODEL, ScriptedUpstream, a_free_port, eventually
 
 from headgate.adapters.database import open_sqlite
 from headgate.gateway.store import metadata
 from headgate.kernel.clock import SystemClock
 from headgate.traffic import store as traffic_store
 from headgate.traffic.orphans import settle_orphans
+from wire.kit import KEY, MODEL, ScriptedUpstream, a_free_port, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,9 @@ async def ask_all(urls: list[str], clients: int, body: dict[str, Any]) -> Counte
 
 
 @pytest.mark.parametrize("limit", [1, 37, 90])
-def test_two_workers_admit_exactly_the_limit_under_a_hundred_clients(upstream: ScriptedUpstream, tmp_path: Path, limit: int) -> None:
+def test_two_workers_admit_exactly_the_limit_under_a_hundred_clients(
+    upstream: ScriptedUpstream, tmp_path: Path, limit: int
+) -> None:
     wait_for_the_middle_of_an_hour()
     with workers(upstream, tmp_path, "one", "two", requests=limit) as (first, second):
         statuses = asyncio.run(ask_all([first.url, second.url], 100, BODY))

@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from wire.kit import KEY, World, a_policy, a_principal, a_rule
 
 from headgate.adapters.database import open_sqlite
 from headgate.gateway.http import Gateway
@@ -21,6 +20,7 @@ from headgate.kernel.clock import SystemClock
 from headgate.kernel.units import Rate
 from headgate.traffic.keys import DayKeys, MasterKey
 from headgate.traffic.spool import Spool
+from wire.kit import KEY, World, a_policy, a_principal, a_rule
 
 
 async def main() -> None:
@@ -37,7 +37,9 @@ async def main() -> None:
         principals=world,
         feed=world,
         leases=SqlLeases(engine, owner=told["worker"], slot_ttl_s=told.get("slot_ttl_s", 60.0)),
-        recorder=Spool.open(home / "traffic", told["worker"], DayKeys(engine, MasterKey.load_or_create(home / "master"), clock), clock),
+        recorder=Spool.open(
+            home / "traffic", told["worker"], DayKeys(engine, MasterKey.load_or_create(home / "master"), clock), clock
+        ),
     )
     await gateway.start()
     server = Server(gateway, "127.0.0.1", told["port"], interface=Interfaces.ASGINL, log_enabled=False)

@@ -1,0 +1,165 @@
+"""What every store of limits must do; SQLite's is the one there is."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headgate.adapters.database import open_sqlite
+from headgate.gateway.ports import Ask, Borrow, Chores, Leases, Lent, Short, Slice, SlotWish
+from headgate.gateway.store import SLICES, SqlLeases, metadata
+from headgate.kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MINUTE_US = 60_000_000
+NOW_US = 1_000 * MINUTE_US
+TTL_S = 10.0
+
+Opener = "Callable[[str], Leases]"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "limits.db"
+
+
+@pytest.fixture
+def open_leases(database: Path) -> Iterator[Callable[[str], Leases]]:
+    engine = open_sqlite(database)
+    metadata.create_all(engine)
+    yield lambda owner: SqlLeases(engine, owner=owner, slot_ttl_s=TTL_S)
+    engine.dispose()
+
+
+def borrow(
+    leases: Leases, need: int, *, limit: int = 10, scope: str = "g", window_us: int = MINUTE_US, now_us: int = NOW_US
+) -> Lent | Short:
+    return leases.carry_out([Ask((Borrow(scope, limit, window_us, need),), ())], Chores(), now_us=now_us)[0]
+
+
+def take(leases: Leases, slot_id: str, *, limit: int = 1, now_us: int = NOW_US) -> bool:
+    return isinstance(leases.carry_out([Ask((), (SlotWish("g", slot_id, limit),))], Chores(), now_us=now_us)[0], Lent)
+
+
+def test_a_limit_is_lent_to_the_last_and_no_further(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+
+    assert [isinstance(borrow(leases, 1), Lent) for _ in range(12)] == [True] * 10 + [False] * 2
+    assert borrow(leases, 1) == Short("g", 0, NOW_US)
+
+
+def test_a_window_that_passes_starts_afresh_and_one_that_came_back_does_not(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+    borrow(leases, 10)
+
+    assert isinstance(borrow(leases, 1, now_us=NOW_US + MINUTE_US - 1), Short)
+    assert isinstance(borrow(leases, 10, now_us=NOW_US + MINUTE_US), Lent)
+    for back_us in (0, 5 * MINUTE_US, NOW_US):
+        assert borrow(leases, 1, now_us=NOW_US - back_us) == Short("g", 0, NOW_US + MINUTE_US)
+
+
+def test_a_meter_without_a_window_never_starts_afresh(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+    borrow(leases, 10, window_us=0)
+
+    assert isinstance(borrow(leases, 1, window_us=0, now_us=NOW_US + 10**15), Short)
+
+
+def test_large_limits_are_lent_in_handfuls(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+
+    assert borrow(leases, 1, limit=64_000) == Lent((Slice("g", NOW_US, 64_000 // SLICES, 63_000),))
+
+
+def test_all_parts_are_lent_or_none(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+    ask = Ask((Borrow("a", 10, MINUTE_US, 4), Borrow("b", 3, MINUTE_US, 4)), (SlotWish("s", "x", 1),))
+
+    assert leases.carry_out([ask], Chores(), now_us=NOW_US) == [Short("b", 3, NOW_US)]
+    assert isinstance(borrow(leases, 10, scope="a"), Lent)
+    no_place = Ask((Borrow("c", 10, MINUTE_US, 4),), (SlotWish("s", "x", 0),))
+    assert leases.carry_out([no_place], Chores(), now_us=NOW_US) == [Short("s", 0, 0)]
+    assert isinstance(borrow(leases, 10, scope="c"), Lent)
+
+
+def test_what_is_given_back_can_be_lent_again_in_the_same_window_only(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+    borrow(leases, 10)
+    leases.carry_out([], Chores(returns=(Slice("g", NOW_US, 4, 0), Slice("g", NOW_US - MINUTE_US, 100, 0))), now_us=NOW_US)
+
+    assert [isinstance(borrow(leases, 1), Lent) for _ in range(5)] == [True] * 4 + [False]
+
+
+def test_places_are_counted_over_all_workers_and_heal(open_leases: Callable[[str], Leases]) -> None:
+    one, two = open_leases("w1"), open_leases("w2")
+
+    assert take(one, "a", limit=2)
+    assert take(one, "a", limit=2)  # again: harmless
+    assert take(two, "b", limit=2)
+    assert not take(two, "c", limit=2)
+    one.carry_out([], Chores(left=("a", "a")), now_us=NOW_US)
+    one.carry_out([], Chores(left=("a",)), now_us=NOW_US)
+    assert take(two, "c", limit=2)
+    assert not take(two, "d", limit=2)
+    late_us = NOW_US + int(TTL_S * 1_000_000)
+    two.carry_out([], Chores(kept=("b",)), now_us=late_us - 1)
+    assert take(two, "d", limit=2, now_us=late_us)  # "c" was not kept
+    assert not take(two, "e", limit=2, now_us=late_us)
+    one.forget("w2")
+    assert take(one, "f", limit=1, now_us=late_us)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(-3, 3)), max_size=40), st.integers(1, 200))
+def test_no_window_is_ever_overspent_whatever_the_clock_does(tmp_path: Path, asks: list[tuple[int, int]], limit: int) -> None:
+    engine = open_sqlite(tmp_path / "hypothesis.db")
+    metadata.drop_all(engine)
+    metadata.create_all(engine)
+    leases = SqlLeases(engine, owner="w", slot_ttl_s=TTL_S)
+    spent: dict[int, int] = {}
+    latest = 0
+    for need, moved in asks:
+        answer = borrow(leases, need, limit=limit, now_us=NOW_US + moved * MINUTE_US)
+        if isinstance(answer, Lent):
+            (part,) = answer.slices
+            assert part.amount >= need
+            assert part.window_start_us >= latest
+            latest = part.window_start_us
+            spent[part.window_start_us] = spent.get(part.window_start_us, 0) + part.amount
+    engine.dispose()
+
+    assert all(total <= limit for total in spent.values())
+
+
+def test_workers_in_a_race_never_have_the_last_of_it_twice(open_leases: Callable[[str], Leases]) -> None:
+    lent: list[int] = []
+
+    def race(leases: Leases) -> None:
+        while isinstance(answer := borrow(leases, 1, limit=60), Lent):
+            lent.append(answer.slices[0].amount)
+
+    racers = [threading.Thread(target=race, args=(open_leases(f"w{number}"),)) for number in range(4)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+
+    assert sum(lent) == 60
+
+
+def test_a_store_that_does_not_answer_says_so_and_changes_nothing(open_leases: Callable[[str], Leases], database: Path) -> None:
+    leases = open_leases("w1")
+    borrow(leases, 1)
+    with closing(sqlite3.connect(database)) as holder:
+        holder.execute("DROP TABLE gateway_quota")
+        with pytest.raises(Unavailable):
+            borrow(leases, 1)
