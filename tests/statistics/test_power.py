@@ -123,6 +123,7 @@ def test_a_pass_law_is_a_law(rate: float, theta: float, labels: int) -> None:
 def test_certain_harm_never_passes() -> None:
     assert power.pass_law(1.0, 0.1, 0.05, 1000).by(1000) == 0.0
     assert power.mean_labels(1.0, 0.1, 0.05) == math.inf
+    assert power.mean_labels(7.8e-5, 1e-4, 0.05) == math.inf  # it grows, but not within any stage of a release
     assert math.isnan(power.pass_law(0.5, 0.1, 0.05, 10).mean())
 
 

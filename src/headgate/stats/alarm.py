@@ -169,7 +169,8 @@ def log_factors_draws(
     for bet in rise_bets(baseline):
         quiet = n * np.log1p(-bet * floor * baseline)
         swaps = np.log1p(bet * pi0 * (1 / pi - baseline)) - np.log1p(-bet * pi0 * baseline)
-        factors.append(np.bincount(where, quiet, looks) + np.bincount(found, swaps, looks))
+        sums = np.bincount(where, weights=quiet, minlength=looks) + np.bincount(found, weights=swaps, minlength=looks)
+        factors.append(np.asarray(sums, np.float64))
     return np.stack(factors, axis=1)
 
 
