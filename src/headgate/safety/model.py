@@ -233,7 +233,8 @@ class LabelledTraffic:
         pending: Sampled draws anywhere in the epoch that still wait and are not yet overdue.
         frontier: How many draws come before the first one that still waits, for its coin or for its label.
         drawn: How many draws there are.
-        uniform: Whether every draw up to the frontier had ``pi == pi0``.
+        uniform: Whether every draw up to the frontier had ``pi == pi0``, so that the labels alone, ``labels`` and the number of
+            ``harms``, are a sample that no score has steered.
     """
 
     epoch: str
@@ -251,12 +252,13 @@ class LabelledTraffic:
 class LookData:
     """The draws of one closed window of time, for a rise alarm that replays the windows in order.
 
-    Draws count in the window in which they were *recorded*, whether or not their labels are in; a harm counts in its
-    draw's window from the moment it stands; whatever still waits counts as no harm. Windows and draws are fixed before any
-    label is, so with every label known the product over a window of ``1 + lambda (Z - r0)`` has conditional mean at most one
-    under a rate of at most ``r0``; a missing label only ever lowers it. So the alarm computed from what is known now never
-    runs ahead of the one computed from everything: label delay, informative or not, can delay an alarm and cannot cause one.
-    A late harm changes an earlier window: replay from the first window, which costs one row per window and per harm.
+    Draws count in the window in which they were *recorded*, whether or not their labels are in; a harm counts in its draw's
+    window from the moment it stands; whatever still waits, or could not be reviewed, counts as no harm here. Windows and
+    draws are fixed before any label is, so with every label known the product over a window of ``1 + lambda (Z - r0)`` has
+    conditional mean at most one under a rate of at most ``r0``; a missing label only ever lowers it. So the alarm computed
+    from what is known now never runs ahead of the one computed from everything: label delay, informative or not, can delay an
+    alarm and cannot cause one. A late harm changes an earlier window: replay from the first window, which costs one row per
+    window and per harm.
 
     Attributes:
         requests: Draws in the window.
