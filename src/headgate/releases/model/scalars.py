@@ -25,6 +25,9 @@ MOST = 10**15
 LEAST_CHANCE = 1e-9
 """The smallest rate that a gate may state: showing it already takes more than three thousand million labels."""
 
+SENTENCE = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*$"
+"""Words for people hold nothing that moves a cursor, colours a screen or turns the direction of reading."""
+
 
 class Everything(Enum):
     """Every exchange is drawn, not a sample."""
@@ -327,5 +330,5 @@ Variable = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z_][A-
 """An environment variable's name."""
 Mitigation = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_.-]{0,62}@[A-Za-z0-9._-]{1,32}$")]
 """A mitigation and its version: ``input-screen@3``."""
-Sentence = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500)]
+Sentence = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=500, pattern=SENTENCE)]
 """Words for people."""

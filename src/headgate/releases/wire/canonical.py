@@ -6,16 +6,16 @@ does. The form is itself a plan: reading it gives an equal plan.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, cast
 
 from headgate.kernel.digest import canonical_json, digest_of
 from headgate.releases.errors import PlanInvalid
-from headgate.releases.wire.reading import load_plan
+from headgate.releases.model.findings import Findings
+from headgate.releases.wire.reading import plan_of
 
 if TYPE_CHECKING:
     from headgate.releases.model.plan import Plan
-
-from headgate.releases.model.findings import Findings
 
 
 def canonical_form(plan: Plan) -> dict[str, Any]:
@@ -43,7 +43,10 @@ def from_canonical(text: str) -> Plan:
     Raises:
         PlanInvalid: It spells none: it was not written by ``canonical_text``, or was changed since.
     """
-    plan = load_plan(text, "canonical form")
+    try:
+        plan = plan_of(json.loads(text), "canonical form")
+    except ValueError as problem:
+        raise PlanInvalid("The stored plan cannot be read: it is not JSON.", rule="plan.yaml") from problem
     if isinstance(plan, Findings):
         first = plan.errors[0]
         raise PlanInvalid(f"The stored plan cannot be read: {first.message}.", rule=first.code, help=first.fix)

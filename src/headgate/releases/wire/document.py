@@ -27,6 +27,7 @@ Value: TypeAlias = str | int | float | bool | list["Value"] | dict[str, "Value"]
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_HALVES = re.compile("[\ud800-\udfff]")
 _NOTHING = {"", "~", "null", "Null", "NULL"}
 _NORWAY = {"y", "n", "yes", "no", "on", "off"}
 
@@ -159,9 +160,16 @@ def _events(text: str) -> Iterator[_Event]:
             end_column=end.column + 1,
             anchor=getattr(event, "anchor", None),
             tag=getattr(event, "tag", None),
-            text=str(getattr(event, "value", "")),
+            text=_joined(str(getattr(event, "value", ""))),
             plain=getattr(event, "style", None) in (None, ""),
         )
+
+
+def _joined(text: str) -> str:
+    """Join the character pairs that JSON writes as two escapes; half a pair stays, and is refused where it is met."""
+    if _HALVES.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _resolved(text: str) -> Value:
@@ -256,7 +264,7 @@ class _Reader:
             return None
         if event.plain and event.text.lower() in _NORWAY:
             self.out.norway.append((*path, event.text))
-        return event.text
+        return self.whole(event, path)
 
     def skip(self, events: Iterator[_Event], path: Path) -> None:
         """Read past a value that nobody will use."""
@@ -283,11 +291,18 @@ class _Reader:
         return value
 
     def scalar(self, event: _Event, path: Path) -> Value:
-        text = event.text
+        text = self.whole(event, path)
         self.out.written[path] = text
         if event.plain and text.lower() in _NORWAY:
             self.out.norway.append(path)
         return _resolved(text) if event.plain else text
+
+    def whole(self, event: _Event, path: Path) -> str:
+        """Return a scalar's text, refusing half a character pair: nothing could print it, and no store would keep it."""
+        if _HALVES.search(event.text) is None:
+            return event.text
+        self.say("plan.not_utf8", path, "half a character pair", "write the character itself", event.place)
+        return _HALVES.sub("\N{REPLACEMENT CHARACTER}", event.text)
 
     def say(self, code: str, path: Path, message: str, fix: str, place: Place) -> None:
         self.out.findings.append(finding(code, path, message, fix, place))

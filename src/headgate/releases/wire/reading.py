@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from headgate.releases.model.findings import Finding, Findings, Level, Path, finding
 from headgate.releases.model.plan import Gate, Part, Plan, Tripwire
-from headgate.releases.wire.document import Document, read_document
+from headgate.releases.model.scalars import SENTENCE
+from headgate.releases.wire.document import Document, Value, read_document
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -119,6 +120,13 @@ def load_plan(source: str | bytes, name: str) -> Plan | Findings:
     """
     read = read_plan(source, name)
     return read.findings if read.plan is None else read.plan
+
+
+def plan_of(value: Value, name: str) -> Plan | Findings:
+    """Return the plan that plain values spell, or say everything that is the matter with them."""
+    found: list[Finding] = []
+    plan = _Reading(Document(value=value), found).plan()
+    return plan if plan is not None and not found else _ordered(name, found)
 
 
 def read_plan(source: str | bytes, name: str) -> ReadPlan:
@@ -291,20 +299,8 @@ class _Reading:
                 words = _words(str(context.get("expected", "")))
                 shown = f"`{value[:40]}`" if value else _called(problem["input"])
                 self.say("plan.unknown_word", path, f"{shown} is not a word for `{last}`", _choice(value, words))
-            case "string_pattern_mismatch":
-                pattern = str(context.get("pattern", ""))
-                rule = next(
-                    (
-                        rule
-                        for start, rule in sorted(_NAMING.items(), key=lambda item: -len(item[0]))
-                        if pattern.startswith(start)
-                    ),
-                    pattern,
-                )
-                shown = str(path[-1]) if is_key else value
-                self.say("plan.name", path, f"`{shown[:40]}` is not a name for this", f"write {rule}", key=is_key)
-            case "string_too_short" | "string_too_long":
-                self.say("plan.text", path, f"`{last}` has one to 500 characters", "write a short sentence")
+            case "string_pattern_mismatch" | "string_too_short" | "string_too_long":
+                self.wrong_text(path, str(path[-1]) if is_key else value, context, key=is_key)
             case "too_short" if problem["input"]:
                 pass  # its entries were wrong, and each was spoken of
             case "too_short":
@@ -323,6 +319,18 @@ class _Reading:
                     f'write "{value[:40]}"' if kind == "string_type" and value else f"write {_TRUTHS.get(value.lower(), wanted)}"
                 )
                 self.say("plan.wrong_type", path, f"`{last}` takes {wanted}, not {shown}", fix)
+
+    def wrong_text(self, path: Path, shown: str, context: dict[str, Any], *, key: bool) -> None:
+        last = next((str(step) for step in reversed(path) if isinstance(step, str)), "plan")
+        pattern = str(context.get("pattern", ""))
+        if not pattern:
+            self.say("plan.text", path, f"`{last}` has one to 500 characters", "write a short sentence")
+        elif pattern == SENTENCE:
+            self.say("plan.text", path, f"`{last}` holds control characters", "write plain words")
+        else:
+            longest_first = sorted(_NAMING.items(), key=lambda item: -len(item[0]))
+            rule = next((rule for start, rule in longest_first if pattern.startswith(start)), pattern)
+            self.say("plan.name", path, f"`{shown[:40]}` is not a name for this", f"write {rule}", key=key)
 
     def unknown_key(self, path: Path) -> None:
         key = str(path[-1])

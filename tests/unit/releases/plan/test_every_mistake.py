@@ -106,6 +106,8 @@ READING = {
     "a bracket left open": (("[misuse, accident]", "[misuse, accident"), [("plan.yaml", 9)]),
     "a quote left open": (("name: clean", "name: 'clean"), [("plan.yaml", 2)]),
     "a colon in a bare text": (('["does it hurt anybody?"]', "\n      - why: because: so"), [("plan.yaml", 18)]),
+    "a control character in words": (("does it hurt", "does \\e[31mit hurt"), [("plan.text", 17)]),
+    "half a character pair": (("does it hurt", "does \\ud800 it hurt"), [("plan.not_utf8", 17)]),
     "a control character": (("name: clean", "name: cl\x07ean"), [("plan.yaml", 1)]),
 }
 

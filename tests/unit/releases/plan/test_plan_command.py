@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 
-def run(*words: str, stdin: bytes | None = None) -> Result:
+def run(*words: str | Path, stdin: bytes | None = None) -> Result:
     return CliRunner().invoke(plan_commands(), [str(word) for word in words], input=stdin)
 
 
