@@ -172,13 +172,7 @@ class ReleasesUnavailable(Unavailable):
     code = "releases.store_unavailable"
 
 
-class ControllerStandsBy(Unavailable):
-    """Another controller holds the lease; this one stands by."""
-
-    code = "releases.controller_stands_by"
-
-
 class DoesNotReplay(Unavailable):
-    """What was stored for a decision does not give that decision again: the record has been changed, or it was made by other rules."""
+    """What was stored for a decision cannot be read again: the record has been changed, or other rules wrote it."""
 
     code = "release.does_not_replay"

@@ -6,6 +6,7 @@ gate or tripwire that was being read: the release is frozen, and nothing widens.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -24,7 +25,7 @@ from headgate.releases.model.plan import (
     SoakGate,
     Tripwire,
 )
-from headgate.releases.model.reading import Assessment, Exposure, MonitorHealth, OpenIncidents, WireReading, WireStanding
+from headgate.releases.model.reading import Assessment, Exposure, MonitorHealth, OpenIncidents, WireStanding
 from headgate.releases.model.release import State
 
 if TYPE_CHECKING:
@@ -40,10 +41,15 @@ _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
 
 
-class Unread(str):
-    """Why something could not be read."""
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something could not be read.
 
-    __slots__ = ()
+    Attributes:
+        why: The reason, for people.
+    """
+
+    why: str
 
 
 class Assessor:
@@ -99,7 +105,7 @@ class Assessor:
 
     def _gate(self, release: Release, stage: Stage, gate: Gate, incidents: OpenIncidents | Unread, now: datetime) -> GateReading:
         read = self._read_gate(release, stage, gate, incidents, now)
-        return gates.unreadable(gate.id, gate.kind, read) if isinstance(read, Unread) else read
+        return gates.unreadable(gate.id, gate.kind, read.why) if isinstance(read, Unread) else read
 
     def _read_gate(
         self, release: Release, stage: Stage, gate: Gate, incidents: OpenIncidents | Unread, now: datetime
@@ -133,20 +139,20 @@ class Assessor:
         match wire:
             case RiseWire():
                 read = self._try(wire.id, lambda: self._readings.rise(wire, release.epoch(stage.name), now))
-                reading = gates.unreadable_wire(read) if isinstance(read, Unread) else read
+                reading = gates.unreadable_wire(read.why) if isinstance(read, Unread) else read
                 return WireStanding(stage.name, wire.id, wire.kind, wire.then if reading.tripped else None, reading)
             case IncidentWire():
                 if isinstance(incidents, Unread):
-                    return WireStanding(stage.name, wire.id, wire.kind, None, gates.unreadable_wire(incidents))
+                    return WireStanding(stage.name, wire.id, wire.kind, None, gates.unreadable_wire(incidents.why))
                 return gates.incident_wire(stage.name, wire, incidents)
             case MonitorDownWire():
                 if isinstance(health, Unread):
-                    return WireStanding(stage.name, wire.id, wire.kind, None, gates.unreadable_wire(health))
+                    return WireStanding(stage.name, wire.id, wire.kind, None, gates.unreadable_wire(health.why))
                 return gates.monitor_wire(stage.name, wire, health, now=now)
 
     def _monitor(self, health: MonitorHealth | Unread) -> WireStanding:
         if isinstance(health, Unread):
-            return WireStanding("", gates.MONITOR, gates.MONITOR, None, gates.unreadable_wire(health))
+            return WireStanding("", gates.MONITOR, gates.MONITOR, None, gates.unreadable_wire(health.why))
         return gates.monitor(health)
 
     def _try(self, what: str, read: Callable[[], _T]) -> _T | Unread:
@@ -158,6 +164,3 @@ class Assessor:
         except Exception as error:  # noqa: BLE001 - a reader's defect must freeze one release, never stop the controller
             _log.exception("releases.reader_failed", what=what)
             return Unread(f"its reader failed ({type(error).__name__})")
-
-
-__all__ = ["Assessor", "Unread", "WireReading"]

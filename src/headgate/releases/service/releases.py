@@ -510,7 +510,8 @@ class ReleaseService:
         now = self._clock.now()
         with self._releases.snapshot() as tx:
             seen = tx.get(release_id)
-        assessment = self._assessor.assess(seen, now=now, to=to) if 1 <= to <= len(seen.plan.stages) else UNREAD
+        there = seen.state is not State.CUT or 1 <= to <= len(seen.plan.stages)
+        assessment = self._assessor.assess(seen, now=now, to=to) if there else UNREAD
         _, decision = self.act(seen, command, by=by, assessment=assessment, now=now)
         return decision
 
