@@ -76,6 +76,12 @@ def test_unequal_draws_are_weighed_by_their_recorded_probability() -> None:
     assert reading.point_estimate == pytest.approx(40 / 300_000)
 
 
+def test_requests_whose_coin_is_not_tossed_yet_are_no_contradiction() -> None:
+    reading = read_rate(uniform(3565, 0, behind=50), CLAIM)
+    assert reading.verdict is Verdict.PASS
+    assert any("50 requests" in line for line in reading.not_shown)
+
+
 def test_harm_is_shown_only_by_the_mirror() -> None:
     reading = read_rate(uniform(1000, 15), CLAIM)
     assert reading.verdict is Verdict.FAIL
@@ -127,7 +133,6 @@ MALFORMED = {
     "more labels than requests": replace(weighted(), labels=300_001),
     "a frontier past the draws": replace(weighted(), drawn=299_999),
     "pending reviews and nothing behind them": replace(weighted(), pending=1),
-    "requests behind and nothing pending": replace(weighted(), drawn=300_001),
     "uniform draws that are not": replace(weighted(), uniform=True),
     "another hazard": replace(weighted(), hazard="cyber"),
 }

@@ -43,9 +43,9 @@ def in_traffic(traffic: LabelledTraffic) -> str | None:
             f"Harms ({len(traffic.harms):,}), labels ({traffic.labels:,}), requests before the frontier "
             f"({traffic.frontier:,}) and requests drawn ({traffic.drawn:,}) must not decrease in this order."
         )
-    if not (traffic.pending >= 1 if traffic.frontier < traffic.drawn else traffic.pending == 0):
-        behind = traffic.drawn - traffic.frontier
-        return f"{traffic.pending:,} reviews are pending, which does not fit a frontier {behind:,} requests behind."
+    behind = traffic.drawn - traffic.frontier
+    if traffic.pending > behind:
+        return f"{traffic.pending:,} reviews are pending, but only {behind:,} requests follow the frontier."
     return _more_harms_than_requests(traffic.segments, traffic.harms)
 
 

@@ -33,9 +33,9 @@ def of_rate(traffic: LabelledTraffic, claim: RateClaim, *, upper_bound: float, w
         lines.append("Any upper limit: the labels so far rule out no rate.")
     else:
         lines.append(f"That the rate is below {rate_text(upper_bound)}: nothing smaller is ruled out by this many labels.")
-    if traffic.pending:
+    if traffic.frontier < traffic.drawn:
         behind = count_text(traffic.drawn - traffic.frontier, "request")
-        lines.append(f"The latest traffic: {count_text(traffic.pending, 'review')} pending, so {behind} are not counted yet.")
+        lines.append(f"The latest traffic: {behind} not counted yet, with {count_text(traffic.pending, 'review')} pending.")
     if weighted:
         lines.append("A plain average: the sampling floor changed, so requests count in proportion to their floor.")
     if claim.attempt > 1:
