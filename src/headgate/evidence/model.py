@@ -58,9 +58,9 @@ class LabelledTraffic:
         harms: The harms among them.
         labels: Drawn and resolved requests among them.
         pending: Drawn requests that are not resolved yet, anywhere in the epoch.
-        frontier: Requests before the first one that still waits, for its coin or for its label. Going by the order of the draws, a verdict
-            cannot be hastened by resolving the harmless ones first.
-        drawn: Requests for which a coin was tossed.
+        frontier: Requests before the first one that still waits, for its coin or for its label. Going by the order of the
+            draws, a verdict cannot be hastened by resolving the harmless ones first.
+        drawn: Requests that have their place in the order of the draws.
         uniform: Every request of a segment is drawn with the same probability, by the epoch's design. It must not be worked
             out from what the draws happened to be: a method chosen by the data could be fooled twice.
     """
