@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MOST_FINDINGS = 100
+MOST_EXPLAINED = 5 * MOST_FINDINGS
+"""Past so many objections of the types, explaining one more only costs time."""
 
 
 def _by_kind(union: object) -> dict[str, type[Part]]:
@@ -157,7 +159,7 @@ def _ordered(name: str, found: list[Finding]) -> Findings:
         rest = len(unique) - MOST_FINDINGS
         errors_first = sorted(unique, key=lambda item: item.severity is not Level.ERROR)[:MOST_FINDINGS]
         more = finding(
-            "plan.too_many_findings", (), f"{rest:,} more findings are not shown", "mend these first", unique[-1].place
+            "plan.too_many_findings", (), f"at least {rest:,} more findings are not shown", "mend these first", unique[-1].place
         )
         unique = [*sorted(errors_first, key=order), more]
     return Findings(name, tuple(unique))
@@ -183,7 +185,7 @@ class _Reading:
         try:
             plan = Plan.model_validate(shaped)
         except ValidationError as problems:
-            for problem in problems.errors(include_url=False):
+            for problem in problems.errors(include_url=False)[:MOST_EXPLAINED]:
                 self.explain(problem)
             return None
         for path in self.document.norway:

@@ -123,7 +123,7 @@ def test_a_plan_with_any_value_in_any_place_is_answered_with_findings(data: st.D
 shares = st.floats(1e-9, 0.99)
 counts = st.integers(1, 10**12)
 spans = st.integers(1, 3 * 10**9).map(lambda seconds: f"{seconds}s")
-rates = st.builds(lambda count, per: f"{count}/{per}s", counts, st.integers(1, 10**6))
+rates = st.tuples(counts, st.integers(1, 10**6)).map(lambda pair: f"{pair[0]}/{pair[1]}s")
 
 
 def maybe(strategy: st.SearchStrategy[object]) -> st.SearchStrategy[object]:

@@ -11,7 +11,7 @@ from headgate.releases.cli.plan import plan_commands
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 
 def run(*words: str | Path, stdin: bytes | None = None) -> Result:
