@@ -10,12 +10,11 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -38,7 +37,11 @@ from headgate.kernel.clock import SystemClock
 from headgate.kernel.errors import Unauthenticated, Unavailable
 from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
 from headgate.traffic.errors import CannotRecord
-from headgate.traffic.model import Admission, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from headgate.traffic.model import Admission, Outcome
 
 KEY = "hg_test_ada"
 MODEL = "atlas"
@@ -432,7 +435,7 @@ class Running:
 @contextmanager
 def running(
     upstream: ScriptedUpstream, database: Path, *, policy: ModelPolicy | None = None, **settings: Any
-) -> Iterator[Running]:
+) -> Generator[Running]:
     """Serve a gateway for as long as the test lasts."""
     world = World(policy or a_policy(upstream.url))
     recorder, screen, clock = Memory(), Screen(), SettableClock()

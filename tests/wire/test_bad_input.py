@@ -32,7 +32,7 @@ from wire.kit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 AUTH = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
@@ -353,7 +353,7 @@ def test_an_upstream_that_cannot_be_reached_costs_nothing(upstream: ScriptedUpst
 
 
 @contextmanager
-def impatient(upstream: ScriptedUpstream, database: Path) -> Iterator[Running]:
+def impatient(upstream: ScriptedUpstream, database: Path) -> Generator[Running]:
     policy: ModelPolicy = a_policy(
         upstream.url, upstream=Upstream(upstream.url, MODEL, first_byte_s=0.1, idle_s=0.3, connect_s=0.2)
     )

@@ -16,14 +16,14 @@ from headgate.gateway.model import ReleaseState, Sanction
 from wire.kit import DONE, KEY, MODEL, Running, ScriptedUpstream, a_policy, a_rule, eventually, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 AUTH = {"authorization": f"Bearer {KEY}"}
 
 
 @contextmanager
-def a_stream(served: Running, **more: Any) -> Iterator[Iterator[bytes]]:
+def a_stream(served: Running, **more: Any) -> Generator[Iterator[bytes]]:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "stream": True, "script": "forever", **more}
     with httpx.stream("POST", f"{served.url}/chat/completions", json=body, headers=AUTH, timeout=20, trust_env=False) as response:
         yield response.iter_raw()

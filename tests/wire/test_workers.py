@@ -23,7 +23,7 @@ from headgate.traffic.orphans import settle_orphans
 from wire.kit import KEY, MODEL, ScriptedUpstream, a_free_port, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 AUTH = {"authorization": f"Bearer {KEY}"}
 BODY = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}]}
@@ -43,7 +43,7 @@ class Worker:
 
 
 @contextmanager
-def workers(upstream: ScriptedUpstream, home: Path, *names: str, **told: Any) -> Iterator[list[Worker]]:
+def workers(upstream: ScriptedUpstream, home: Path, *names: str, **told: Any) -> Generator[list[Worker]]:
     database = home / "headgate.db"
     engine = open_sqlite(database)
     metadata.create_all(engine)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -23,8 +24,7 @@ from headgate.traffic.spool import Spool
 from wire.kit import KEY, World, a_policy, a_principal, a_rule
 
 
-async def main() -> None:
-    told = json.loads(Path(sys.argv[1]).read_text())
+async def main(told: dict[str, Any]) -> None:
     engine = open_sqlite(Path(told["database"]))
     clock = SystemClock()
     home = Path(told["home"])
@@ -47,4 +47,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(json.loads(Path(sys.argv[1]).read_text())))

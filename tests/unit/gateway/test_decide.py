@@ -183,7 +183,10 @@ def test_an_admitted_answer_is_never_longer_than_the_stage_allows(
 
     if isinstance(decision, Refusal):
         assert decision.error.code == "capability.max_output_tokens"
-        assert asked is not None and most is not None and asked > most and on_extra is OnExtra.REFUSE
+        assert asked is not None
+        assert most is not None
+        assert asked > most
+        assert on_extra is OnExtra.REFUSE
         return
     bound = decision.output_cap or asked
     assert most is None or (bound is not None and bound <= most)
@@ -219,7 +222,9 @@ def test_an_open_answer_is_measured_by_what_would_be_admitted_now() -> None:
     earlier = decide(call, a_principal(), a_policy())
     stripping = decide(call, a_principal(), a_policy(rules={"vetted": a_rule(capabilities=frozenset(), on_extra=OnExtra.STRIP)}))
     shorter = decide(call, a_principal(), a_policy(rules={"vetted": a_rule(max_output_tokens=5)}))
-    assert isinstance(earlier, Admitted) and isinstance(stripping, Admitted) and isinstance(shorter, Admitted)
+    assert isinstance(earlier, Admitted)
+    assert isinstance(stripping, Admitted)
+    assert isinstance(shorter, Admitted)
 
     assert still_admits(earlier, call, earlier) is None
     assert still_admits(stripping, call, stripping) is None
