@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from headgate.kernel.actor import Actor  # noqa: TC001 - FastAPI reads the signatures
-from headgate.kernel.digest import Json  # noqa: TC001 - as above
 from headgate.kernel.ids import DecisionId, ReleaseId
 from headgate.releases.decide.diff import diff
 from headgate.releases.errors import PlanInvalid
@@ -99,7 +98,7 @@ def routes(service: ReleaseService, actor: Callable[..., Any]) -> APIRouter:
 
 def _reading(router: APIRouter, service: ReleaseService, asking: Any) -> None:
     @router.get("", summary="List releases, newest first")
-    def listed(by: Actor = asking) -> list[Json]:
+    def listed(by: Actor = asking) -> list[Any]:
         return [release_json(release) for release in service.list(by=by)]
 
     @router.get("/decisions", summary="List decisions, newest first")
@@ -107,16 +106,16 @@ def _reading(router: APIRouter, service: ReleaseService, asking: Any) -> None:
         by: Actor = asking,
         release: Annotated[str | None, Query(description="Of one release only.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
-    ) -> list[Json]:
+    ) -> list[Any]:
         of = None if release is None else service.find(release, by=by).id
         return [decision_json(made) for made in service.decisions(by=by, release_id=of, limit=limit)]
 
     @router.get("/decisions/{decision_id}", summary="Make a past decision again from what was stored for it")
-    def explained(decision_id: str, by: Actor = asking) -> Json:
+    def explained(decision_id: str, by: Actor = asking) -> Any:
         return service.explain(DecisionId(decision_id), by=by).json()
 
     @router.get("/{name}", summary="Where a release stands")
-    def status(name: str, by: Actor = asking) -> Json:
+    def status(name: str, by: Actor = asking) -> Any:
         return service.status(service.find(name, by=by), by=by).json()
 
     @router.get("/{release_id}/to-sign", summary="The evidence that a signature would be under")
@@ -126,7 +125,7 @@ def _reading(router: APIRouter, service: ReleaseService, asking: Any) -> None:
         to: Annotated[str | None, Query(description="After a cut: the last stage to open again.")] = None,
         *,
         declared_risk: Annotated[bool, Query(description="Sign for a declared risk.")] = False,
-    ) -> Json:
+    ) -> Any:
         release, material = service.to_sign(ReleaseId(release_id), by=by, declared_risk=declared_risk, to=to)
         return {"release": release.id, "seen": material.digest, "material": material.json()}
 
@@ -135,7 +134,7 @@ def _reading(router: APIRouter, service: ReleaseService, asking: Any) -> None:
         release_id: str,
         by: Actor = asking,
         to: Annotated[str | None, Query(description="The last stage that stays open; none by default.")] = None,
-    ) -> Json:
+    ) -> Any:
         stopped = service.stopped_by(ReleaseId(release_id), to=to, by=by)
         return {
             "closes": list(stopped.closes),
@@ -147,7 +146,7 @@ def _reading(router: APIRouter, service: ReleaseService, asking: Any) -> None:
 
 def _planning(router: APIRouter, service: ReleaseService, asking: Any) -> None:
     @router.post("/compare", summary="What a plan would open and shut, and the token to apply it with")
-    def compare(body: Comparing, by: Actor = asking) -> Json:
+    def compare(body: Comparing, by: Actor = asking) -> Any:
         plan = _plan(body.plan)
         known = service.list(by=by)  # asks for the permission to look
         old = service.plan_under_way(plan) if known else None
@@ -159,7 +158,7 @@ def _planning(router: APIRouter, service: ReleaseService, asking: Any) -> None:
         }
 
     @router.post("", summary="Apply a plan")
-    def apply(body: Applying, by: Actor = asking) -> Json:
+    def apply(body: Applying, by: Actor = asking) -> Any:
         release, decision = service.apply(
             _plan(body.plan), by=by, expected=body.expected, at=body.at, draft=body.draft, replace_old=body.replace
         )
@@ -179,44 +178,44 @@ def _deciding(router: APIRouter, service: ReleaseService, asking: Any) -> None: 
         return router.post(f"/{{release_id}}/{name}", summary=summary)
 
     @verb("hold", "Widen nothing further")
-    def hold(release_id: str, body: Because, by: Actor = asking) -> Json:
+    def hold(release_id: str, body: Because, by: Actor = asking) -> Any:
         return decision_json(service.hold(ReleaseId(release_id), reason=body.reason, by=by))
 
     @verb("narrow", "Close every stage above one")
-    def narrow(release_id: str, body: Narrowing, by: Actor = asking) -> Json:
+    def narrow(release_id: str, body: Narrowing, by: Actor = asking) -> Any:
         return decision_json(service.narrow(ReleaseId(release_id), to=body.to, reason=body.reason, by=by))
 
     @verb("cut", "Close the release to everyone at once")
-    def cut(release_id: str, body: Because, by: Actor = asking) -> Json:
+    def cut(release_id: str, body: Because, by: Actor = asking) -> Any:
         return decision_json(service.cut(ReleaseId(release_id), reason=body.reason, by=by))
 
     @verb("withdraw", "End the release for good")
-    def withdraw(release_id: str, body: Because, by: Actor = asking) -> Json:
+    def withdraw(release_id: str, body: Because, by: Actor = asking) -> Any:
         return decision_json(service.withdraw(ReleaseId(release_id), reason=body.reason, by=by))
 
     @verb("open", "Open the first stage")
-    def open_(release_id: str, by: Actor = asking) -> Json:
+    def open_(release_id: str, by: Actor = asking) -> Any:
         return decision_json(service.open(ReleaseId(release_id), by=by))
 
     @verb("promote", "Open the next stage, if everything passes")
-    def promote(release_id: str, by: Actor = asking) -> Json:
+    def promote(release_id: str, by: Actor = asking) -> Any:
         return decision_json(service.promote(ReleaseId(release_id), by=by))
 
     @verb("declare-risk", "Open the next stage although the gates do not pass; takes two people")
-    def declare_risk(release_id: str, body: Because, by: Actor = asking) -> Json:
+    def declare_risk(release_id: str, body: Because, by: Actor = asking) -> Any:
         return decision_json(service.declare_risk(ReleaseId(release_id), because=body.reason, by=by))
 
     @verb("resume", "Let the release go on")
-    def resume(release_id: str, body: Resuming, by: Actor = asking) -> Json:
+    def resume(release_id: str, body: Resuming, by: Actor = asking) -> Any:
         return decision_json(service.resume(ReleaseId(release_id), reason=body.reason, by=by, to=body.to))
 
     @verb("approve", "Sign under the evidence that was looked at")
-    def approve(release_id: str, body: Signing, by: Actor = asking) -> Json:
+    def approve(release_id: str, body: Signing, by: Actor = asking) -> Any:
         made = service.approve(ReleaseId(release_id), purpose=body.purpose, seen=body.seen, by=by, to=body.to, note=body.note)
         return decision_json(made)
 
     @verb("waive", "Bypass one gate; takes two people")
-    def waive(release_id: str, body: Waiving, by: Actor = asking) -> Json:
+    def waive(release_id: str, body: Waiving, by: Actor = asking) -> Any:
         made = service.waive(ReleaseId(release_id), gate_id=body.gate, reason=body.reason, until=body.until, by=by)
         return decision_json(made)
 

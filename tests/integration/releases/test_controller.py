@@ -154,9 +154,8 @@ def test_a_waiver_takes_two_lets_pass_and_blocks_again_when_it_ends(house: House
     house.readings.verdicts["harmful_advice"] = Verdict.INSUFFICIENT
     release, _ = house.service.apply(a_plan(), by=AUTHOR)
     until = house.clock.now() + timedelta(days=3)
-    asked = {"gate_id": "rate.harmful_advice", "reason": "known", "until": until}
-    house.service.waive(release.id, by=LEAD, **asked)
-    house.service.waive(release.id, by=SECURITY, **asked)
+    for who in (LEAD, SECURITY):
+        house.service.waive(release.id, gate_id="rate.harmful_advice", reason="known", until=until, by=who)
     status = house.service.status(house.service.get(release.id, by=AUTHOR), by=AUTHOR)
     assert {line.gate_id: line.shown for line in status.gates}["rate.harmful_advice"] == "WAIVED"
     assert "WAIVED" in status.red[0]

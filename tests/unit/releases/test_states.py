@@ -232,7 +232,7 @@ def _assert_proof(release: Release, command: ask.Command, seen: Assessment, now:
 @given(st.sampled_from([verdict for verdict in Verdict if verdict is not Verdict.PASS]), st.sampled_from(GATES))
 def test_one_gate_that_does_not_pass_keeps_the_next_stage_shut(verdict: Verdict, gate: str) -> None:
     signed = approve(approve(a_release(), LEAD), MANAGER)
-    seen = read(2, **{gate.split(".", maxsplit=1)[0]: verdict})
+    seen = read(2, one=(gate, verdict))
     with pytest.raises(Refused):
         go(signed, ask.Promote(), CONTROLLER, seen)
 
