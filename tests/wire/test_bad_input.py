@@ -450,6 +450,21 @@ def test_a_full_disk_lets_nothing_through(served: Running) -> None:
     assert served.gateway.stats().open == 0
 
 
+def test_a_fault_of_headgates_own_is_answered_without_its_traceback(served: Running) -> None:
+    def fault(_: object) -> None:
+        raise ZeroDivisionError("a secret of the inside")
+
+    served.screen.check = fault  # type: ignore[method-assign, assignment]
+    served.world.change_policy(a_policy(served.upstream.url, a_rule(input_screen=True)))
+    eventually(lambda: served.gateway.stats().policy_seq == 1)
+
+    answer = post(served, ask())
+
+    assert_refused(answer, 500, "gateway.fault")
+    assert "secret" not in answer.text
+    assert served.gateway.stats().open == 0
+
+
 def test_a_locked_store_of_limits_lets_nothing_through_and_recovers(upstream: ScriptedUpstream, tmp_path: Path) -> None:
     policy = a_policy(upstream.url, a_rule(limits=Limits(requests=Rate(100, 3600))))
     with running(upstream, tmp_path / "limits.db", policy=policy) as served:

@@ -155,10 +155,10 @@ async def test_a_place_is_free_again_when_its_exchange_is_settled(quota: Quota) 
 
 async def test_many_requests_at_once_get_exactly_the_limit(quota: Quota) -> None:
     answers = await asyncio.gather(
-        *(quota.reserve((requests(700), tokens(10**6)), tokens=10, exchange_id=f"ex_{n}") for n in range(1000))
+        *(quota.reserve((requests(150), tokens(10**6)), tokens=10, exchange_id=f"ex_{n}") for n in range(200))
     )
 
-    assert sum(isinstance(answer, Reservation) for answer in answers) == 700
+    assert sum(isinstance(answer, Reservation) for answer in answers) == 150
 
 
 async def test_an_idle_slice_goes_back_for_other_workers(quota: Quota, engine: sa.Engine, clock: Moved) -> None:
@@ -206,9 +206,13 @@ async def test_a_caller_that_gives_up_waiting_leaves_nothing_behind(quota: Quota
         asking.cancel()
         await asyncio.wait([asking])
 
-    async with asyncio.timeout(10):
-        while isinstance(await quota.reserve((requests(1), places(1)), tokens=0, exchange_id="ex_2"), Refusal):
-            await asyncio.sleep(0.02)
+    answers: list[Reservation | Refusal] = []
+    for _ in range(100):
+        answers.append(await quota.reserve((requests(1), places(1)), tokens=0, exchange_id="ex_2"))
+        if isinstance(answers[-1], Reservation):
+            break
+        await asyncio.sleep(0.05)
+    assert isinstance(answers[-1], Reservation)
 
 
 async def test_a_lowered_limit_holds_at_once(quota: Quota) -> None:

@@ -192,6 +192,9 @@ class Gateway:
             return
         except HeadgateError as error:
             refusal = Refusal(error, getattr(error, "param", None))
+        except Exception:  # noqa: BLE001 - the last line: a fault of ours is reported here and told without its traceback
+            _LOG.exception("request.fault", path=scope["path"])
+            refusal = Refusal(errors.Faulty("Headgate has a fault of its own.", help="Report the request id."))
         finally:
             self._in_flight -= 1
             if not self._in_flight:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from headgate.gateway.errors import Stopping, UpstreamFailed, UpstreamGarbage, UpstreamTimeout
+from headgate.gateway.errors import Faulty, Stopping, UpstreamFailed, UpstreamGarbage, UpstreamTimeout
 from headgate.gateway.http.asgi import answer as send_answer
 from headgate.gateway.model import Refusal, Unit
 from headgate.gateway.service.door import Ending
@@ -114,6 +114,10 @@ class Relay:
             task.uncancel()
             self._underway.leave()
             ending = await self._stopped(self._underway.stop)
+        except Exception:  # noqa: BLE001 - a fault of ours must be settled and answered for like any other end
+            _LOG.exception("exchange.fault", exchange=self._underway.exchange_id)
+            self._underway.leave()
+            ending = await self._failed(Faulty("Headgate has a fault of its own.", help="Report the request id."))
         finally:
             self._underway.leave()
             watch.cancel()

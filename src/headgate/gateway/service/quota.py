@@ -31,8 +31,10 @@ _IDLE_S = 1.0
 """How long an unspent slice is kept before it goes back."""
 _DENIED_S = 0.25
 """How long a limit that was found used up is believed to be, without asking the store again."""
-_ANSWER_S = 2.0
+_ANSWER_S = 4.0
 """How long a request waits for the store."""
+_AT_ONCE = 64
+"""Most asks that one transaction carries out: the first of many waits for few."""
 _TRIES = 3
 _US = 1_000_000
 
@@ -354,7 +356,9 @@ class Quota:
         while True:
             await self._work.wait()
             self._work.clear()
-            asks, self._asks = self._asks, []
+            asks, self._asks = self._asks[:_AT_ONCE], self._asks[_AT_ONCE:]
+            if self._asks:
+                self._work.set()
             chores = self._chores() or Chores()
             if not asks and chores == Chores():
                 continue

@@ -200,5 +200,7 @@ def _object(text: str, opens: int) -> tuple[Document, int]:
 
 
 def _skip(text: str, index: int) -> int:
+    if text[index : index + 1] > " ":
+        return index
     found = _SPACE.match(text, index)
     return index if found is None else found.end()

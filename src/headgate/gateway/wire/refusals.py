@@ -68,6 +68,8 @@ def headers_of(refusal: Refusal) -> Headers:
             headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()))
     elif status_of(error) == 503:  # noqa: PLR2004 - the status that promises a later answer
         headers.append((b"retry-after", str(_RETRY_UNAVAILABLE_S).encode()))
+    elif isinstance(error, Unauthenticated):
+        headers.append((b"www-authenticate", b"Bearer"))
     elif isinstance(error, Invalid):
         headers.append((b"x-should-retry", b"false"))  # a client would send a 408 again, just as slowly
     return headers
