@@ -20,8 +20,8 @@ from headgate.testing.releases import AUDITOR, AUTHOR, LEAD, MANAGER, SECURITY, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
     from conftest import House
+    from typer.testing import Result
 
     from headgate.kernel.actor import Actor
 

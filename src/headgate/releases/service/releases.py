@@ -10,62 +10,29 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.kernel.actor import Permission
-from headgate.kernel.digest import digest_of
-from headgate.kernel.ids import DecisionId, ReleaseId, mint
-from headgate.ledger.model import Entry
 from headgate.releases.decide import approvals, signing
 from headgate.releases.decide.policy import cohort_seats, policy_of
-from headgate.releases.decide.revision import unborn
-from headgate.releases.decide.states import decide
 from headgate.releases.decide.status import Status, status_of
-from headgate.releases.errors import ModelTaken, NoSuchStage, PlanMoved, ReleaseMoved, ReleaseNotFound
+from headgate.releases.errors import NoSuchStage, ReleaseMoved, ReleaseNotFound
 from headgate.releases.model import command as ask
-from headgate.releases.model.reading import Assessment
-from headgate.releases.model.record import DecisionRecord, Moved
-from headgate.releases.model.release import LIVE_STATES, Kind, SignedFor, State
-from headgate.releases.service.assessing import Assessor
-from headgate.releases.service.explaining import Explainer
-from headgate.releases.wire.canonical import plan_digest
+from headgate.releases.model.release import LIVE_STATES, SignedFor, State
+from headgate.releases.service.applying import Applying
+from headgate.releases.service.deciding import UNREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from headgate.kernel.actor import Actor
-    from headgate.kernel.clock import Clock
+    from headgate.kernel.ids import DecisionId, ReleaseId
     from headgate.releases.model.command import Command
-    from headgate.releases.model.plan import Plan
     from headgate.releases.model.policy import ReleasePolicy
+    from headgate.releases.model.record import DecisionRecord
     from headgate.releases.model.release import Decision, Material, Release
-    from headgate.releases.ports import Readings, Releases, ReleasesTx
     from headgate.releases.service.explaining import Explanation
-
-UNREAD = Assessment(stage=0, gates=(), wires=(), incidents=None)
-"""What narrowing is decided on: it needs no proof, so it waits for none."""
 
 _RACES = 8
 """How often narrowing looks again after losing a race, before it gives up."""
-
-PAST: dict[Kind, str] = {
-    Kind.APPLY: "applied",
-    Kind.SCHEDULE: "scheduled",
-    Kind.OPEN: "opened",
-    Kind.PROMOTE: "promoted",
-    Kind.DECLARE_RISK: "risk_declared",
-    Kind.COMPLETE: "completed",
-    Kind.HOLD: "held",
-    Kind.NARROW: "narrowed",
-    Kind.CUT: "cut",
-    Kind.FREEZE: "frozen",
-    Kind.UNFREEZE: "unfrozen",
-    Kind.RESUME: "resumed",
-    Kind.APPROVE: "approved",
-    Kind.DROP_APPROVALS: "approvals_dropped",
-    Kind.WAIVE: "waived",
-    Kind.OVERDUE: "overdue_told",
-    Kind.WITHDRAW: "withdrawn",
-}
-"""Each kind of decision as the ledger writes it, after ``release.``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +54,7 @@ class Stopped:
     exchanges: int | None
 
 
-class ReleaseService:
+class ReleaseService(Applying):
     """Plans and releases.
 
     Args:
@@ -97,113 +64,7 @@ class ReleaseService:
         entropy: Ten random bytes for each new identifier; the operating system's when absent.
     """
 
-    def __init__(
-        self, releases: Releases, readings: Readings, clock: Clock, *, entropy: Callable[[], bytes] | None = None
-    ) -> None:
-        self._releases = releases
-        self._assessor = Assessor(readings)
-        self._explainer = Explainer(readings)
-        self._clock = clock
-        self._entropy = entropy
-
-    # Plans.
-
-    def apply(
-        self,
-        plan: Plan,
-        *,
-        by: Actor,
-        expected: str | None = None,
-        at: datetime | None = None,
-        draft: bool = False,
-        replace_old: bool = False,
-    ) -> tuple[Release, Decision | None]:
-        """Carry ``plan`` out: a new release, or a new revision of the release of the same version.
-
-        Args:
-            plan: The plan, already read and linted.
-            by: Its author.
-            expected: What ``token`` said when the difference was shown; ``None`` to apply whatever has happened since.
-            at: For a new release: when the first stage opens by itself.
-            draft: For a new release: open nothing yet.
-            replace_old: For a new version of a model that another release serves: withdraw that release as this one opens.
-
-        Returns:
-            The release as it is now, and the last decision that was made of it; ``None`` when the plan is the one it has.
-
-        Raises:
-            Forbidden: ``by`` may not apply plans, or may not withdraw the release that is replaced.
-            PlanMoved: The release or its evidence has moved since ``expected``.
-            PlanWidensOpenStage: The edit gives people of an open stage more.
-            PlanMovesOpenStage: The edit removes, renames or reorders an open stage.
-            ModelTaken: Another version of the model is being released, and ``replace_old`` is not set.
-        """
-        by.must(Permission.PLAN)
-        now = self._clock.now()
-        with self._releases.snapshot() as tx:
-            seen = self._same_version(tx, plan)
-        assessment = self._assessor.assess(seen, now=now) if seen else UNREAD
-        with self._releases.transaction() as tx:
-            release = self._same_version(tx, plan)
-            if (release and release.revision) != (seen and seen.revision):
-                raise ReleaseMoved(f"The release of {plan.model.name} changed meanwhile.", help="Look at the difference again.")
-            if expected is not None and expected != _token(release, assessment):
-                raise PlanMoved(
-                    f"The release of {plan.model.name}, or its evidence, moved since the difference was shown.",
-                    help="headgate plan diff, then apply again.",
-                )
-            if release is not None and release.plan == plan:
-                return release, None
-            if release is not None:
-                return self._move(tx, release, ask.Apply(plan), by, assessment, now)
-            return self._begin(tx, plan, by, now, at=at, draft=draft, replace_old=replace_old)
-
-    def token(self, plan: Plan) -> str:
-        """Return what stands for the release that ``plan`` would change, and its evidence; ``apply`` compares it."""
-        now = self._clock.now()
-        with self._releases.snapshot() as tx:
-            release = self._same_version(tx, plan)
-        return _token(release, self._assessor.assess(release, now=now) if release else UNREAD)
-
-    def plan_under_way(self, plan: Plan) -> Plan | None:
-        """Return the plan that ``plan`` would be compared with: its version's release's, or else its model's."""
-        with self._releases.snapshot() as tx:
-            release = self._same_version(tx, plan) or tx.under_way(plan.model.name)
-        return release.plan if release else None
-
-    def _same_version(self, tx: ReleasesTx, plan: Plan) -> Release | None:
-        return next(
-            (
-                release
-                for release in tx.list()
-                if release.model == plan.model.name
-                and release.plan.version_digest == plan.version_digest
-                and release.state is not State.WITHDRAWN
-            ),
-            None,
-        )
-
-    def _begin(
-        self, tx: ReleasesTx, plan: Plan, by: Actor, now: datetime, *, at: datetime | None, draft: bool, replace_old: bool
-    ) -> tuple[Release, Decision]:
-        old = tx.under_way(plan.model.name)
-        if old is not None and not draft:
-            if not replace_old:
-                raise ModelTaken(
-                    f"{old.id} releases another version of {old.model}.", help="Apply with --replace, or withdraw it first."
-                )
-            by.must(Permission.WITHDRAW)
-        replaces = old.id if old is not None and replace_old else None
-        draft_of = unborn(ReleaseId(self._mint("rel", now)), plan, by=by, now=now, replaces=replaces)
-        command = ask.Apply(plan)
-        moved = decide(draft_of, command, by=by, assessment=UNREAD, now=now, decision_id=self._decision_id(now))
-        tx.add(moved.release)
-        tx.record(self._entry(moved), DecisionRecord(moved.decision, command, by, draft_of, UNREAD))
-        if draft:
-            return moved.release, moved.decision
-        return self._move(tx, moved.release, ask.Open() if at is None else ask.Schedule(at), by, UNREAD, now)
-
-    # Releases: narrower.
+    # Narrower.
 
     def hold(self, release_id: ReleaseId, *, reason: str, by: Actor) -> Decision:
         """Widen nothing further; access stays as it is.
@@ -268,7 +129,7 @@ class ReleaseService:
             counted.exchanges if counted else None,
         )
 
-    # Releases: wider, and what it takes.
+    # Wider, and what it takes.
 
     def open(self, release_id: ReleaseId, *, by: Actor) -> Decision:
         """Open the first stage of a draft or scheduled release.
@@ -475,37 +336,6 @@ class ReleaseService:
         """Return how many seats each cohort that ``release`` lets in now has; ``None`` for no limit."""
         return cohort_seats(release)
 
-    # How a decision is made.
-
-    def act(
-        self, seen: Release, command: Command, *, by: Actor, assessment: Assessment, now: datetime
-    ) -> tuple[Release, Decision]:
-        """Carry ``command`` out if the release is still as it was seen; the controller's way in.
-
-        Raises:
-            ReleaseMoved: It has changed since.
-            Refused: The rules say no.
-        """
-        with self._releases.transaction() as tx:
-            release = tx.get(seen.id)
-            if release.revision != seen.revision:
-                raise ReleaseMoved(f"{release.model} changed while it was being looked at; nothing was changed.")
-            return self._move(tx, release, command, by, assessment, now)
-
-    def assess(self, release: Release, *, now: datetime, to: int = 1) -> Assessment:
-        """Return everything read of ``release`` at ``now``."""
-        return self._assessor.assess(release, now=now, to=to)
-
-    def lease(self, holder: str, *, now: datetime, until: datetime) -> bool:
-        """Take or renew the controller's lease; ``False`` while somebody else holds it."""
-        with self._releases.transaction() as tx:
-            return tx.lease(holder, now=now, until=until)
-
-    def every(self) -> tuple[Release, ...]:
-        """Return every release, for Headgate's own processes."""
-        with self._releases.snapshot() as tx:
-            return tx.list()
-
     def _act(self, release_id: ReleaseId, command: Command, by: Actor, *, to: int = 1) -> Decision:
         now = self._clock.now()
         with self._releases.snapshot() as tx:
@@ -528,71 +358,11 @@ class ReleaseService:
             _, decision = self._move(tx, tx.get(release_id), command, by, UNREAD, self._clock.now())
         return decision
 
-    def _move(
-        self, tx: ReleasesTx, release: Release, command: Command, by: Actor, assessment: Assessment, now: datetime
-    ) -> tuple[Release, Decision]:
-        moved = decide(release, command, by=by, assessment=assessment, now=now, decision_id=self._decision_id(now))
-        opens = moved.decision.kind is Kind.OPEN
-        if opens and release.replaces is not None:
-            self._replace(tx, release, by, now)
-        saved = tx.save(replace(moved.release, replaces=None) if opens else moved.release)
-        record = DecisionRecord(moved.decision, command, by, release, assessment)
-        tx.record(self._entry(Moved(saved, moved.decision)), record)
-        return saved, moved.decision
-
-    def _replace(self, tx: ReleasesTx, new: Release, by: Actor, now: datetime) -> None:
-        """End the release that ``new`` replaces; whoever applied ``new`` was asked for the permission then."""
-        assert new.replaces is not None
-        old = tx.get(new.replaces)
-        if old.state is State.WITHDRAWN:
-            return
-        allowed = replace(by, permissions=by.permissions | {Permission.WITHDRAW})
-        self._move(tx, old, ask.Withdraw(f"replaced by {new.id}"), allowed, UNREAD, now)
-
-    def _entry(self, moved: Moved) -> Entry:
-        release, decision = moved.release, moved.decision
-        return Entry(
-            kind=f"release.{_past(moved)}",
-            subject=release.id,
-            actor=decision.by,
-            at=decision.at,
-            body={
-                "decision": decision.id,
-                "model": release.model,
-                "version": release.plan.version_digest,
-                "plan": plan_digest(release.plan),
-                "plan_revision": release.plan_revision,
-                "kind": decision.kind.value,
-                "reason": decision.reason,
-                "before": {"state": decision.before.value, "stage": decision.stage_before},
-                "after": {"state": decision.after.value, "stage": decision.stage_after},
-                "epochs": [release.epoch(stage.name) for stage in release.opened],
-                "readings": decision.readings_digest,
-            },
-        )
-
-    def _decision_id(self, now: datetime) -> DecisionId:
-        return DecisionId(self._mint("dec", now))
-
-    def _mint(self, prefix: str, now: datetime) -> str:
-        return mint(prefix, at=now, entropy=self._entropy() if self._entropy else None)
-
     def _position(self, release: Release, name: str) -> int:
         names = [stage.name for stage in release.plan.stages]
         if name not in names:
             raise NoSuchStage(f"The plan has no stage {name!r}.", help="Its stages: " + ", ".join(names) + ".")
         return names.index(name) + 1
-
-
-def _past(moved: Moved) -> str:
-    release, decision = moved.release, moved.decision
-    if decision.kind is Kind.DECLARE_RISK and release.declaration is not None:
-        return "risk_asked"
-    if decision.kind is Kind.WAIVE and any(
-        waiver.confirmed_by is None and waiver.asked_at == decision.at for waiver in release.waivers
-    ):
-        return "waiver_asked"
-    return PAST[decision.kind]
 
 
 def _under_way(release: Release) -> bool:
@@ -603,11 +373,3 @@ def _purpose(release: Release, *, declared_risk: bool) -> SignedFor:
     if declared_risk:
         return SignedFor.DECLARED_RISK
     return SignedFor.RESUME if release.state in {State.HELD, State.NARROWED, State.CUT} else SignedFor.PROMOTE
-
-
-def _token(release: Release | None, assessment: Assessment) -> str:
-    """Digest of a release's revision and of the evidence's material state; labels that change no verdict do not move it."""
-    if release is None:
-        return digest_of(None)
-    present = approvals.material(release, assessment, SignedFor.PROMOTE, release.stage + 1)
-    return digest_of({"release": release.id, "revision": release.revision, "material": present.json()})
