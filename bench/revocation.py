@@ -44,7 +44,6 @@ stages:
       - incident: {{severity: critical, then: cut}}
 """
 BODY = {"model": "small-model", "messages": [{"role": "user", "content": "Go on."}], "max_tokens": 500}
-SLOW = {"x-small-model-fault": "slow=0.02"}
 
 
 def stream(where: Installation, who: Member, opened: threading.Semaphore, ended: list[float]) -> None:
@@ -54,7 +53,7 @@ def stream(where: Installation, who: Member, opened: threading.Semaphore, ended:
             "POST",
             f"{where.url}/v1/chat/completions",
             json={**BODY, "stream": True},
-            headers={"authorization": f"Bearer {who.key}", **SLOW},
+            headers={"authorization": f"Bearer {who.key}"},
         ) as response,
     ):
         first = True
@@ -106,7 +105,7 @@ def main() -> None:
     refused: list[float] = []
     with (
         tempfile.TemporaryDirectory() as place,
-        small_model() as upstream,
+        small_model("--tokens-per-second", "20") as upstream,
         installation(Path(place) / "d", workers=given.workers, log_level="error") as where,
     ):
         admin = where.api()

@@ -141,7 +141,7 @@ class Up:
         path = self._terminal.home.secrets / "key"
         if path.exists():
             return path.read_text("ascii").strip()
-        keep_cohorts([release], house.access)
+        keep_cohorts([release], house.access, house.ledger)
         stage = release.plan.stages[0]
         account = house.access.accounts.add("you", by=by)
         grant = house.access.grants.add(account.id, stage.who.cohort, ends_at=house.clock.now() + _SEAT, by=by)

@@ -84,7 +84,7 @@ class Crowd:
                     harmful = self._chance.random() < self.rate
                     question = self._chance.choice(_QUESTIONS)
                 text = f"{MISUSE} {question}" if harmful else question
-                body = {"model": "small-model", "messages": [{"role": "user", "content": text}], "max_tokens": 48}
+                body = {"model": "small-model", "messages": [{"role": "user", "content": text}], "max_tokens": 12}
                 try:
                     response = (
                         client.post(f"{self._url}/v1/chat/completions").bearer_auth(person.key).body_json(body).build().send()
@@ -120,9 +120,8 @@ class OpenStream:
             "messages": [{"role": "user", "content": "Go on and on."}],
             "max_tokens": 512,
         }
-        headers = {"x-small-model-fault": "slow=0.2"}
         while not stop.is_set():
-            request = client.post(f"{self._url}/v1/chat/completions").bearer_auth(self._person.key).headers(headers)
+            request = client.post(f"{self._url}/v1/chat/completions").bearer_auth(self._person.key)
             try:
                 with request.body_json(body).build_streamed() as response:
                     if response.status != _SERVED:
@@ -279,7 +278,7 @@ def main() -> int:
     out = Console()
     with (
         tempfile.TemporaryDirectory(prefix="headgate-demo-") as place,
-        small_model() as model_url,
+        small_model("--tokens-per-second", "150") as model_url,
         installation(Path(place) / "data", tick_s=0.5, log_level="error") as where,
     ):
         return 0 if Story(where, model_url, out, seconds).tell() else 1

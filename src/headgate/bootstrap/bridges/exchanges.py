@@ -68,5 +68,5 @@ def _settled(exchange: traffic.Exchange) -> Settled:
         at=exchange.at,
         status=exchange.status.value,
         http_status=exchange.http_status,
-        response_bytes=exchange.charged_tokens,  # the log keeps no count of bytes; whatever was relayed was charged
+        response_bytes=exchange.response_bytes,
     )

@@ -36,7 +36,6 @@ class AccessPrincipals:
 
 def principal_of(holder: KeyHolder) -> Principal:
     """Return whom the gateway serves when it is shown this key."""
-
     key, grant = holder.key, holder.grant
     now = datetime.now(UTC)
     state = state_of(grant, holder.cohort, now=now)

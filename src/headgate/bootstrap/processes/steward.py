@@ -90,7 +90,7 @@ class Steward:
 
     def keep_cohorts(self, _now: datetime) -> int:
         """Give access the seats that plans declare."""
-        return keep_cohorts(self._house.releases.every(), self._house.access)
+        return keep_cohorts(self._house.releases.every(), self._house.access, self._house.ledger)
 
     def sweep(self, now: datetime) -> str:
         """Write down every end of access that has come."""

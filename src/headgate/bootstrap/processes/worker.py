@@ -31,7 +31,7 @@ from headgate.bootstrap.wiring import House, open_house
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import Settings as GatewaySettings
 from headgate.gateway.store import SqlLeases
-from headgate.kernel.errors import Unavailable
+from headgate.kernel.errors import HeadgateError, Unavailable
 from headgate.ledger.http import routes as ledger_routes
 from headgate.releases.http import routes as release_routes
 from headgate.safety.http import routes as safety_routes
@@ -107,7 +107,12 @@ class Worker:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._start()
+                try:
+                    await self._start()
+                except HeadgateError as error:
+                    log.error("worker.cannot_start", code=error.code, why=error.message)  # noqa: TRY400 - an answer, not a defect
+                    await send({"type": "lifespan.startup.failed", "message": error.message})
+                    return
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._stop()
@@ -117,21 +122,22 @@ class Worker:
     async def _start(self) -> None:
         house, settings = self._house, self._house.settings
         name = f"worker-{os.getpid()}"
-        spool = Spool.open(house.home.traffic, name, house.day_keys, house.clock, sync=Sync(settings.spool_sync))
+        spool = Spool.open(house.home.traffic, name, house.day_keys, house.clock, sync=Sync[settings.spool_sync.upper()])
+        gateway_settings = GatewaySettings(
+            worker=name,
+            end_user_key=secret_file(house.home.secrets / "end-users"),
+            max_body_bytes=settings.max_body_bytes,
+            max_in_flight=settings.max_in_flight,
+            body_s=settings.body_timeout_s,
+            max_stale_s=settings.max_stale_s,
+            max_recorded_bytes=settings.capture_bytes,
+        )
         gateway = Gateway(
-            GatewaySettings(
-                worker=name,
-                end_user_key=secret_file(house.home.secrets / "end-users"),
-                max_body_bytes=settings.max_body_bytes,
-                max_in_flight=settings.max_in_flight,
-                body_s=settings.body_timeout_s,
-                max_stale_s=settings.max_stale_s,
-                max_recorded_bytes=settings.capture_bytes,
-            ),
+            gateway_settings,
             policies=ReleasePolicies(house.releases, self._feed.position, settings),
             principals=AccessPrincipals(house.access),
             feed=self._feed,
-            leases=SqlLeases(house.engine, owner=name, slot_ttl_s=GatewaySettings.slot_ttl_s),
+            leases=SqlLeases(house.engine, owner=name, slot_ttl_s=gateway_settings.slot_ttl_s),
             recorder=Recorder(spool, self._uses),
             screen=RuleScreen(house.detector),
             clock=house.clock,
