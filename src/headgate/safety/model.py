@@ -233,8 +233,8 @@ class LabelledTraffic:
         pending: Sampled draws anywhere in the epoch that still wait and are not yet overdue.
         frontier: How many draws come before the first one that still waits, for its coin or for its label.
         drawn: How many draws there are.
-        uniform: Whether every draw up to the frontier had ``pi == pi0``, so that the labels alone, ``labels`` and the number of
-            ``harms``, are a sample that no score has steered.
+        uniform: Whether the epoch's design draws every exchange with the floor alone, so that no score steers the sample. It is
+            the design and not the data that says so: a method chosen by the data could be wrong twice as often.
     """
 
     epoch: str

@@ -89,6 +89,13 @@ def test_what_nobody_was_shown_is_in_no_denominator_and_what_nobody_saw_end_is(w
     assert (collected.read, collected.drawn, collected.not_served) == (3, 1, 2)
 
 
+def test_the_design_and_not_the_data_says_whether_a_sample_is_uniform(world: SafetyWorld) -> None:
+    world.plans.plan = WatchPlan()  # would prefer flagged exchanges, and there are none
+    world.log.add(20)
+    world.collect()
+    assert not world.labelled().uniform
+
+
 def test_flagged_exchanges_are_reviewed_by_policy_and_the_rest_by_chance(world: SafetyWorld) -> None:
     world.plans.plan = WatchPlan(sample_per_week=10)
     world.log.add(200)

@@ -8,6 +8,7 @@ from headgate.releases.model.policy import OpenStage, ReleasePolicy
 from headgate.releases.model.release import LIVE_STATES
 
 if TYPE_CHECKING:
+    from headgate.releases.model.plan import Stage
     from headgate.releases.model.release import Release
 
 
@@ -21,19 +22,24 @@ def policy_of(release: Release) -> ReleasePolicy:
         state=release.state,
         upstream=release.plan.model.upstream,
         admits_newcomers=release.admits_newcomers,
-        stages=tuple(
-            OpenStage(
-                name=stage.name,
-                position=position,
-                epoch=release.epoch(stage.name),
-                attempt=release.attempt(stage.name),
-                who=stage.who,
-                what=stage.what,
-                how_much=stage.how_much,
-                watch=stage.watch,
-            )
-            for position, stage in enumerate(opened, start=1)
-        ),
+        stages=_open_stages(release, opened),
+        last_open=_open_stages(release, release.plan.stages[: release.reached]),
+    )
+
+
+def _open_stages(release: Release, stages: tuple[Stage, ...]) -> tuple[OpenStage, ...]:
+    return tuple(
+        OpenStage(
+            name=stage.name,
+            position=position,
+            epoch=release.epoch(stage.name),
+            attempt=release.attempt(stage.name),
+            who=stage.who,
+            what=stage.what,
+            how_much=stage.how_much,
+            watch=stage.watch,
+        )
+        for position, stage in enumerate(stages, start=1)
     )
 
 

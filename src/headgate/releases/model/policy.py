@@ -48,6 +48,8 @@ class ReleasePolicy:
         upstream: Who answers.
         admits_newcomers: Whether somebody who has never been served may be; false while frozen.
         stages: The open stages in order; a cohort is served under the last that names it. Empty when nobody is served.
+        last_open: Every stage that was ever open, in order: who is turned away by a cut is told so, and not that the model
+            does not exist.
     """
 
     release_id: ReleaseId
@@ -57,3 +59,4 @@ class ReleasePolicy:
     upstream: Upstream
     admits_newcomers: bool
     stages: tuple[OpenStage, ...]
+    last_open: tuple[OpenStage, ...]

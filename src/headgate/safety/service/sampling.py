@@ -305,11 +305,12 @@ class Sampling:
 
     def _draw(self, tx: SamplingTx, epoch: str, items: Sequence[_Scored], *, now: datetime) -> int:
         state = self._opened(tx, epoch, now=now)
-        pi0 = self._floor(tx, state, now=now)
+        # After the seed is revealed a coin could be foreseen: everything is read then, whatever the design.
+        pi0 = self._floor(tx, state, now=now) if state.revealed_at is None else 1.0
         draws: list[Draw] = []
         for position, item in enumerate(items, start=state.position + 1):
             flagged = any(signal.flags for signal in item.signals)
-            pi = 1.0 if state.revealed_at is not None else pi_for(item.score, flagged=flagged, pi0=pi0, plan=state.plan)
+            pi = pi_for(item.score, flagged=flagged, pi0=pi0, plan=state.plan)
             exchange = item.exchange
             draws.append(
                 Draw(epoch, position, exchange.exchange_id, exchange.at, exchange.account_id, item.score, flagged, pi0, pi)

@@ -55,7 +55,7 @@ def labelled(connection: sa.Connection, epoch: str, hazard: str, *, overdue_us: 
         pending=pending,
         frontier=frontier,
         drawn=state.position,
-        uniform=state.uneven_from is None or state.uneven_from > frontier,
+        uniform=bool(value_of(state.plan)["uniform"]),
     )
 
 

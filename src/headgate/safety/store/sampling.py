@@ -138,7 +138,6 @@ class SqlSamplingTx(Transaction):
             "position": state.position,
             "tossed": state.tossed,
             "label_seq": 0,
-            "uneven_from": None,
         }
         try:
             self.connection.execute(sa.insert(epochs).values(row))
@@ -209,12 +208,7 @@ class SqlSamplingTx(Transaction):
             if draw.pi0 != floor:
                 floor = draw.pi0
                 self.connection.execute(sa.insert(runs).values(epoch=state.epoch, first=draw.position, pi0=floor))
-        uneven = next((draw.position for draw in drawn if draw.pi != draw.pi0), None)
-        self.connection.execute(
-            sa.update(epochs)
-            .where(epochs.c.epoch == state.epoch)
-            .values(position=last, pi0=floor, uneven_from=sa.func.coalesce(epochs.c.uneven_from, uneven))
-        )
+        self.connection.execute(sa.update(epochs).where(epochs.c.epoch == state.epoch).values(position=last, pi0=floor))
 
     def add_signals(self, found: Mapping[str, Sequence[Signal]]) -> None:
         rows = [

@@ -28,9 +28,8 @@ epochs = sa.Table(
     sa.Column("position", _Whole, nullable=False),
     sa.Column("tossed", _Whole, nullable=False),
     sa.Column("label_seq", _Whole, nullable=False),
-    sa.Column("uneven_from", _Whole),
 )
-"""``position`` and ``tossed``: the last draw and the last one with a coin. ``uneven_from``: the first draw with pi above pi0."""
+"""``position`` and ``tossed``: the last draw and the last one with a coin."""
 
 seeds = sa.Table(
     "safety_seed",
