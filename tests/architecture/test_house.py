@@ -40,13 +40,17 @@ def test_a_module_says_what_it_settles_and_is_short_enough_to_read(path: Path) -
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_nothing_is_imported_inside_a_function_and_no_failure_is_swallowed(path: Path) -> None:
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
+    text = path.read_text("utf-8")
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert not [line for line in ast.walk(node) if isinstance(line, ast.Import | ast.ImportFrom)], node.name
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else ""
             passed_on = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+            reasoned = re.search(r"# noqa: BLE001 - \w+", lines[node.lineno - 1])  # ruff wants the mark, we want the reason
+            if reasoned:
+                continue
             assert passed_on or caught not in {"", "Exception", "BaseException"}, f"line {node.lineno} swallows everything"
 
 

@@ -36,18 +36,18 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _parameters(command: Any) -> Iterator[str]:
-    shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False) and parameter.name != "help"]
-    shown = [parameter for parameter in shown if "completion" not in str(parameter.name)]
+    shown = [
+        parameter
+        for parameter in command.params
+        if not getattr(parameter, "hidden", False) and parameter.name != "help" and "completion" not in str(parameter.name)
+    ]
     if not shown:
         return
     yield "| argument | what |"
     yield "|---|---|"
     for parameter in shown:
-        names = ", ".join(parameter.opts) if parameter.opts[0].startswith("-") else parameter.make_metavar(_context(command))
+        is_option = str(parameter.opts[0]).startswith("-")
+        names = ", ".join((*parameter.opts, *parameter.secondary_opts)) if is_option else str(parameter.name).upper()
         what = " ".join((getattr(parameter, "help", None) or "").split())
         yield f"| `{names}` | {what} |"
     yield ""
-
-
-def _context(command: Any) -> Any:
-    return command.context_class(command)

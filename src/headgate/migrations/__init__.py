@@ -1,7 +1,8 @@
 """The schema of the system of record, version by version.
 
 Each subject declares its tables in its own ``store``; ``TABLES`` lists them all, and a test holds the newest version against
-them. An installation is brought up to date before it serves; one that is newer than this Headgate is refused.
+them. An installation is brought up to date before it serves; one that is newer than this Headgate is refused. There is no
+way back down: a schema that lost a column would have lost evidence.
 """
 
 from __future__ import annotations

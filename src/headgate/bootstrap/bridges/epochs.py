@@ -1,17 +1,25 @@
-"""Safety asks releases what a stage's review duty is."""
+"""Safety asks releases what a stage's review duty is, and is told when stages open and end."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from headgate.kernel.units import Rate
 from headgate.releases.model.plan import Flagged as PlanFlagged
+from headgate.releases.model.release import State
+from headgate.safety.errors import EpochUnknown
 from headgate.safety.ports import Watch
 from headgate.safety.sampling.probability import Flagged, WatchPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
     from headgate.releases.model.plan import Watch as PlanWatch
+    from headgate.releases.model.release import Release
     from headgate.releases.ports import Releases
+    from headgate.safety.service.sampling import Sampling
 
 _WEEK_DAYS = 7
 
@@ -44,3 +52,44 @@ def watch_plan(watch: PlanWatch | None) -> WatchPlan:
         sample_per_week=per_week,
         uniform=not review_flagged,
     )
+
+
+class EpochKeeper:
+    """Opens and closes safety's epochs as releases open stages and leave them.
+
+    A seed that is committed when its stage opens was chosen without knowing any exchange. An epoch is over when its stage begins
+    another attempt or its release is withdrawn; then its seed may be revealed and its coins audited by anybody.
+    """
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._opened: set[str] = set()
+        self._closed: set[str] = set()
+
+    def keep(self, releases: Iterable[Release], *, now: datetime) -> int:
+        """Bring safety's epochs in line with the releases; return how many were opened or closed.
+
+        Raises:
+            Unavailable: Safety's store does not answer; what was done before stays done, the rest is done next time.
+        """
+        changed = 0
+        for release in releases:
+            for rung in release.rungs:
+                *over, current = release.epochs(rung.stage)
+                if release.state is State.WITHDRAWN:
+                    over = [*over, current]
+                elif current not in self._opened:
+                    self._sampling.open_epoch(current, now=now)
+                    self._opened.add(current)
+                    changed += 1
+                for epoch in over:
+                    changed += self._close(epoch, now=now)
+        return changed
+
+    def _close(self, epoch: str, *, now: datetime) -> bool:
+        if epoch in self._closed:
+            return False
+        with contextlib.suppress(EpochUnknown):  # nothing was ever drawn in it
+            self._sampling.close_epoch(epoch, now=now)
+        self._closed.add(epoch)
+        return True

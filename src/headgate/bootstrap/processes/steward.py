@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.cohorts import keep_cohorts
+from headgate.bootstrap.bridges.epochs import EpochKeeper
 from headgate.bootstrap.bridges.exchanges import places
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.processes.parent import end_with_parent
@@ -43,6 +44,7 @@ class Steward:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._epochs = EpochKeeper(house.desk.sampling)
         self._controller = Controller(house.releases, house.clock, holder=f"{socket.gethostname()}:{os.getpid()}")
 
     def jobs(self) -> list[Job]:
@@ -51,6 +53,7 @@ class Steward:
         return [
             Job("settle orphans", max(tick, 1.0), self.settle_orphans),
             Job("count exposure", tick, self.count),
+            Job("keep epochs", tick, self.keep_epochs),
             Job("draw for review", tick, self.draw),
             Job("control releases", tick, self.control),
             Job("keep cohorts", tick, self.keep_cohorts),
@@ -73,6 +76,10 @@ class Steward:
             if taken < _BATCH:
                 break
         return counted
+
+    def keep_epochs(self, now: datetime) -> int:
+        """Commit to the seeds of stages that opened, and close the epochs of those that ended."""
+        return self._epochs.keep(self._house.releases.every(), now=now)
 
     def draw(self, now: datetime) -> int:
         """Score newly settled exchanges and draw them for review."""
