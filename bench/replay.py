@@ -23,9 +23,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import openai
 from rich.console import Console
 from rich.table import Table
@@ -123,11 +122,11 @@ class Replay:
     def client(self, key: str) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.where.url}/v1", api_key=key, http_client=self.http, max_retries=2)
 
-    def status(self) -> dict:
+    def status(self) -> dict[str, Any]:
         return self.where.api()("GET", f"/api/releases/{self.release_id}")
 
     def run(self, order: list[Prompt], watch: Callable[[Callable[[], bool]], None]) -> None:
-        self.http = httpx.Client(timeout=60, trust_env=False)
+        self.http = openai.DefaultHttpxClient(timeout=60, trust_env=False)
         readers = [threading.Thread(target=reviewer.until, args=(self.stop,)) for reviewer in self.reviewers]
         for reader in readers:
             reader.start()
@@ -144,7 +143,7 @@ class Replay:
             self.http.close()
 
 
-def labelled(status: dict) -> int:
+def labelled(status: dict[str, Any]) -> int:
     return max((gate["numbers"]["n"] for gate in status["gates"] if gate["kind"] == "rate"), default=0)
 
 

@@ -8,6 +8,7 @@ import pytest
 from headgate.adapters.database import open_sqlite
 from headgate.bootstrap.bridges.feed import LedgerFeed, change_of
 from headgate.gateway.model import Change
+from headgate.kernel.ids import AccountId, GrantId, KeyId, ReleaseId
 from headgate.ledger.model import Entry, Recorded
 from headgate.ledger.store import append, metadata
 
@@ -24,10 +25,10 @@ def recorded(seq: int, kind: str, subject: str) -> Recorded:
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
-        ("key.revoked", Change(7, keys=frozenset({"x"}))),
-        ("grant.ended", Change(7, grants=frozenset({"x"}))),
-        ("account.suspended", Change(7, accounts=frozenset({"x"}))),
-        ("release.cut", Change(7, releases=frozenset({"x"}))),
+        ("key.revoked", Change(7, keys=frozenset({KeyId("x")}))),
+        ("grant.ended", Change(7, grants=frozenset({GrantId("x")}))),
+        ("account.suspended", Change(7, accounts=frozenset({AccountId("x")}))),
+        ("release.cut", Change(7, releases=frozenset({ReleaseId("x")}))),
         ("organisation.suspended", Change(7, everything=True)),
         ("cohort.terms_changed", Change(7, everything=True)),
         ("label.given", Change(7)),
@@ -52,8 +53,8 @@ def test_the_feed_follows_what_is_committed(tmp_path: Path) -> None:
     with engine.begin() as connection:
         append(connection, Entry("key.revoked", "key_1", "stf_1", NOON, {}))
         append(connection, Entry("release.cut", "rel_1", "stf_1", NOON, {}))
-    assert feed.wait(0, 5) == Change(2, keys=frozenset({"key_1"}), releases=frozenset({"rel_1"}))
-    assert feed.wait(1, 5) == Change(2, releases=frozenset({"rel_1"})), "a follower may ask again from where it was"
+    assert feed.wait(0, 5) == Change(2, keys=frozenset({KeyId("key_1")}), releases=frozenset({ReleaseId("rel_1")}))
+    assert feed.wait(1, 5) == Change(2, releases=frozenset({ReleaseId("rel_1")})), "a follower may ask again from where it was"
     assert feed.position() == 2
     feed.close()
     engine.dispose()
