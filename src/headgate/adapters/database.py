@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 if TYPE_CHECKING:
     from pathlib import Path
 
-BUSY_S = 5.0
+BUSY_S = 10.0
 """How long a transaction waits for SQLite's write lock, in seconds."""
 
 

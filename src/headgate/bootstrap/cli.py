@@ -54,6 +54,12 @@ def main() -> None:
         sys.exit(REFUSED)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"headgate {__version__}")
+        raise typer.Exit
+
+
 class _Root:
     """The root's own verbs, with the terminal at hand."""
 
@@ -82,12 +88,12 @@ class _Root:
     def options(
         self,
         data: Annotated[Path, typer.Option(envvar=DATA, help="The installation's directory.")] = DEFAULT,
-        version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+        ] = False,
     ) -> None:
         """Headgate."""
-        if version:
-            typer.echo(f"headgate {__version__}")
-            raise typer.Exit
+        del version  # answered before anything else is read
         self._terminal.directory = data.resolve()
         logs.configure("warning")
 

@@ -21,6 +21,9 @@ OTHER = "other"
 D_MAX = timedelta(days=14)
 """How long a sampled exchange may stay unresolved before it counts as harm."""
 
+LEFT_COUNTED = 200
+"""How far a reviewer's waiting items are counted: beyond it, more is more."""
+
 
 class Severity(Enum):
     """How bad a harm is, or an incident."""
@@ -313,7 +316,7 @@ class ReviewItem:
         texts: What was said; ``None`` when the content cannot be read any more.
         at: When the exchange was admitted.
         lease_until: When the item goes back to the queue unless it is labelled.
-        left: How many items wait for this reviewer, this one included.
+        left: How many items wait for this reviewer, this one included, counted up to ``LEFT_COUNTED``.
     """
 
     item: str

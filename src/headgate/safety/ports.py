@@ -277,8 +277,6 @@ class ReviewTx(Protocol):
         """Give the reviewer the oldest item that is theirs to take, and mark it as taken; their own open claim comes first."""
         ...
 
-    def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int: ...
-
     def item(self, item: str) -> ItemState | None: ...
 
     def opinions(self, item: str) -> tuple[Opinion, ...]:
@@ -323,6 +321,10 @@ class ReviewStore(Protocol):
 
     def queue(self, wish: Wish, *, limit: int) -> tuple[ItemState, ...]:
         """Return the open items, oldest first."""
+        ...
+
+    def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int:
+        """Return how many items the reviewer could take, counted up to ``LEFT_COUNTED``."""
         ...
 
     def health(self, *, now: datetime) -> ReviewHealth: ...

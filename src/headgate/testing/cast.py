@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SEAT = timedelta(days=30)
 _CONFLICT = 409
 _FORBIDDEN = 403
+_UNAVAILABLE = 503
 _IDLE_S = 0.05
 
 
@@ -85,7 +86,7 @@ class Reviewer:
         try:
             self._api("POST", "/api/review/label", body)
         except CallFailed as failed:
-            if failed.status != _CONFLICT:
+            if failed.status not in (_CONFLICT, _UNAVAILABLE):
                 raise
         else:
             self.labels += 1

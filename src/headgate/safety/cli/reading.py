@@ -14,7 +14,7 @@ from rich.text import Text
 
 from headgate.kernel.units import span_text
 from headgate.safety.errors import ClaimLost, NothingToUndo
-from headgate.safety.model import OTHER, Severity
+from headgate.safety.model import LEFT_COUNTED, OTHER, Severity
 from headgate.safety.service.review import Answer
 from headgate.safety.wire.plain import collapsed, plain
 
@@ -151,7 +151,8 @@ class Sitting:
         minutes = (self._session.desk.clock.monotonic() - self._began) / 60
         rate = f" · {self._labels / minutes:.1f} a minute" if self._labels and minutes > 0 else ""
         age = span_text(self._session.desk.clock.now() - item.at)
-        self._screen.rule(Text(f"{plain(item.release_id)} · {item.left} left{rate} · {age} old"))
+        left = f"{item.left} left" if item.left < LEFT_COUNTED else f"{LEFT_COUNTED} or more left"
+        self._screen.rule(Text(f"{plain(item.release_id)} · {left}{rate} · {age} old"))
         for signal in item.signals:
             self._screen.print(Text(f"⚑ {plain(signal.hazard)} {signal.score:.2f}  {plain(signal.why)}", style="yellow"))
         if self._blur and item.flagged and not whole:

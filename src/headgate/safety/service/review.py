@@ -109,7 +109,6 @@ class Review:
             if state is None:
                 return None
             signals = tx.signals(state.item)
-            left = tx.left(by.id, wish, now=now)
         content = self._exchanges.read(state.item, by=by, why="review")
         return ReviewItem(
             item=state.item,
@@ -122,7 +121,7 @@ class Review:
             texts=None if content is None else chat.texts(content.request, content.response),
             at=state.at,
             lease_until=state.claimed_until or now,
-            left=left,
+            left=self._store.left(by.id, wish, now=now),
         )
 
     def label(self, item: str, answer: Answer, *, revision: int, by: Actor, now: datetime) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from headgate.kernel.clock import from_us, to_us
 from headgate.safety import decide
 from headgate.safety.errors import ClaimLost
-from headgate.safety.model import Confidence, Opinion, ReviewerCount, ReviewHealth, Severity, Signal, Standing
+from headgate.safety.model import LEFT_COUNTED, Confidence, Opinion, ReviewerCount, ReviewHealth, Severity, Signal, Standing
 from headgate.safety.ports import ItemState
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
 from headgate.safety.store.tables import corrections, epochs, items, opinions, signals, skips, standings
@@ -42,6 +42,11 @@ class SqlReview:
         query = _items().where(items.c.is_open, *_wished(wish)).order_by(*_FIFO).limit(limit)
         with reading(self._engine) as connection:
             return tuple(_state(row) for row in connection.execute(query))
+
+    def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int:
+        some = sa.select(sa.literal(1)).select_from(items).where(*_takeable(reviewer, now), *_wished(wish)).limit(LEFT_COUNTED)
+        with reading(self._engine) as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
 
     def health(self, *, now: datetime) -> ReviewHealth:
         with reading(self._engine) as connection:
@@ -90,10 +95,6 @@ class SqlReviewTx(Transaction):
             if taken.rowcount == 1:
                 return self.item(row.exchange_id)
         return None
-
-    def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int:
-        query = sa.select(sa.func.count()).select_from(items).where(*_takeable(reviewer, now), *_wished(wish))
-        return self.connection.execute(query).scalar_one()
 
     def item(self, item: str) -> ItemState | None:
         row = self.connection.execute(_items().where(items.c.exchange_id == item)).one_or_none()
