@@ -34,7 +34,7 @@ from headgate.gateway.model import (
 )
 from headgate.gateway.store import SqlLeases, metadata
 from headgate.kernel.clock import SystemClock
-from headgate.kernel.errors import Unauthenticated, Unavailable
+from headgate.kernel.errors import Forbidden, Refused, Unauthenticated, Unavailable
 from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
 from headgate.traffic.errors import CannotRecord
 
@@ -88,23 +88,34 @@ def a_policy(upstream_url: str, rule: StageRule | None = None, **changes: Any) -
     return replace(policy, **changes)
 
 
+class KeyOver(Forbidden):
+    code = "key.over_here"
+
+
+class KeyTaken(Forbidden):
+    code = "key.taken_here"
+
+
+def taken(client_ip: str | None, now: datetime) -> Refused | None:
+    """The judgement on a key that was taken away."""
+    return KeyTaken("This key was taken away.", rule="key state", help="Use another.", link="https://example.org/appeal")
+
+
 def a_principal(name: str = "ada", **changes: Any) -> Principal:
-    later = datetime.now(UTC) + timedelta(days=30)
+    ends_at = datetime.now(UTC) + timedelta(days=30)
+
+    def refusal(client_ip: str | None, now: datetime) -> Refused | None:
+        return None if now < ends_at else KeyOver("This key is over.", rule="key state")
+
     principal = Principal(
         key_id=KeyId(f"key_{name}"),
         account_id=AccountId(f"acc_{name}"),
         organisation_id=OrganisationId("org_1"),
         grant_id=GrantId(f"grt_{name}"),
         cohort="vetted",
-        models=None,
-        scopes=None,
-        networks=None,
-        key_state="active",
-        key_expires_at=later,
-        grant_state="active",
-        grant_ends_at=later,
-        account_state="active",
-        terms_current=True,
+        scopes=frozenset({"api.chat"}),
+        quota_percent=100,
+        refusal=refusal,
     )
     return replace(principal, **changes)
 

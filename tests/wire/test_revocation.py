@@ -5,19 +5,28 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import openai
 import pytest
 
-from headgate.gateway.model import ReleaseState, Sanction
-from wire.kit import DONE, KEY, MODEL, Running, ScriptedUpstream, a_policy, a_rule, eventually, running
+from headgate.bootstrap.bridges.policies import policy_of as bridged
+from headgate.bootstrap.settings import Settings as HouseSettings
+from headgate.gateway.model import ReleaseState
+from headgate.kernel.ids import ReleaseId
+from headgate.releases.decide import policy as releases
+from headgate.releases.decide.revision import unborn
+from headgate.releases.model.release import LIVE_STATES, State
+from headgate.testing.releases import AUTHOR, a_plan, a_stage
+from wire.kit import DONE, KEY, MODEL, Running, ScriptedUpstream, a_policy, a_rule, eventually, running, taken
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
+
+    from headgate.gateway.model import ModelPolicy
 
 AUTH = {"authorization": f"Bearer {KEY}"}
 
@@ -47,13 +56,13 @@ def ask(served: Running, **more: Any) -> httpx.Response:
 def test_a_revoked_keys_open_stream_ends_and_its_next_request_is_refused(served: Running) -> None:
     with a_stream(served) as stream:
         assert next(stream)
-        served.world.change_principal(KEY, key_state="revoked")
+        served.world.change_principal(KEY, refusal=taken)
         error = last_error(rest_of(stream))
 
-    assert (error["type"], error["code"]) == ("access_revoked", "key.revoked")
+    assert (error["type"], error["code"]) == ("access_revoked", "key.taken_here")
     again = ask(served)
     assert again.status_code == 403
-    assert again.json()["error"]["code"] == "key.revoked"
+    assert again.json()["error"]["code"] == "key.taken_here"
     outcome = served.recorder.outcome()
     assert (outcome.status.value, outcome.http_status, outcome.usage_exact) == ("cut", 200, False)
     assert outcome.charged_tokens >= served.recorder.admissions[0].reserved_tokens
@@ -71,6 +80,33 @@ def test_the_sdk_raises_when_a_stream_is_cut(served: Running) -> None:
             list(stream)
 
     assert caught.value.code == "release.cut"
+
+
+def a_release(upstream_url: str, state: State) -> ModelPolicy:
+    """What a worker knows of a real release that was opened once, and stands so now."""
+    plan = a_plan(
+        model={"name": MODEL, "upstream": {"url": upstream_url, "model": "upstream-atlas"}}, stages=[a_stage("vetted", 40)]
+    )
+    born = unborn(ReleaseId("rel_1"), plan, by=AUTHOR, now=datetime(2026, 1, 1, tzinfo=UTC), replaces=None)
+    release = replace(born, state=state, stage=1 if state in LIVE_STATES else 0, reached=1)
+    return bridged(releases.policy_of(release), HouseSettings())
+
+
+def test_a_cut_release_says_so_to_those_it_served(served: Running) -> None:
+    served.world.change_policy(a_release(served.upstream.url, State.LIVE))
+    eventually(lambda: served.gateway.stats().policy_seq == 1)
+    with a_stream(served) as stream:
+        next(stream)
+        served.world.change_policy(a_release(served.upstream.url, State.CUT))
+        error = last_error(rest_of(stream))
+
+    assert (error["type"], error["code"]) == ("access_revoked", "release.cut")
+    again = ask(served)
+    assert (again.status_code, again.json()["error"]["code"]) == (403, "release.cut")
+    assert again.headers["x-headgate-code"] == "release.cut"
+    assert again.headers["x-headgate-rule"] == "release state"
+    served.world.change_principal(KEY, cohort="strangers")
+    eventually(lambda: ask(served).json()["error"]["code"] == "model_not_found")
 
 
 @pytest.mark.parametrize("state", [ReleaseState.CUT, ReleaseState.WITHDRAWN, ReleaseState.DRAFT, ReleaseState.UNKNOWN])
@@ -111,13 +147,14 @@ def test_a_capability_that_is_taken_away_cuts_the_streams_that_use_it(served: Ru
     assert error["code"] == "capability.not_allowed"
 
 
-def test_a_sanction_cuts_with_its_reasons_and_the_way_to_appeal(served: Running) -> None:
+def test_whoever_is_cut_off_is_told_the_reasons_and_the_way_to_appeal(served: Running) -> None:
     with a_stream(served) as stream:
         next(stream)
-        served.world.change_principal(KEY, sanction=Sanction("suspend", "resale", appeal="https://example.org/appeal"))
+        served.world.change_principal(KEY, refusal=taken)
         error = last_error(rest_of(stream))
 
-    assert error["code"] == "account.sanctioned"
+    assert error["message"] == "This key was taken away."
+    assert error["headgate"]["rule"] == "key state"
     assert error["headgate"]["link"] == "https://example.org/appeal"
 
 
@@ -127,7 +164,7 @@ def test_an_end_date_that_passes_ends_the_stream(served: Running) -> None:
         served.clock.moved = timedelta(days=31)
         error = last_error(rest_of(stream))
 
-    assert error["code"] == "key.expired"
+    assert error["code"] == "key.over_here"
 
 
 def test_a_clock_that_is_set_back_revives_nothing(served: Running) -> None:
@@ -135,7 +172,7 @@ def test_a_clock_that_is_set_back_revives_nothing(served: Running) -> None:
     assert ask(served).status_code == 403
     served.clock.moved = timedelta(days=-400)
 
-    assert ask(served).json()["error"]["code"] == "key.expired"
+    assert ask(served).json()["error"]["code"] == "key.over_here"
 
 
 def test_a_whole_answer_under_way_when_access_ends_is_refused(served: Running) -> None:
@@ -144,11 +181,11 @@ def test_a_whole_answer_under_way_when_access_ends_is_refused(served: Running) -
     asking.start()
     eventually(lambda: len(served.upstream.received) == 1)
 
-    served.world.change_principal(KEY, key_state="revoked")
+    served.world.change_principal(KEY, refusal=taken)
     asking.join(10)
 
     assert found[0].status_code == 403
-    assert found[0].json()["error"]["code"] == "key.revoked"
+    assert found[0].json()["error"]["code"] == "key.taken_here"
     assert served.recorder.outcome().status.value == "cut"
     eventually(lambda: served.upstream.abandoned == 1)
 
@@ -161,7 +198,7 @@ def test_access_that_ends_while_the_admission_is_written_lets_nothing_through(se
     asking.start()
     time.sleep(0.15)
 
-    served.world.change_principal(KEY, key_state="revoked")
+    served.world.change_principal(KEY, refusal=taken)
     asking.join(10)
 
     assert found[0].status_code == 403
@@ -193,7 +230,7 @@ def test_a_change_that_cannot_be_read_is_not_served_on_the_strength_of_what_was(
     served.world.refreshes = False
     with a_stream(served) as stream:
         next(stream)
-        served.world.change_principal(KEY, key_state="active")
+        served.world.change_principal(KEY, cohort="vetted")
         error = last_error(rest_of(stream))
 
     assert error["code"] == "policy.stale"

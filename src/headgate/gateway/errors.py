@@ -1,4 +1,4 @@
-"""Every refusal that the gateway speaks, by its code.
+"""Every refusal that is the gateway's own, by its code; whether a key may be used at all is for whoever issued it to say.
 
 Codes never change and are used once. Where the OpenAI clients already know a word for the situation
 (``model_not_found``), the word is theirs; the tree is that of ``kernel/errors.py``, and the HTTP status follows from it
@@ -18,76 +18,16 @@ class NoKey(Unauthenticated):
     code = "key.missing"
 
 
-class KeyRevoked(Forbidden):
-    """The key was revoked."""
+class KeyGone(Forbidden):
+    """The key was known, and whoever issued it knows it no more."""
 
-    code = "key.revoked"
-
-
-class KeyQuarantined(Forbidden):
-    """The key was reported as leaked, and is of no use to anybody until its owner replaces it."""
-
-    code = "key.quarantined"
+    code = "key.gone"
 
 
-class KeyExpired(Forbidden):
-    """The key's end date has passed."""
+class ScopeMissing(Forbidden):
+    """The stage admits this surface; the key was issued without it."""
 
-    code = "key.expired"
-
-
-class KeyNotActive(Forbidden):
-    """The key is in a state that admits nothing."""
-
-    code = "key.not_active"
-
-
-class KeyLacksScope(Forbidden):
-    """The grant allows this surface; the key was issued without it."""
-
-    code = "key.lacks_scope"
-
-
-class KeyWrongNetwork(Forbidden):
-    """The key may not be used from this network."""
-
-    code = "key.wrong_network"
-
-
-class AccountNotActive(Forbidden):
-    """The account is closed or paused."""
-
-    code = "account.not_active"
-
-
-class Sanctioned(Forbidden):
-    """Enforcement has suspended this access."""
-
-    code = "account.sanctioned"
-
-
-class GrantPaused(Forbidden):
-    """The grant is paused."""
-
-    code = "grant.paused"
-
-
-class GrantNotActive(Forbidden):
-    """The grant has ended or is in a state that admits nothing."""
-
-    code = "grant.not_active"
-
-
-class GrantOver(Forbidden):
-    """The grant's end date has passed; renewing it is a new decision."""
-
-    code = "grant.over"
-
-
-class TermsNotAccepted(Forbidden):
-    """The terms in force are not accepted."""
-
-    code = "terms.not_accepted"
+    code = "scope.missing"
 
 
 class ModelNotFound(NotFound):

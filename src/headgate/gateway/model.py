@@ -2,25 +2,22 @@
 
 Everything here is frozen. A snapshot is replaced as a whole, never mended, so a request sees one policy from its first
 byte to its last unless the change feed takes it away. Whatever a value does not name is not allowed: a rule without a
-capability refuses it, a principal without a model cannot see it, a state that nobody has heard of serves nobody.
+capability refuses it, a key without a scope opens nothing, a state that nobody has heard of serves nobody.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from headgate.kernel.errors import HeadgateError
+    from headgate.kernel.errors import HeadgateError, Refused
     from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
     from headgate.kernel.units import Rate
-
-Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class ReleaseState(Enum):
@@ -173,28 +170,6 @@ class PolicySnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Sanction:
-    """What enforcement has put on an account or a grant.
-
-    Attributes:
-        kind: ``warn``, ``throttle``, ``feature_limit``: requests pass, within ``limits`` and without ``withheld``.
-            Anything else (``suspend``, ``terminate``, ``ban``, a word nobody knows) refuses.
-        why: The statement of reasons, for the person concerned.
-        until: When it lapses, ``None`` for no end.
-        appeal: Where to appeal.
-        withheld: Capabilities taken away.
-        limits: Limits that hold besides the stage's.
-    """
-
-    kind: str
-    why: str
-    until: datetime | None = None
-    appeal: str | None = None
-    withheld: frozenset[str] = frozenset()
-    limits: Limits | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Principal:
     """Who a key speaks for, as access knew it when it was read. Holds no authority: the change feed evicts it.
 
@@ -204,17 +179,10 @@ class Principal:
         organisation_id: Its organisation, if it has one.
         grant_id: The grant that the key is a credential of.
         cohort: The grant's cohort; the stage follows from it.
-        models: Model names that the grant covers; ``None`` for every model whose rules name the cohort.
-        scopes: Surfaces that the key may use; ``None`` for all that the stage admits.
-        networks: Networks the key may be used from; ``None`` for all, empty for none.
-        key_state: ``active`` passes; anything else refuses.
-        key_expires_at: When the key stops working.
-        grant_state: ``active`` and ``limited`` pass; anything else refuses.
-        grant_ends_at: When the grant stops.
-        account_state: ``active`` passes; anything else refuses.
-        terms_current: Whether the terms in force are accepted, or still within their grace period.
-        sanction: What enforcement has put on it.
-        limits: Limits of the account's own, that hold besides the stage's.
+        scopes: Surfaces that the key may use; empty for none.
+        quota_percent: The share of the stage's limits that the grant is left with; 100 is the whole.
+        refusal: Why, from this address, now, this key may not be used at all, or ``None``: the judgement of whoever issued
+            it, over what they knew when it was read.
     """
 
     key_id: KeyId
@@ -222,17 +190,9 @@ class Principal:
     organisation_id: OrganisationId | None
     grant_id: GrantId
     cohort: str
-    models: frozenset[str] | None
-    scopes: frozenset[str] | None
-    networks: tuple[Network, ...] | None
-    key_state: str
-    key_expires_at: datetime
-    grant_state: str
-    grant_ends_at: datetime
-    account_state: str
-    terms_current: bool
-    sanction: Sanction | None = None
-    limits: Limits | None = None
+    scopes: frozenset[str]
+    quota_percent: int
+    refusal: Callable[[str | None, datetime], Refused | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +232,6 @@ class Admitted:
         policy: The model's policy at the time.
         rule: The stage's rule that admitted it.
         principal: Who is calling.
-        allowed: Every capability that the stage and enforcement leave, used or not.
         stripped: Capabilities taken out of the request, sorted.
         output_cap: Bound on completion tokens that Headgate sets per choice; ``None`` leaves the request's own.
         reserved_tokens: Tokens set aside until usage is known.
@@ -282,7 +241,6 @@ class Admitted:
     policy: ModelPolicy
     rule: StageRule
     principal: Principal
-    allowed: frozenset[str]
     stripped: tuple[str, ...]
     output_cap: int | None
     reserved_tokens: int
@@ -354,7 +312,7 @@ class Change:
         releases: Releases that were touched; any of them makes the policy be read again.
         keys: Keys that were touched.
         grants: Grants that were touched.
-        accounts: Accounts that were touched, sanctions included.
+        accounts: Accounts that were touched.
         everything: Something was touched that cannot be told apart: forget all.
     """
 

@@ -34,7 +34,7 @@ class Principals(Protocol):
     """Who a key speaks for."""
 
     def authenticate(self, key_text: str) -> Principal:
-        """Return whom the key speaks for, whatever the state of key, grant and account: deciding is the gateway's.
+        """Return whom the key speaks for, whatever may be said against using it; that is ``Principal.refusal``'s to say.
 
         Raises:
             Unauthenticated: The text is not a key, or not one that was ever issued.

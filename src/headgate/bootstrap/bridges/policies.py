@@ -37,13 +37,19 @@ class ReleasePolicies:
 
 
 def policy_of(release: ReleasePolicy, settings: Settings) -> ModelPolicy:
-    """Return what a worker must know of one release."""
+    """Return what a worker must know of one release.
+
+    One that serves nobody keeps the rules that it had, so that those whom it served are told what became of it. They let
+    nobody in: the state is asked before the rules are.
+    """
     upstream = release.upstream
+    state = ReleaseState.of(release.state.value)
+    stages = release.stages if state.serves else release.last_open
     return ModelPolicy(
         release_id=release.release_id,
         model=release.model,
         version_digest=release.version_digest,
-        state=ReleaseState.of(release.state.value),
+        state=state,
         gated=True,
         upstream=Upstream(
             url=upstream.url,
@@ -52,7 +58,7 @@ def policy_of(release: ReleasePolicy, settings: Settings) -> ModelPolicy:
             first_byte_s=float(upstream.timeout_s),
             idle_s=settings.upstream_timeout_s,
         ),
-        rules={stage.who.cohort: rule_of(stage) for stage in release.stages},
+        rules={stage.who.cohort: rule_of(stage) for stage in stages},
         created=datetime.now(UTC),
     )
 

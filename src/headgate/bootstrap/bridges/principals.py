@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from headgate.access.decide.use import USABLE_KEYS, state_of
-from headgate.access.model import GrantState
+from headgate.access.decide.use import must_be_usable
 from headgate.gateway.model import Principal
+from headgate.kernel.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,24 +36,23 @@ class AccessPrincipals:
 
 def principal_of(holder: KeyHolder) -> Principal:
     """Return whom the gateway serves when it is shown this key."""
-    key, grant = holder.key, holder.grant
-    now = datetime.now(UTC)
-    state = state_of(grant, holder.cohort, now=now)
+
+    def refusal(client_ip: str | None, now: datetime) -> Refused | None:
+        try:
+            must_be_usable(holder, peer=client_ip or "", now=now)
+        except Refused as refused:
+            return refused
+        return None
+
     return Principal(
-        key_id=key.id,
+        key_id=holder.key.id,
         account_id=holder.account.id,
         organisation_id=holder.organisation.id if holder.organisation else None,
-        grant_id=grant.id,
+        grant_id=holder.grant.id,
         cohort=holder.cohort.name,
-        models=None,
-        scopes=key.scopes,
-        networks=key.networks or None,
-        key_state="active" if key.state in USABLE_KEYS else key.state.value,
-        key_expires_at=min(key.expires_at, key.retires_at or key.expires_at),
-        grant_state="active" if state is GrantState.PENDING_TERMS else state.value,
-        grant_ends_at=grant.ends_at,
-        account_state=holder.account.state.value,
-        terms_current=state is not GrantState.PENDING_TERMS,
+        scopes=holder.key.scopes,
+        quota_percent=holder.grant.limited_to_percent,
+        refusal=refusal,
     )
 
 

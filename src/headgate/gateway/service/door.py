@@ -234,7 +234,7 @@ class Door:
         for underway in touched:
             key_id = underway.admitted.principal.key_id
             if key_id in keys and key_id not in refreshed:
-                underway.revoke(Refusal(errors.KeyRevoked("This key is gone.", rule="key state")))
+                underway.revoke(Refusal(errors.KeyGone("This key is gone.", rule="key")))
             else:
                 self._review(underway, refreshed, self._clock.now())
 

@@ -117,7 +117,7 @@ class ChatRequest:
         return {key: str(cap) for key, bound in given.items() if bound is not None and bound > cap}
 
     def _serial_tools(self, admitted: Admitted, gone: set[str]) -> dict[str, str]:
-        if "parallel_tool_calls" in admitted.allowed or "parallel_tool_calls" in gone:
+        if "parallel_tool_calls" in admitted.rule.capabilities or "parallel_tool_calls" in gone:
             return {}
         if self.document.value("tools") or "parallel_tool_calls" in admitted.stripped:
             return {"parallel_tool_calls": "false"}

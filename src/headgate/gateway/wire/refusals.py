@@ -35,6 +35,9 @@ _STATUS: tuple[tuple[type[HeadgateError], int, str], ...] = (
 )
 _DENIED = (403, "permission_error")
 _RETRY_UNAVAILABLE_S = 1
+_APPEALED = frozenset({"account", "organisation"})
+_ASKED_FOR = frozenset({"grant", "terms", "key", "scope", "capability", "surface", "model_not_found"})
+"""First words of the codes of which somebody may be asked for something else."""
 
 
 def status_of(error: HeadgateError) -> int:
@@ -85,9 +88,9 @@ def link_of(error: HeadgateError, settings: Settings) -> str | None:
     if error.link is not None:
         return error.link
     subject = error.code.partition(".")[0]
-    if subject == "account" and settings.appeal_url is not None:
+    if subject in _APPEALED and settings.appeal_url is not None:
         return settings.appeal_url
-    if subject in ("grant", "terms", "key", "capability", "surface", "model_not_found") and settings.access_url is not None:
+    if subject in _ASKED_FOR and settings.access_url is not None:
         return settings.access_url
     return None if settings.help_url is None else f"{settings.help_url.rstrip('/')}/{error.code}"
 

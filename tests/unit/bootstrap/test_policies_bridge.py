@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from headgate.bootstrap.bridges.policies import policy_of
+from headgate.bootstrap.settings import Settings
+from headgate.gateway.model import ReleaseState
+from headgate.kernel.ids import ReleaseId
+from headgate.releases.decide import policy as releases
+from headgate.releases.decide.revision import unborn
+from headgate.releases.model.release import LIVE_STATES, Release, State
+from headgate.testing.releases import AUTHOR, a_plan
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BORN = unborn(ReleaseId("rel_1"), a_plan(), by=AUTHOR, now=NOON, replaces=None)
+SHUT = [state for state in State if state not in LIVE_STATES]
+
+
+def opened(state: State, stage: int, reached: int) -> Release:
+    return replace(BORN, state=state, stage=stage, reached=reached)
+
+
+@pytest.mark.parametrize("state", sorted(LIVE_STATES, key=lambda state: state.value))
+def test_whoever_is_served_now_has_a_rule_and_nobody_else(state: State) -> None:
+    policy = policy_of(releases.policy_of(opened(state, stage=1, reached=3)), Settings())
+
+    assert policy.state.serves
+    assert policy.rules.keys() == {"staff"}
+    assert policy.rules["staff"].epoch.startswith("rel_1/staff/")
+
+
+@pytest.mark.parametrize("state", SHUT)
+def test_whoever_was_served_keeps_a_rule_under_a_release_that_serves_nobody(state: State) -> None:
+    policy = policy_of(releases.policy_of(opened(state, stage=0, reached=2)), Settings())
+
+    assert policy.state is ReleaseState(state.value)
+    assert not policy.state.serves
+    assert policy.rules.keys() == {"staff", "trusted"}
+
+
+def test_a_release_that_was_never_open_has_rules_for_nobody() -> None:
+    assert policy_of(releases.policy_of(opened(State.SCHEDULED, stage=0, reached=0)), Settings()).rules == {}
+
+
+def test_every_state_of_a_release_is_known_to_the_gateway_and_serves_where_it_is_live() -> None:
+    assert {state for state in State if ReleaseState.of(state.value).serves} == LIVE_STATES
+    assert ReleaseState.UNKNOWN not in {ReleaseState.of(state.value) for state in State}
+
+
+def test_a_servers_time_outs_and_credential_come_from_the_plan_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATLAS_KEY", "sk-1")
+    upstream = {"url": "http://127.0.0.1:8000/v1", "model": "up", "api_key_env": "ATLAS_KEY", "timeout_s": 90}
+    plan = a_plan(model={"name": "atlas-2", "upstream": upstream})
+
+    policy = policy_of(releases.policy_of(replace(opened(State.LIVE, 1, 1), plan=plan)), Settings(upstream_timeout_s=17.0))
+
+    assert (policy.upstream.api_key, policy.upstream.first_byte_s, policy.upstream.idle_s) == ("sk-1", 90.0, 17.0)
+    assert "sk-1" not in repr(policy)
