@@ -23,11 +23,13 @@ from headgate.access.errors import StaffExists
 from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.cohorts import keep_cohorts
 from headgate.bootstrap.processes.plan import processes
+from headgate.bootstrap.processes.ports import must_be_free
 from headgate.bootstrap.processes.supervisor import Child, Supervisor
 from headgate.bootstrap.wiring import open_house
 from headgate.kernel.actor import Role
-from headgate.kernel.errors import Invalid, NotFound, Unavailable
-from headgate.releases.model.plan import Upstream
+from headgate.kernel.digest import sha256_of
+from headgate.kernel.errors import NotFound, Unavailable
+from headgate.releases.model.plan import Upstream, Version
 from headgate.releases.wire.checking import check_plan
 
 if TYPE_CHECKING:
@@ -53,12 +55,6 @@ class UpstreamSilent(Unavailable):
     """The model server does not answer, or names no model."""
 
     code = "up.upstream_silent"
-
-
-class PortTaken(Invalid):
-    """Something else listens on the port."""
-
-    code = "up.port_taken"
 
 
 class ExampleMissing(NotFound):
@@ -114,16 +110,20 @@ class Up:
         """Start everything and stay until told to stop.
 
         Raises:
+            PortTaken: Something else listens where Headgate or its stand-in model should.
             UpstreamSilent: ``upstream`` does not answer.
         """
         settings = self._settings
+        stand_in = upstream is None
+        must_be_free(settings.host, settings.port)
+        if stand_in:
+            must_be_free("127.0.0.1", settings.port + _STAND_IN_PORTS_ON)
         with contextlib.suppress(StaffExists):  # it has been up before
             initialise(self._terminal, "owner")
-        stand_in = upstream is None
         address = upstream.rstrip("/") if upstream else f"http://127.0.0.1:{settings.port + _STAND_IN_PORTS_ON}/v1"
         name = model or ("small-model" if stand_in else _only_model(address, key_env))
         house, by = self._terminal.house(), self._terminal.actor()
-        plan = _plan(address, name, key_env)
+        plan = _plan(address, name, key_env, weights=_stand_in_weights() if stand_in else None)
         release, _ = house.releases.apply(plan, by=by)
         key = self._key(house, by, release)
         self._terminal.close()
@@ -188,11 +188,17 @@ print(answer.choices[0].message.content)
 """
 
 
-def _plan(address: str, name: str, key_env: str | None) -> Plan:
+def _plan(address: str, name: str, key_env: str | None, *, weights: str | None) -> Plan:
     read = check_plan(example("starter"), "starter.yaml")
     assert read.plan is not None, "the example is linted by a test"
     upstream = Upstream(url=address, model=name, api_key_env=key_env)
-    return read.plan.model_copy(update={"model": read.plan.model.model_copy(update={"name": name, "upstream": upstream})})
+    model = read.plan.model.model_copy(update={"name": name, "upstream": upstream, "version": Version(weights=weights)})
+    return read.plan.model_copy(update={"model": model})
+
+
+def _stand_in_weights() -> str:
+    """Return the digest of all that the stand-in model knows, so that it may move to another port and stay what it is."""
+    return sha256_of((Path(headgate.__file__).parent / "testing" / "small_model" / "prose.py").read_bytes())
 
 
 def _only_model(address: str, key_env: str | None) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from headgate.bootstrap.processes.ports import must_be_free
 from headgate.bootstrap.processes.supervisor import Child
 from headgate.kernel.errors import Invalid
 
@@ -34,9 +35,12 @@ def processes(directory: Path, settings: Settings, *, only: str | None = None) -
 
     Raises:
         NoSuchPart: ``only`` names none.
+        PortTaken: Something else listens where the web process should.
     """
     if only is not None and only not in PARTS:
         raise NoSuchPart(f"There is no part called {only!r}.", help=f"Name one of: {', '.join(PARTS)}.")
+    if only in (None, "web"):
+        must_be_free(settings.host, settings.port)
     environment = {
         **os.environ,
         "HEADGATE_DATA": str(directory),
