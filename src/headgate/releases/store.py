@@ -206,7 +206,9 @@ class SqlReleasesTx:
         return tuple(wire.read_decision(json.loads(body)) for body in self._connection.scalars(newest))
 
     def lease(self, holder: str, *, now: datetime, until: datetime) -> bool:
-        mine_or_over = (controllers.c.holder == holder) | (controllers.c.until_us <= to_us(now))
+        # No lease taken by now ends later than one that is taken now: it was taken before the clock was set back.
+        over = (controllers.c.until_us <= to_us(now)) | (controllers.c.until_us > to_us(until))
+        mine_or_over = (controllers.c.holder == holder) | over
         taken = self._connection.execute(controllers.update().where(mine_or_over).values(holder=holder, until_us=to_us(until)))
         if taken.rowcount:
             return True

@@ -65,9 +65,9 @@ class SubjectReadings:
         health = self._sampling.monitor_health()
         if health.healthy_at is None:
             return MonitorHealth(now, "Traffic has never been collected and scored.")
-        if now - health.healthy_at <= SILENT_FOR:
+        if abs(now - health.healthy_at) <= SILENT_FOR:  # an instant far ahead is no news either: the clock was set back since
             return MonitorHealth(None)
-        return MonitorHealth(health.healthy_at, f"Traffic is not collected and scored: {health.last_error or 'nobody does it'}.")
+        return MonitorHealth(min(now, health.healthy_at), f"Traffic is not collected and scored: {health.last_error or 'nobody does it'}.")
 
     def replay(self, kind: str, inputs: Json) -> GateReading | WireReading:
         if not isinstance(inputs, dict):
