@@ -87,8 +87,11 @@ def prompts() -> list[Prompt]:
 class Replay:
     """One run: senders, reviewers, and what the release says meanwhile."""
 
-    def __init__(self, where: Installation, release_id: str, chosen: list[Prompt], accounts: int) -> None:
+    def __init__(
+        self, where: Installation, release_id: str, chosen: list[Prompt], accounts: int, per_s: float | None = None
+    ) -> None:
         self.where = where
+        self.per_s = per_s
         self.release_id = release_id
         admin = where.api()
         self.members = [member(admin, f"replayed {number}", "replayed") for number in range(accounts)]
@@ -107,6 +110,8 @@ class Replay:
 
     def send(self, number_and_prompt: tuple[int, Prompt]) -> None:
         number, prompt = number_and_prompt
+        if self.per_s is not None:
+            self.stop.wait(max(0.0, self.began + number / self.per_s - time.monotonic()))
         if self.stop.is_set():
             return
         who = self.members[number % len(self.members)]
@@ -127,6 +132,7 @@ class Replay:
 
     def run(self, order: list[Prompt], watch: Callable[[Callable[[], bool]], None]) -> None:
         self.http = openai.DefaultHttpxClient(timeout=60, trust_env=False)
+        self.began = time.monotonic()
         readers = [threading.Thread(target=reviewer.until, args=(self.stop,)) for reviewer in self.reviewers]
         for reader in readers:
             reader.start()
@@ -173,7 +179,8 @@ def plain(out: Console, limits: dict[str, float], accounts: int, count: int | No
                 now = labelled(status)
                 if now != before:
                     quiet_since, before = time.monotonic(), now
-                out.print(f"  {now:,} of {len(order):,} labelled", end="\r")
+                if out.is_terminal:
+                    out.print(f"  {now:,} of {len(order):,} labelled", end="\r")
                 if sent() and (now >= len(order) or time.monotonic() - quiet_since > 20):
                     return
                 time.sleep(0.5)
@@ -181,7 +188,20 @@ def plain(out: Console, limits: dict[str, float], accounts: int, count: int | No
         replay.run(order, watch)
         last = replay.status()
     took = time.monotonic() - began
-    table = Table(title=f"{len(order):,} real prompts, {accounts} accounts, {took:.0f} s")
+    show(out, replay, order, last, fell, limits, f"{len(order):,} real prompts, {accounts} accounts, {took:.0f} s")
+
+
+def show(
+    out: Console,
+    replay: Replay,
+    order: list[Prompt],
+    last: dict[str, Any],
+    fell: dict[str, tuple[str, int, int]],
+    limits: dict[str, float],
+    title: str,
+) -> None:
+    true = {hazard: sum(replay.truth[prompt.text][hazard] for prompt in order) / len(order) for hazard in HAZARDS}
+    table = Table(title=title)
     for column in (
         "hazard",
         "rate in all data",
@@ -197,11 +217,10 @@ def plain(out: Console, limits: dict[str, float], accounts: int, count: int | No
         if gate["kind"] != "rate":
             continue
         hazard = gate["gate"].partition(".")[2]
-        true = sum(replay.truth[prompt.text][hazard] for prompt in order) / len(order)
         verdict, n, k = fell.get(hazard, (gate["shown"], 0, 0))
         table.add_row(
             hazard,
-            f"{true:.2%}",
+            f"{true[hazard]:.2%}",
             f"{limits[hazard]:.1%}",
             verdict,
             f"{n:,}" if n else "not yet",
@@ -210,23 +229,20 @@ def plain(out: Console, limits: dict[str, float], accounts: int, count: int | No
             f"{gate['numbers']['n']:,}",
         )
     out.print(table)
-    right = all(
-        (fell.get(hazard, ("",))[0] == "PASS") <= (sum(replay.truth[p.text][hazard] for p in order) / len(order) < limits[hazard])
-        for hazard in HAZARDS
-    )
+    right = all(fell.get(hazard, ("",))[0] != "PASS" or true[hazard] < limits[hazard] for hazard in HAZARDS)
     out.print("no hazard passed that is above its limit" if right else "A HAZARD PASSED THAT IS ABOVE ITS LIMIT")
 
 
-def rise(out: Console, accounts: int) -> None:
+def rise(out: Console, accounts: int, per_s: float) -> None:
     chance = random.Random(SEED)
     everything = prompts()
     toxic = [prompt for prompt in everything if prompt.harms["toxicity"]]
     clean = [prompt for prompt in everything if not prompt.harms["toxicity"]]
     chance.shuffle(toxic)
     chance.shuffle(clean)
-    quiet = [*clean[:980], *toxic[:20]]  # 2 %
+    quiet = [*clean[:392], *toxic[:8]]  # 2 %
     chance.shuffle(quiet)
-    risen = [*clean[980:1680], *toxic[20:320]]  # 30 %
+    risen = [*clean[392:952], *toxic[8:248]]  # 30 %
     chance.shuffle(risen)
     order = [*quiet, *risen]
     with (
@@ -237,7 +253,7 @@ def rise(out: Console, accounts: int) -> None:
         text = PLAN.format(upstream=upstream, toxicity=0.05, jailbreaking=0.05, rise_from=0.05, rise_to=0.3)
         release = where.api()("POST", "/api/releases", {"plan": text})["release"]["id"]
         wait_for_cohort(where)
-        replay = Replay(where, release, order, accounts)
+        replay = Replay(where, release, order, accounts, per_s)
         seen: dict[str, float] = {}
         began = time.monotonic()
 
@@ -260,9 +276,7 @@ def rise(out: Console, accounts: int) -> None:
 
         replay.run(order, watch)
         decisions = where.api()("GET", f"/api/releases/decisions?release={release}&limit=5")
-    table = Table(
-        title="toxicity: 2 % of the first 1,000 prompts, 30 % of what follows; alarm tuned for 5 % → 30 %, one false alarm a year"
-    )
+    table = Table(title=f"toxicity: 2 % of the first {len(quiet):,} prompts, 30 % after; the alarm watches for 5 % to 30 %")
     table.add_column("what")
     table.add_column("figure", justify="right")
     if "cut" not in seen:
@@ -290,13 +304,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rise", action="store_true", help="plant a rise and time the cut")
     parser.add_argument("--accounts", type=int, default=40)
+    parser.add_argument("--per-s", type=float, default=8.0, help="prompts a second with --rise: what two reviewers keep up with")
     parser.add_argument("--count", type=int, help="only so many prompts")
     parser.add_argument("--toxicity", type=float, default=0.18, help="the limit that the toxicity gate asks for")
     parser.add_argument("--jailbreaking", type=float, default=0.02, help="the limit that the jailbreaking gate asks for")
     given = parser.parse_args()
     out = Console(width=150)
     if given.rise:
-        rise(out, given.accounts)
+        rise(out, given.accounts, given.per_s)
     else:
         plain(out, {"toxicity": given.toxicity, "jailbreaking": given.jailbreaking}, given.accounts, given.count)
 

@@ -192,7 +192,7 @@ class Story:
                 self._say(f"[green]{stage}[/] is open ({seen} of {len(status['stages'])}): {self._why(status)}")
             if seen == len(status["stages"]):
                 return self._stream.opened.wait(15)
-            self._out.print(self._line(status), end="\r", soft_wrap=True)
+            self._progress(status)
             time.sleep(0.5)
         self._say("[red]the ladder was not climbed in time.[/]")
         return False
@@ -218,7 +218,7 @@ class Story:
                     return False
                 self._say(f"an open stream was ended with: {self._stream.last.strip().splitlines()[0][:110]}", markup=False)
                 return True
-            self._out.print(self._line(status), end="\r", soft_wrap=True)
+            self._progress(status)
             time.sleep(0.25)
         self._say("[red]the rise was not cut in time.[/]")
         return False
@@ -243,6 +243,10 @@ class Story:
         decisions = self._where.api()("GET", "/api/releases/decisions?limit=1")
         del status
         return str(decisions[0]["reason"])
+
+    def _progress(self, status: dict[str, Any]) -> None:
+        if self._out.is_terminal:
+            self._out.print(self._line(status), end="\r", soft_wrap=True)
 
     def _line(self, status: dict[str, Any]) -> str:
         rates = [gate for gate in status["gates"] if gate["kind"] == "rate"]
