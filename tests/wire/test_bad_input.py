@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import socket
 import sqlite3
+import threading
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -344,6 +346,36 @@ def test_bytes_that_nobody_asked_for_are_not_the_next_callers_answer(served: Run
 
     assert post(served, ask(script="more")).content == ANSWER
     assert post(served, ask()).content == ANSWER
+
+
+def test_bytes_that_come_late_are_not_the_next_callers_answer_either(served: Running) -> None:
+    async def script(connection: Connection, received: Received) -> None:
+        await connection.whole("200 OK", ANSWER)
+        await asyncio.sleep(0.2)  # the gateway has put the connection by
+        await connection.whole("200 OK", b'{"somebody": "else\'s"}')
+        told.set()
+
+    told = threading.Event()
+    served.upstream.scripts["late"] = script
+
+    assert post(served, ask(script="late")).content == ANSWER
+    assert told.wait(10)
+    time.sleep(0.1)
+    assert post(served, ask()).content == ANSWER
+    assert len(served.upstream.received) == 2
+
+
+def test_a_request_is_never_sent_twice(served: Running) -> None:
+    async def script(connection: Connection, received: Received) -> None:
+        connection.close = len(served.upstream.received) > 1  # without a word, on a connection that worked before
+        if not connection.close:
+            await connection.whole("200 OK", ANSWER)
+
+    served.upstream.scripts["once"] = script
+
+    assert post(served, ask(script="once")).content == ANSWER
+    assert_refused_upstream(post(served, ask(script="once")), 502, "upstream.failed")
+    assert len(served.upstream.received) == 2
 
 
 def test_an_upstream_that_cannot_be_reached_costs_nothing(upstream: ScriptedUpstream, tmp_path: Path) -> None:

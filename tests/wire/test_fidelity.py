@@ -71,6 +71,51 @@ def test_no_credential_of_the_clients_reaches_the_upstream(served: Running) -> N
     assert KEY.encode() not in served.upstream.received[0].head
 
 
+def exchange(served: Running, head: bytes, body: bytes) -> bytes:
+    """Send a request as it stands and return the whole answer, head and all."""
+    start = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer " + KEY.encode()
+    length = b"\r\ncontent-type: application/json\r\ncontent-length: " + str(len(body)).encode()
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+        client.sendall(start + length + b"\r\n" + head + b"\r\n" + body)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_headers_go_up_as_they_came_and_none_is_added_that_nobody_sent(served: Running) -> None:
+    exchange(served, b"X-Odd: \xc3\xa9\r\nx-twice: a\r\nx-twice: b\r\n", json.dumps(ask()).encode())
+
+    exchange_id = served.recorder.outcome().exchange_id
+    _, *lines = served.upstream.received[0].head.split(b"\r\n")
+    assert [line.lower() for line in lines[1:-2]] == [
+        b"content-type: application/json",
+        b"x-odd: \xc3\xa9",
+        b"x-twice: a",
+        b"x-twice: b",
+        b"accept-encoding: identity",
+        f"x-request-id: {exchange_id}".encode().lower(),
+        b"authorization: bearer headgates-own",
+        f"content-length: {len(served.upstream.received[0].body)}".encode(),
+    ]
+
+
+def test_headers_come_down_as_they_came(served: Running) -> None:
+    async def script(connection: Connection, received: Received) -> None:
+        await connection.whole("200 OK", ANSWER, extra="link: <b>\r\nx-twice: a\r\nx-twice: b\r\nx-e: \xe9\r\n")
+
+    served.upstream.scripts["odd"] = script
+
+    answer = exchange(served, b"", json.dumps(ask(script="odd")).encode())
+
+    head = answer.partition(b"\r\n\r\n")[0]
+    assert b"\r\nlink: <b>\r\nx-twice: a\r\nx-twice: b\r\nx-e: \xc3\xa9\r\n" in head
+
+
+def test_a_long_conversation_goes_up_whole(served: Running) -> None:
+    body = json.dumps(ask(padding="x" * 8_000_000)).encode()
+
+    assert post(served, body).content == ANSWER
+    assert served.upstream.received[0].body == body.replace(b'"atlas"', b'"upstream-atlas"')
+
+
 FRAMES = [
     b"\xef\xbb\xbf: hello\n\n",
     chunk_of("a"),

@@ -143,6 +143,7 @@ class Gateway:
         """
         await self._quota.start(self._settings.worker)
         await self._knowledge.start(self._door.changed)
+        await self._upstreams.start()
         self._ticking = asyncio.create_task(self._tick())
         self._serving = True
 

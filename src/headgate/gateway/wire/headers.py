@@ -56,7 +56,7 @@ def to_upstream(headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api_
         request_id: The exchange's identifier.
         api_key: Headgate's own credential there.
     """
-    found = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    found = [(name.decode("latin-1"), _text(value)) for name, value in headers]
     named = _named(found)
     crossing = [(name, value) for name, value in found if name not in _NOT_UPSTREAM and name not in named]
     # A compressed answer cannot be observed, so none is asked for.
@@ -66,12 +66,12 @@ def to_upstream(headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api_
     return crossing
 
 
-def to_client(headers: Iterable[tuple[str, str]], *, request_id: str) -> list[tuple[bytes, bytes]]:
+def to_client(headers: Iterable[tuple[bytes, bytes]], *, request_id: str) -> list[tuple[bytes, bytes]]:
     """Return the upstream's headers that go to the client, with the exchange's identifier.
 
     The upstream's own request id is kept under a name of its own; what Headgate says of itself cannot be forged by it.
     """
-    found = [(name.lower(), value) for name, value in headers]
+    found = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
     named = _named(found)
     crossing = [
         (name.encode("latin-1"), value.encode("latin-1"))
@@ -83,6 +83,14 @@ def to_client(headers: Iterable[tuple[str, str]], *, request_id: str) -> list[tu
         crossing.append((b"x-headgate-upstream-request-id", theirs.encode("latin-1")))
     crossing.append((b"x-request-id", request_id.encode()))
     return crossing
+
+
+def _text(value: bytes) -> str:
+    """Return a header's value as text that is UTF-8 on the wire again; what is not UTF-8 was Latin-1 once (RFC 9110, 5.5)."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _named(headers: Iterable[tuple[str, str]]) -> frozenset[str]:
