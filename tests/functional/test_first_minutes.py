@@ -112,7 +112,6 @@ def pasted(program: str) -> str:
 
 
 def test_from_an_empty_directory_to_an_answer_and_to_nothing_left_running(tmp_path: Path) -> None:
-    # given: nothing
     directory = tmp_path / "fresh"
     # when
     with up(directory, "--workers", "1") as first:
@@ -130,7 +129,7 @@ def test_from_an_empty_directory_to_an_answer_and_to_nothing_left_running(tmp_pa
             assert another.process.wait(UP_S) == 1
             assert "up.port_taken" in another.errors()
         assert httpx.get(f"{first.url}/readyz", trust_env=False).status_code == 200
-        # when: Ctrl-C
+        # when: it is told to stop
         first.process.send_signal(signal.SIGINT)
         # then: every process that it started ends, quietly
         assert first.process.wait(30) == 0

@@ -2,7 +2,8 @@
 
 An error is ``application/problem+json`` (RFC 9457) with our stable ``code`` and, where there is one, the rule that decided,
 what would help and where to go. The four roots of ``kernel.errors`` decide the status; nothing else does. What nobody
-foresaw is logged with its traceback and answered with a bare 500: no stranger's message reaches a client.
+foresaw is logged with its traceback and answered with a bare 500: no stranger's message reaches a client. A body is read before
+it is known who calls, so nobody's may be larger than the largest plan needs.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fastapi import APIRouter
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
@@ -47,6 +49,36 @@ STATUS: dict[type[HeadgateError], HTTPStatus] = {
 """The status of each root; a subclass has that of the nearest root above it."""
 
 
+MOST_BYTES = 8_000_000
+"""The largest body of a request; a plan has a million characters at most, and JSON may spell each in six bytes."""
+
+_CODES = {HTTPStatus.NOT_FOUND: "route.unknown", HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request.too_large"}
+
+
+class Bounded:
+    """Reads no more of a request than ``MOST_BYTES``.
+
+    Args:
+        app: What answers it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        read = 0
+
+        async def bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > MOST_BYTES:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return message
+
+        await self._app(scope, bounded, send)
+
+
 def status_of(error: type[HeadgateError]) -> HTTPStatus:
     """Return the HTTP status that an error of this kind is answered with."""
     return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -57,6 +89,7 @@ def web_application(routers: Iterable[APIRouter]) -> FastAPI:
     app = FastAPI(title="Headgate", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     for router in routers:
         app.include_router(router)
+    app.add_middleware(Bounded)
     app.add_exception_handler(HeadgateError, _on_ours)
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(HTTPException, _on_http)
@@ -84,7 +117,7 @@ async def _on_malformed(_request: Request, error: Exception) -> Response:
 async def _on_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    code = "route.unknown" if status is HTTPStatus.NOT_FOUND else f"http.{status.name.lower()}"
+    code = _CODES.get(status, f"http.{status.name.lower()}")
     return _problem(status, code, status.phrase + ".", dict(error.headers or {}))
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from headgate.ledger.service import Ledger
 
+_LARGEST = 2**63 - 1
+"""No ledger comes to have more entries: a database counts them in 64 bits."""
+
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -64,12 +67,14 @@ class _Verbs:
 
     def show(
         self,
-        seq: Annotated[int | None, typer.Argument(help="One entry; all that match the options when absent.")] = None,
+        seq: Annotated[
+            int | None, typer.Argument(max=_LARGEST, help="One entry; all that match the options when absent.")
+        ] = None,
         kind: Annotated[str | None, typer.Option(help="A whole kind (grant.revoked), or its noun alone (grant).")] = None,
         subject: Annotated[str | None, typer.Option(help="What it happened to.")] = None,
         actor: Annotated[str | None, typer.Option(help="Who did it.")] = None,
-        after: Annotated[int, typer.Option(min=0, help="Only entries after this place.")] = 0,
-        limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+        after: Annotated[int, typer.Option(min=0, max=_LARGEST, help="Only entries after this place.")] = 0,
+        limit: Annotated[int, typer.Option(min=1, max=_LARGEST, help="How many at most.")] = 50,
         as_json: AsJson = False,
     ) -> None:
         """Show entries. With --json, one entry a line."""
@@ -92,8 +97,10 @@ class _Verbs:
 
     def prove(
         self,
-        seq: Annotated[int, typer.Argument(help="The entry.")],
-        size: Annotated[int | None, typer.Option(min=1, help="The tree to prove it in; the present one when absent.")] = None,
+        seq: Annotated[int, typer.Argument(max=_LARGEST, help="The entry.")],
+        size: Annotated[
+            int | None, typer.Option(min=1, max=_LARGEST, help="The tree to prove it in; the present one when absent.")
+        ] = None,
         as_json: AsJson = False,
     ) -> None:
         """Prove that an entry is in the ledger (RFC 6962 audit path)."""
@@ -123,7 +130,7 @@ class _Verbs:
 
     def export(
         self,
-        after: Annotated[int, typer.Option(min=0, help="Leave entries up to this place out.")] = 0,
+        after: Annotated[int, typer.Option(min=0, max=_LARGEST, help="Leave entries up to this place out.")] = 0,
         output: Annotated[Path | None, typer.Option(help="A file; standard output when absent.")] = None,
     ) -> None:
         """Write a copy that can be checked without Headgate: JSON lines with proofs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import PlainTextResponse
 
 from headgate.kernel.actor import Actor, Permission
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.ledger.service import Ledger
+
+
+_LARGEST = 2**63 - 1
+"""No ledger comes to have more entries: a database counts them in 64 bits."""
+
+Place = Annotated[int, Path(le=_LARGEST, description="An entry's place, counted from 1.")]
 
 
 def routes(service: Ledger, actor: Callable[..., Any]) -> APIRouter:
@@ -32,7 +38,7 @@ def routes(service: Ledger, actor: Callable[..., Any]) -> APIRouter:
         kind: Annotated[str | None, Query(description="A whole kind (grant.revoked), or its noun alone (grant).")] = None,
         subject: Annotated[str | None, Query(description="What it happened to.")] = None,
         who: Annotated[str | None, Query(alias="actor", description="Who did it.")] = None,
-        after: Annotated[int, Query(ge=0, description="Only entries after this place.")] = 0,
+        after: Annotated[int, Query(ge=0, le=_LARGEST, description="Only entries after this place.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1000, description="How many at most.")] = 100,
     ) -> dict[str, Any]:
         by.must(Permission.VIEW)
@@ -55,21 +61,25 @@ def routes(service: Ledger, actor: Callable[..., Any]) -> APIRouter:
         return service.checkpoint()
 
     def consistency(
-        first: Annotated[int, Query(alias="from", ge=0, description="The earlier size.")],
+        first: Annotated[int, Query(alias="from", ge=0, le=_LARGEST, description="The earlier size.")],
         by: Actor = asking,
-        second: Annotated[int | None, Query(alias="to", ge=0, description="The later size; the present one when absent.")] = None,
+        second: Annotated[
+            int | None, Query(alias="to", ge=0, le=_LARGEST, description="The later size; the present one when absent.")
+        ] = None,
     ) -> dict[str, Any]:
         by.must(Permission.VIEW)
         return spelled.consistency(service.consistency(first, second))
 
-    def entry(seq: int, by: Actor = asking) -> dict[str, Any]:
+    def entry(seq: Place, by: Actor = asking) -> dict[str, Any]:
         by.must(Permission.VIEW)
         return spelled.recorded(service.entry(seq))
 
     def proof(
-        seq: int,
+        seq: Place,
         by: Actor = asking,
-        size: Annotated[int | None, Query(ge=1, description="The tree to prove it in; the present one when absent.")] = None,
+        size: Annotated[
+            int | None, Query(ge=1, le=_LARGEST, description="The tree to prove it in; the present one when absent.")
+        ] = None,
     ) -> dict[str, Any]:
         by.must(Permission.VIEW)
         return spelled.inclusion(service.prove(seq, size=size))

@@ -67,7 +67,8 @@ class SubjectReadings:
             return MonitorHealth(now, "Traffic has never been collected and scored.")
         if abs(now - health.healthy_at) <= SILENT_FOR:  # an instant far ahead is no news either: the clock was set back since
             return MonitorHealth(None)
-        return MonitorHealth(min(now, health.healthy_at), f"Traffic is not collected and scored: {health.last_error or 'nobody does it'}.")
+        why = health.last_error or "nobody does it"
+        return MonitorHealth(min(now, health.healthy_at), f"Traffic is not collected and scored: {why}.")
 
     def replay(self, kind: str, inputs: Json) -> GateReading | WireReading:
         if not isinstance(inputs, dict):
