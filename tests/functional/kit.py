@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import httpx
 import openai
@@ -154,7 +154,7 @@ class Running:
     def client(self, who: Member, http: httpx.Client | None = None) -> openai.OpenAI:
         """Return the official client with somebody's key."""
         http = http or httpx.Client(timeout=30, trust_env=False)
-        return openai.OpenAI(base_url=f"{self.where.url}/v1", api_key=who.key, http_client=http, max_retries=0)
+        return openai.OpenAI(base_url=f"{self.where.url}/v1", api_key=who.key, http_client=cast("Any", http), max_retries=0)
 
     def ask(self, who: Member, text: str = "Hello", **more: Any) -> httpx.Response:
         """Send one request and return whatever comes back."""

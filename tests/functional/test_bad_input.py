@@ -162,6 +162,6 @@ def test_a_client_that_leaves_is_settled_as_gone(shared: Running, who: Member) -
 
 @pytest.mark.parametrize("key", ["", "Bearer", "Bearer sk-not-ours", "Bearer hg_live_" + "0" * 40, "Bearer \u20ac"])
 def test_a_key_that_is_none_opens_nothing(shared: Running, key: str) -> None:
-    headers = {"authorization": key.encode("utf-8")} if key else {}
+    headers = {b"authorization": key.encode("utf-8")} if key else {}
     response = httpx.post(f"{shared.where.url}/v1/chat/completions", json=GOOD, headers=headers, trust_env=False)
     assert told(response)[0] == 401

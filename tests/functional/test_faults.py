@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 import openai
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("sturdy"), pytest.mark.timeout(120)]
 
-QUICK = {"max_tokens": 2}
+QUICK: dict[str, Any] = {"max_tokens": 2}
 
 
 def well(headgate: Running) -> None:
