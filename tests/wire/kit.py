@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
+from headgate.access.errors import KeyExpired, KeyRevoked, KeyUnknown
 from headgate.adapters.database import open_sqlite
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import (
@@ -34,7 +35,7 @@ from headgate.gateway.model import (
 )
 from headgate.gateway.store import SqlLeases, metadata
 from headgate.kernel.clock import SystemClock
-from headgate.kernel.errors import Forbidden, Refused, Unauthenticated, Unavailable
+from headgate.kernel.errors import Refused, Unavailable
 from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
 from headgate.traffic.errors import CannotRecord
 
@@ -58,10 +59,6 @@ EVERYTHING = frozenset(
         "image_input",
     }
 )
-
-
-class KeyUnknown(Unauthenticated):
-    code = "key.unknown_here"
 
 
 def a_rule(**changes: Any) -> StageRule:
@@ -88,24 +85,16 @@ def a_policy(upstream_url: str, rule: StageRule | None = None, **changes: Any) -
     return replace(policy, **changes)
 
 
-class KeyOver(Forbidden):
-    code = "key.over_here"
-
-
-class KeyTaken(Forbidden):
-    code = "key.taken_here"
-
-
 def taken(client_ip: str | None, now: datetime) -> Refused | None:
     """The judgement on a key that was taken away."""
-    return KeyTaken("This key was taken away.", rule="key state", help="Use another.", link="https://example.org/appeal")
+    return KeyRevoked("This key was taken away.", rule="key state", help="Use another.", link="https://example.org/appeal")
 
 
 def a_principal(name: str = "ada", **changes: Any) -> Principal:
     ends_at = datetime.now(UTC) + timedelta(days=30)
 
     def refusal(client_ip: str | None, now: datetime) -> Refused | None:
-        return None if now < ends_at else KeyOver("This key is over.", rule="key state")
+        return None if now < ends_at else KeyExpired("This key is over.", rule="key state")
 
     principal = Principal(
         key_id=KeyId(f"key_{name}"),

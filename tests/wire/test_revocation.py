@@ -59,10 +59,10 @@ def test_a_revoked_keys_open_stream_ends_and_its_next_request_is_refused(served:
         served.world.change_principal(KEY, refusal=taken)
         error = last_error(rest_of(stream))
 
-    assert (error["type"], error["code"]) == ("access_revoked", "key.taken_here")
+    assert (error["type"], error["code"]) == ("access_revoked", "key.revoked")
     again = ask(served)
     assert again.status_code == 403
-    assert again.json()["error"]["code"] == "key.taken_here"
+    assert again.json()["error"]["code"] == "key.revoked"
     outcome = served.recorder.outcome()
     assert (outcome.status.value, outcome.http_status, outcome.usage_exact) == ("cut", 200, False)
     assert outcome.charged_tokens >= served.recorder.admissions[0].reserved_tokens
@@ -164,7 +164,7 @@ def test_an_end_date_that_passes_ends_the_stream(served: Running) -> None:
         served.clock.moved = timedelta(days=31)
         error = last_error(rest_of(stream))
 
-    assert error["code"] == "key.over_here"
+    assert error["code"] == "key.expired"
 
 
 def test_a_clock_that_is_set_back_revives_nothing(served: Running) -> None:
@@ -172,7 +172,7 @@ def test_a_clock_that_is_set_back_revives_nothing(served: Running) -> None:
     assert ask(served).status_code == 403
     served.clock.moved = timedelta(days=-400)
 
-    assert ask(served).json()["error"]["code"] == "key.over_here"
+    assert ask(served).json()["error"]["code"] == "key.expired"
 
 
 def test_a_whole_answer_under_way_when_access_ends_is_refused(served: Running) -> None:
@@ -185,7 +185,7 @@ def test_a_whole_answer_under_way_when_access_ends_is_refused(served: Running) -
     asking.join(10)
 
     assert found[0].status_code == 403
-    assert found[0].json()["error"]["code"] == "key.taken_here"
+    assert found[0].json()["error"]["code"] == "key.revoked"
     assert served.recorder.outcome().status.value == "cut"
     eventually(lambda: served.upstream.abandoned == 1)
 

@@ -52,12 +52,8 @@ def a_policy(**changes: Any) -> ModelPolicy:
     return replace(policy, **changes)
 
 
-class Barred(Forbidden):
-    code = "barred"
-
-
 def from_one_address_before_one(client_ip: str | None, now: datetime) -> Refused | None:
-    return None if client_ip == "10.1.2.3" and now < ONE else Barred("Not you, not here, not now.")
+    return None if client_ip == "10.1.2.3" and now < ONE else Forbidden("Not you, not here, not now.")
 
 
 def a_principal(**changes: Any) -> Principal:
@@ -95,18 +91,18 @@ def test_whoever_issued_the_key_is_asked_from_where_and_when(call: Call, now: da
     listing = may_list(a_principal(), client_ip=call.client_ip, now=now)
 
     assert isinstance(decision, Refusal)
-    assert decision.error.code == "barred"
+    assert decision.error.code == "forbidden"
     assert listing is not None
-    assert listing.error.code == "barred"
+    assert listing.error.code == "forbidden"
 
 
 def test_a_key_that_may_not_be_used_is_told_of_nothing_else() -> None:
-    principal = a_principal(refusal=lambda _ip, _now: Barred("No."), cohort="public", scopes=frozenset[str]())
+    principal = a_principal(refusal=lambda _ip, _now: Forbidden("No."), cohort="public", scopes=frozenset[str]())
 
     decision = decide(a_call(model="unheard"), principal, None)
 
     assert isinstance(decision, Refusal)
-    assert decision.error.code == "barred"
+    assert decision.error.code == "forbidden"
 
 
 @pytest.mark.parametrize(
