@@ -3,7 +3,8 @@
 Sends the prompts of ToxicChat's annotated training split (2,801 prompts that people really typed into a public demo, each
 labelled by humans for toxicity and for jailbreaking) through the gateway with the official ``openai`` SDK, as many accounts,
 has two reviewers answer with the data's own labels, and prints for each hazard: the rate over the whole data, what Headgate
-says, its bound, and how many labels it had used when its verdict fell.
+says, its bound, how many labels it had used when its verdict fell, and how many the usual remedy would have taken on the same
+labels: an exact (Clopper-Pearson) interval every ten labels, with Bonferroni's share of alpha at each look.
 
     make bench-replay                      the prompts in a fixed random order
     make bench-replay ARGS=--rise          harmless prompts first, then a mix with more than its share of harmful ones
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import beta
 
 from headgate.testing.cast import Reviewer, member, staff
 from headgate.testing.installation import Installation, installation, small_model
@@ -202,21 +204,24 @@ def show(
 ) -> None:
     true = {hazard: sum(replay.truth[prompt.text][hazard] for prompt in order) / len(order) for hazard in HAZARDS}
     table = Table(title=title)
-    for column in (
+    columns = (
         "hazard",
         "rate in all data",
-        "limit asked",
+        "limit",
         "verdict",
-        "labels when it fell",
+        "labels then",
         "harms then",
         "bound at the end",
-        "labels",
-    ):
+        "fixed-n labels",
+        "ratio",
+    )
+    for column in columns:
         table.add_column(column, justify="left" if column in ("hazard", "verdict") else "right")
     for gate in last["gates"]:
         if gate["kind"] != "rate":
             continue
         hazard = gate["gate"].partition(".")[2]
+        fixed = fixed_sample([replay.truth[prompt.text][hazard] for prompt in order], limits[hazard], gate["numbers"]["alpha"])
         verdict, n, k = fell.get(hazard, (gate["shown"], 0, 0))
         table.add_row(
             hazard,
@@ -226,11 +231,24 @@ def show(
             f"{n:,}" if n else "not yet",
             f"{k:,}" if n else "",
             f"{gate['numbers']['upper']:.2%}",
-            f"{gate['numbers']['n']:,}",
+            f"{fixed:,}" if fixed else "never",
+            f"{fixed / n:.2f}" if fixed and n else "",
         )
     out.print(table)
     right = all(fell.get(hazard, ("",))[0] != "PASS" or true[hazard] < limits[hazard] for hazard in HAZARDS)
     out.print("no hazard passed that is above its limit" if right else "A HAZARD PASSED THAT IS ABOVE ITS LIMIT")
+
+
+def fixed_sample(harms: list[bool], limit: float, alpha: float) -> int | None:
+    """Return the labels at which the usual remedy decides: an exact interval every ten labels, alpha shared among the looks."""
+    looks = range(10, len(harms) + 1, 10)
+    share = alpha / len(looks)
+    for n in looks:
+        k = sum(harms[:n])
+        above = beta.ppf(share, k, n - k + 1) > limit if k else False
+        if above or beta.ppf(1 - share, k + 1, n - k) < limit:
+            return n
+    return None
 
 
 def rise(out: Console, accounts: int, per_s: float) -> None:
@@ -306,7 +324,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=40)
     parser.add_argument("--per-s", type=float, default=8.0, help="prompts a second with --rise: what two reviewers keep up with")
     parser.add_argument("--count", type=int, help="only so many prompts")
-    parser.add_argument("--toxicity", type=float, default=0.18, help="the limit that the toxicity gate asks for")
+    parser.add_argument("--toxicity", type=float, default=0.20, help="the limit that the toxicity gate asks for")
     parser.add_argument("--jailbreaking", type=float, default=0.02, help="the limit that the jailbreaking gate asks for")
     given = parser.parse_args()
     out = Console(width=150)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SHORTEST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
 _STABLE_AFTER_S = 30.0
-_GRACE_S = 15.0
+_GRACE_S = 25.0
 
 log = structlog.get_logger()
 

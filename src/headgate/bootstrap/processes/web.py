@@ -20,7 +20,7 @@ from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.settings import load
 
 _RESPAWN_S = 0.1
-_KILL_AFTER_S = 10
+_KILL_AFTER_S = 20
 
 
 def main() -> None:
