@@ -25,8 +25,10 @@ LabelId = NewType("LabelId", str)
 IncidentId = NewType("IncidentId", str)
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+"""Two characters for each ten bits."""
+_SHIFTS = tuple(range(120, -1, -10))
 _RANDOM_BYTES = 10
-_BODY_CHARS = 26
 
 
 def mint(prefix: str, *, at: datetime, entropy: bytes | None = None) -> str:
@@ -44,5 +46,4 @@ def mint(prefix: str, *, at: datetime, entropy: bytes | None = None) -> str:
     if len(entropy) != _RANDOM_BYTES:
         raise ValueError(f"entropy must be {_RANDOM_BYTES} bytes, got {len(entropy)}")
     number = (int(at.timestamp() * 1000) << 80) | int.from_bytes(entropy)
-    body = "".join(_ALPHABET[(number >> shift) & 31] for shift in range(5 * (_BODY_CHARS - 1), -1, -5))
-    return f"{prefix}_{body}"
+    return f"{prefix}_{''.join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])}"

@@ -53,6 +53,20 @@ def test_identifiers_sort_by_the_time_they_were_minted(first: bytes, second: byt
     assert mint("ex", at=NOON, entropy=first) < mint("ex", at=NOON + timedelta(milliseconds=1), entropy=second)
 
 
+@given(st.integers(0, 2**48 - 1), st.binary(min_size=10, max_size=10))
+def test_an_identifier_is_its_time_and_its_entropy_in_crockfords_base_32(ms: int, entropy: bytes) -> None:
+    at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=min(ms, 10**14))
+
+    body = mint("ex", at=at, entropy=entropy).removeprefix("ex_")
+
+    number = 0
+    for character in body:
+        number = number * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(character)
+    assert len(body) == 26
+    assert number % 2**80 == int.from_bytes(entropy)
+    assert abs((number >> 80) - min(ms, 10**14)) <= 1
+
+
 def test_identifiers_of_one_instant_differ() -> None:
     assert len({mint("ex", at=NOON) for _ in range(1000)}) == 1000
 

@@ -154,10 +154,11 @@ class Quota:
     async def _try(self, quotas: Sequence[tuple[Meter, int]], places: Sequence[Meter], exchange_id: str) -> Reservation | Refusal:
         answer: Reservation | Refusal = _UNCOUNTED
         for _ in range(_TRIES):
-            known = self._known_denial(quotas)
+            now_us = self._clock.now_us()
+            known = self._known_denial(quotas, now_us)
             if known is not None:
                 return known
-            if not places and self._spend_locally(quotas):
+            if not places and self._spend_locally(quotas, now_us):
                 return Reservation(
                     tuple(Spent(meter, self._held[meter.scope].window_start_us, need) for meter, need in quotas), None
                 )
@@ -238,16 +239,16 @@ class Quota:
         if self._returns or self._left or self._kept:
             self._work.set()
 
-    def _known_denial(self, quotas: Sequence[tuple[Meter, int]]) -> Refusal | None:
+    def _known_denial(self, quotas: Sequence[tuple[Meter, int]], now_us: int) -> Refusal | None:
         now_s = self._clock.monotonic()
         for meter, need in quotas:
-            held = self._current(meter)
+            held = self._current(meter, now_us)
             if now_s < held.denied_until_s and need > held.balance + held.denied_left:
                 return _refused(meter, max(0, held.balance + held.denied_left), self._until_reset_s(meter, held), need=need)
         return None
 
-    def _spend_locally(self, quotas: Sequence[tuple[Meter, int]]) -> bool:
-        held = [self._current(meter) for meter, _ in quotas]
+    def _spend_locally(self, quotas: Sequence[tuple[Meter, int]], now_us: int) -> bool:
+        held = [self._current(meter, now_us) for meter, _ in quotas]
         if any(mine.balance < need for mine, (_, need) in zip(held, quotas, strict=True)):
             return False
         now_s = self._clock.monotonic()
@@ -260,13 +261,14 @@ class Quota:
         self, quotas: Sequence[tuple[Meter, int]], places: Sequence[Meter], exchange_id: str
     ) -> Reservation | Refusal:
         """Spend what is held and borrow the rest; on a refusal everything is as it was."""
+        now_us, now_s = self._clock.now_us(), self._clock.monotonic()
         own: list[Spent] = []
         borrows: list[Borrow] = []
         for meter, need in quotas:
-            held = self._current(meter)
+            held = self._current(meter, now_us)
             mine = min(held.balance, need)  # negative when there is a debt to be borrowed for as well
             held.balance -= mine
-            held.touched_s = self._clock.monotonic()
+            held.touched_s = now_s
             own.append(Spent(meter, held.window_start_us, mine))
             if mine < need:
                 borrows.append(Borrow(meter.scope, meter.limit, meter.window_s * _US, need - mine))
@@ -301,7 +303,7 @@ class Quota:
     def _short(self, answer: Short, quotas: Sequence[tuple[Meter, int]], places: Sequence[Meter]) -> Refusal:
         for meter, need in quotas:
             if meter.scope == answer.scope:
-                held = self._current(meter)
+                held = self._current(meter, self._clock.now_us())
                 if answer.window_start_us > held.window_start_us:
                     held.window_start_us, held.balance = answer.window_start_us, 0
                 held.left = held.denied_left = answer.left
@@ -319,10 +321,10 @@ class Quota:
         if slice_.window_start_us == held.window_start_us:
             held.balance += surplus
 
-    def _current(self, meter: Meter) -> _Held:
+    def _current(self, meter: Meter, now_us: int) -> _Held:
         """Return what is held of a limit in the present window; what belongs to a past one is gone."""
         window_us = meter.window_s * _US
-        start_us = self._clock.now_us() // window_us * window_us if window_us else 0
+        start_us = now_us // window_us * window_us if window_us else 0
         held = self._held.get(meter.scope)
         if held is not None and held.limit != meter.limit:
             self._give_back(meter.scope)

@@ -102,6 +102,8 @@ class Document:
 
     def removing(self, keys: Collection[str]) -> list[Edit]:
         """Return the edits that take members out, commas included."""
+        if not keys:
+            return []
         spans = [Span(member.key_start, member.at.end) for member in self.members.values()]
         return _removing(spans, [key in keys for key in self.members])
 
