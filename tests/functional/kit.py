@@ -251,11 +251,11 @@ class Running:
         return self.where.directory / "headgate.sqlite"
 
 
-def rows(path: Path, query: str) -> list[dict[str, Any]]:
+def rows(path: Path, query: str, *parameters: object) -> list[dict[str, Any]]:
     """Return what a query gives, from a database that others are writing."""
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
         connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(query)]
+        return [dict(row) for row in connection.execute(query, parameters)]
 
 
 def alive(pid: int) -> bool:

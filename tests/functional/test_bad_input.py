@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from headgate.testing.cast import Member
 
-pytestmark = [pytest.mark.xdist_group("shared"), pytest.mark.timeout(90)]
+pytestmark = pytest.mark.timeout(90)
 
 HI = [{"role": "user", "content": "Hi"}]
 GOOD = {"model": MODEL, "messages": HI, "max_tokens": 8}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from functional.kit import Running
 
-pytestmark = [pytest.mark.xdist_group("shared"), pytest.mark.timeout(90)]
+pytestmark = pytest.mark.timeout(90)
 
 FOR_ANYBODY = {("POST", "/api/leaks"), ("POST", "/api/terms")}
 """Reporting a leak needs nothing, accepting terms a key of the grant."""

@@ -167,17 +167,12 @@ def test_an_upstream_that_does_not_answer_is_said_with_a_code(tmp_path: Path) ->
     assert run.started() == {}
 
 
-@pytest.mark.parametrize("offset", [0, 1], ids=["Headgate's own", "the stand-in model's"])
-def test_a_port_that_is_taken_is_said_with_a_code(tmp_path: Path, offset: int) -> None:
-    # given: something else that listens and answers
+def test_a_port_of_the_stand_in_model_that_is_taken_is_said_with_a_code(tmp_path: Path) -> None:
+    # given: something else that listens beside Headgate's own port
     port = two_free_ports()
-    with socket.create_server(("127.0.0.1", port + offset)) as taken:
-        # when
-        with up(tmp_path / "data", port=port) as run:
-            code = run.process.wait(UP_S)
-            said = run.errors()
-        # then
-        assert (code, taken.getsockname()[1]) == (1, port + offset)
+    with socket.create_server(("127.0.0.1", port + 1)), up(tmp_path / "data", port=port) as run:
+        assert run.process.wait(UP_S) == 1
+        said = run.errors()
     assert "up.port_taken" in said
-    assert str(port + offset) in said
+    assert str(port + 1) in said
     assert run.started() == {}

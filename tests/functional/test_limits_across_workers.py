@@ -16,7 +16,7 @@ from functional.kit import Running, away_from_the_hour, eventually
 if TYPE_CHECKING:
     from headgate.testing.cast import Member
 
-pytestmark = [pytest.mark.xdist_group("sturdy"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 N = 70
 CROWD = 100
