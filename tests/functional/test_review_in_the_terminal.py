@@ -44,7 +44,10 @@ def test_keys_label_skip_and_take_back_and_a_positive_waits_for_somebody_else(sh
     assert HARM not in review(reviewed, first, "q").stdout
 
     # when: a second person agrees, and reads until nothing is left but what the first has in hand
-    last = review(reviewed, second, HARMFUL + "nnnnn")
+    harmful = sorted(exchange for exchange, row in reviewed.admitted().items() if row["account_id"] == who.account_id)[1]
+    free = [line["item"] for line in waiting(reviewed, second) if not line["claimed"]]
+    assert harmful in free
+    last = review(reviewed, second, "".join(HARMFUL if item == harmful else "n" for item in free))
 
     # then: the harm counts
     assert "Nothing is left for you to review." in last.stdout
