@@ -103,12 +103,13 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     Raises:
         HomeUnwritable: A secret cannot be read or made.
         SchemaTooNew: A newer Headgate wrote it.
+        SchemaNotUpgraded: The schema is old and could not be brought up to date.
         MasterKeyUnusable: The transcripts' master key is damaged.
     """
     clock = clock or SystemClock()
     home.make()
     engine = open_sqlite(home.database)
-    migrations.upgrade(engine)
+    migrations.bring_up_to_date(engine, home.database)
     access = Access(SqlStore(engine), pepper=secret_file(home.secrets / "pepper"), environment=ENVIRONMENT, clock=clock)
     day_keys = DayKeys(engine, MasterKey.load_or_create(home.secrets / "master.key"), clock)
     log = ExchangeLog(home.traffic, engine, day_keys, record, clock)
