@@ -64,7 +64,7 @@ class SubjectReadings:
     def monitor(self, now: datetime) -> MonitorHealth:
         health = self._sampling.monitor_health()
         if health.healthy_at is None:
-            return MonitorHealth(now, "Traffic has never been collected and scored.")
+            return MonitorHealth(now, "traffic has never been collected and scored")
         if abs(now - health.healthy_at) <= SILENT_FOR:  # an instant far ahead is no news either: the clock was set back since
             return MonitorHealth(None)
         why = health.last_error or "nobody does it"

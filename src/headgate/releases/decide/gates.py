@@ -195,7 +195,9 @@ def monitor_wire(stage: str, wire: MonitorDownWire, health: MonitorHealth, *, no
 def monitor(health: MonitorHealth) -> WireStanding:
     """Return the watch that every release is under: a monitor that is down makes everything unreadable at once."""
     down = health.down_since.isoformat() if health.down_since else None
-    sentence = "the monitor works" if down is None else f"the monitor is down since {down}"
+    sentence = "the monitor works"
+    if health.down_since is not None:
+        sentence = f"the monitor is down since {health.down_since:%Y-%m-%d %H:%M:%S} UTC"
     if health.detail:
         sentence += f": {health.detail}"
     reading = WireReading(False if down is None else None, sentence, {}, {"down_since": down, "detail": health.detail})
