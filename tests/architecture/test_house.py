@@ -13,7 +13,20 @@ SOURCE = ROOT / "src" / "headgate"
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if "versions" not in path.parts)
 SUBJECTS = ("gateway", "releases", "access", "safety", "evidence", "weights", "ledger")
 RULES_AND_USE_CASES = ("errors", "model", "decide", "ports", "service")
-OUTSIDE = ("sqlalchemy", "alembic", "fastapi", "starlette", "typer", "rich", "pyreqwest", "httpx", "granian", "duckdb", "pyarrow")
+OUTSIDE = (
+    "sqlalchemy",
+    "alembic",
+    "fastapi",
+    "starlette",
+    "typer",
+    "rich",
+    "aiohttp",
+    "pyreqwest",
+    "httpx",
+    "granian",
+    "duckdb",
+    "pyarrow",
+)
 MOST_LINES = 650
 
 

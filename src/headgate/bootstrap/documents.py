@@ -45,7 +45,8 @@ def all_errors() -> list[type[HeadgateError]]:
     for module in pkgutil.walk_packages(headgate.__path__, "headgate."):
         if not module.name.startswith(("headgate.testing", "headgate.migrations")) and not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    return sorted(set(_below(HeadgateError)), key=lambda error: error.code)
+    ours = {error for error in _below(HeadgateError) if error.__module__.startswith("headgate.")}
+    return sorted((error for error in ours if not error.__module__.startswith("headgate.testing")), key=lambda error: error.code)
 
 
 def errors_markdown() -> str:

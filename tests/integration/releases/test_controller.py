@@ -223,7 +223,10 @@ def test_a_scheduled_release_opens_at_its_time_and_ends_the_one_it_replaces(hous
     house.controller().tick()
     assert house.service.get(old.id, by=AUTHOR).state is State.WITHDRAWN
     assert house.service.get(new.id, by=AUTHOR).stage == 1
-    assert [policy.release_id for policy in house.service.policy()] == [new.id]
+    told = {policy.release_id: policy for policy in house.service.policy()}
+    assert told[new.id].stages
+    assert not told[old.id].stages
+    assert told[old.id].last_open, "whoever it served can be told that it was withdrawn"
 
 
 def test_applying_the_same_plan_again_changes_nothing(house: House) -> None:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.bootstrap.bridges.policies import policy_of
+from headgate.bootstrap.bridges.policies import ReleasePolicies, policy_of
 from headgate.bootstrap.settings import Settings
 from headgate.gateway.model import ReleaseState
 from headgate.kernel.ids import ReleaseId
@@ -13,6 +14,9 @@ from headgate.releases.decide import policy as releases
 from headgate.releases.decide.revision import unborn
 from headgate.releases.model.release import LIVE_STATES, Release, State
 from headgate.testing.releases import AUTHOR, a_plan
+
+if TYPE_CHECKING:
+    from headgate.releases.model.policy import ReleasePolicy
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BORN = unborn(ReleaseId("rel_1"), a_plan(), by=AUTHOR, now=NOON, replaces=None)
@@ -23,7 +27,7 @@ def opened(state: State, stage: int, reached: int) -> Release:
     return replace(BORN, state=state, stage=stage, reached=reached)
 
 
-@pytest.mark.parametrize("state", sorted(LIVE_STATES, key=lambda state: state.value))
+@pytest.mark.parametrize("state", [state for state in State if state in LIVE_STATES])
 def test_whoever_is_served_now_has_a_rule_and_nobody_else(state: State) -> None:
     policy = policy_of(releases.policy_of(opened(state, stage=1, reached=3)), Settings())
 
@@ -59,3 +63,33 @@ def test_a_servers_time_outs_and_credential_come_from_the_plan_and_the_environme
 
     assert (policy.upstream.api_key, policy.upstream.first_byte_s, policy.upstream.idle_s) == ("sk-1", 90.0, 17.0)
     assert "sk-1" not in repr(policy)
+
+
+class Kept:
+    """Releases as ``ReleasePolicies`` asks for them, newest first."""
+
+    def __init__(self, *known: Release) -> None:
+        self._known = known
+
+    def policy(self) -> tuple[ReleasePolicy, ...]:
+        return tuple(releases.policy_of(release) for release in self._known)
+
+
+@pytest.mark.parametrize("newest_is_under_way", [True, False])
+def test_the_release_that_is_under_way_speaks_for_its_model(newest_is_under_way: bool) -> None:
+    ended = replace(opened(State.WITHDRAWN, stage=0, reached=1), id=ReleaseId("rel_ended"))
+    running = replace(opened(State.LIVE, stage=1, reached=1), id=ReleaseId("rel_running"))
+    known = (running, ended) if newest_is_under_way else (ended, running)
+
+    snapshot = ReleasePolicies(Kept(*known), lambda: 7, Settings()).load()
+
+    assert snapshot.seq == 7
+    assert {name: policy.release_id for name, policy in snapshot.models.items()} == {running.model: "rel_running"}
+
+
+def test_of_releases_that_were_all_withdrawn_the_newest_speaks() -> None:
+    older, newer = (replace(opened(State.WITHDRAWN, stage=0, reached=1), id=ReleaseId(name)) for name in ("rel_a", "rel_b"))
+
+    snapshot = ReleasePolicies(Kept(newer, older), lambda: 7, Settings()).load()
+
+    assert snapshot.models[newer.model].release_id == "rel_b"

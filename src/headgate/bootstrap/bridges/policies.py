@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from headgate.gateway.model import Limits, ModelPolicy, OnExtra, PolicySnapshot, ReleaseState, StageRule, Upstream
 
@@ -13,7 +12,14 @@ if TYPE_CHECKING:
 
     from headgate.bootstrap.settings import Settings
     from headgate.releases.model.policy import OpenStage, ReleasePolicy
-    from headgate.releases.service import ReleaseService
+
+
+class Known(Protocol):
+    """The releases, as far as a gateway must know them."""
+
+    def policy(self) -> tuple[ReleasePolicy, ...]:
+        """Return what each release that was ever opened allows now, newest first."""
+        ...
 
 
 class ReleasePolicies:
@@ -25,15 +31,21 @@ class ReleasePolicies:
         settings: How long to wait for a model server.
     """
 
-    def __init__(self, releases: ReleaseService, position: Callable[[], int], settings: Settings) -> None:
+    def __init__(self, releases: Known, position: Callable[[], int], settings: Settings) -> None:
         self._releases = releases
         self._position = position
         self._settings = settings
 
     def load(self) -> PolicySnapshot:
         seq = self._position()
-        policies = (policy_of(release, self._settings) for release in reversed(self._releases.policy()))
-        return PolicySnapshot(seq, {policy.model: policy for policy in policies})
+        models: dict[str, ModelPolicy] = {}
+        for release in self._releases.policy():
+            known = models.get(release.model)
+            if known is None or known.state is ReleaseState.WITHDRAWN:  # only one that is under way stands before a newer one
+                policy = policy_of(release, self._settings)
+                if known is None or policy.state is not ReleaseState.WITHDRAWN:
+                    models[release.model] = policy
+        return PolicySnapshot(seq, models)
 
 
 def policy_of(release: ReleasePolicy, settings: Settings) -> ModelPolicy:
@@ -59,7 +71,7 @@ def policy_of(release: ReleasePolicy, settings: Settings) -> ModelPolicy:
             idle_s=settings.upstream_timeout_s,
         ),
         rules={stage.who.cohort: rule_of(stage) for stage in stages},
-        created=datetime.now(UTC),
+        created=release.created_at,
     )
 
 

@@ -23,6 +23,7 @@ def policy_of(release: Release) -> ReleasePolicy:
         upstream=release.plan.model.upstream,
         admits_newcomers=release.admits_newcomers,
         stages=_open_stages(release, opened),
+        created_at=release.created_at,
         last_open=_open_stages(release, release.plan.stages[: release.reached]),
     )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from headgate.kernel.ids import EpochId, ReleaseId
     from headgate.releases.model.plan import HowMuch, Upstream, Watch, What, Who
     from headgate.releases.model.release import State
@@ -48,6 +50,7 @@ class ReleasePolicy:
         upstream: Who answers.
         admits_newcomers: Whether somebody who has never been served may be; false while frozen.
         stages: The open stages in order; a cohort is served under the last that names it. Empty when nobody is served.
+        created_at: When the release came into being.
         last_open: Every stage that was ever open, in order: who is turned away by a cut is told so, and not that the model
             does not exist.
     """
@@ -59,4 +62,5 @@ class ReleasePolicy:
     upstream: Upstream
     admits_newcomers: bool
     stages: tuple[OpenStage, ...]
+    created_at: datetime
     last_open: tuple[OpenStage, ...]

@@ -327,10 +327,13 @@ class ReleaseService(Applying):
         return status_of(release, assessment, self._assessor.exposure(release, now=now), now=now)
 
     def policy(self) -> tuple[ReleasePolicy, ...]:
-        """Return what every release that has been opened allows now; for Headgate's own processes."""
+        """Return what every release that has ever been opened allows now, newest first; for Headgate's own processes.
+
+        A withdrawn one allows nothing, and is there so that those whom it served can be told.
+        """
         with self._releases.snapshot() as tx:
             known = tx.list()
-        return tuple(policy_of(release) for release in known if _under_way(release))
+        return tuple(policy_of(release) for release in known if release.reached)
 
     def cohort_seats(self, release: Release) -> Mapping[str, int | None]:
         """Return how many seats each cohort that ``release`` lets in now has; ``None`` for no limit."""
