@@ -31,5 +31,5 @@ if [ -z "$uv" ]; then
 fi
 
 say "Creating .venv from uv.lock ..."
-UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --frozen --python "$python"
+UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --frozen --compile-bytecode --python "$python"
 cp uv.lock "$stamp"

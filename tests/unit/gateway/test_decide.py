@@ -96,8 +96,12 @@ def test_whoever_issued_the_key_is_asked_from_where_and_when(call: Call, now: da
     assert listing.error.code == "forbidden"
 
 
+def refused(_ip: str | None, _now: datetime) -> Forbidden:
+    return Forbidden("No.")
+
+
 def test_a_key_that_may_not_be_used_is_told_of_nothing_else() -> None:
-    principal = a_principal(refusal=lambda _ip, _now: Forbidden("No."), cohort="public", scopes=frozenset[str]())
+    principal = a_principal(refusal=refused, cohort="public", scopes=frozenset[str]())
 
     decision = decide(a_call(model="unheard"), principal, None)
 
