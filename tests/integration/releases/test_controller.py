@@ -25,7 +25,7 @@ from headgate.releases.model.release import Kind, State
 from headgate.testing.releases import AUTHOR, LEAD, MANAGER, SECURITY, a_plan, a_stage
 
 if TYPE_CHECKING:
-    from conftest import House
+    from integration.releases.conftest import House
 
 
 def kinds(house: House) -> list[Kind]:

@@ -20,10 +20,9 @@ from headgate.testing.releases import AUTHOR, LEAD, MANAGER, SECURITY, a_plan
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import House
-
     from headgate.kernel.ids import DecisionId
     from headgate.releases.model.release import Release
+    from integration.releases.conftest import House
 
 
 def a_run(house: House, seed: int, steps: int = 60) -> set[Kind]:

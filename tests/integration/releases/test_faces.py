@@ -20,10 +20,10 @@ from headgate.testing.releases import AUDITOR, AUTHOR, LEAD, MANAGER, SECURITY, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import House
     from typer.testing import Result
 
     from headgate.kernel.actor import Actor
+    from integration.releases.conftest import House
 
 PEOPLE = {actor.name: actor for actor in (AUTHOR, LEAD, MANAGER, SECURITY, AUDITOR)}
 
