@@ -31,5 +31,5 @@ if [ -z "$uv" ]; then
 fi
 
 say "Creating .venv from uv.lock ..."
-UV_PYTHON_DOWNLOADS=never "$uv" sync --quiet --frozen --compile-bytecode --python "$python"
+UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 "$uv" sync --quiet --frozen --compile-bytecode --python "$python"
 cp uv.lock "$stamp"
