@@ -54,6 +54,8 @@ _QUESTIONS = (
 )
 _SERVED = 200
 _PAUSE_S = 0.25
+_STREAMS = 3  # so that never all of them are between two answers when the cut comes
+_TAIL = 4096
 
 
 class Crowd:
@@ -102,14 +104,19 @@ class Crowd:
 
 
 class OpenStream:
-    """A member who holds a long answer open, to see when it is cut."""
+    """A member who holds long answers open, one after another, to see when one is cut."""
 
     def __init__(self, url: str, person: Member) -> None:
         self._url = url
         self._person = person
+        self._ended = ""
         self.opened = threading.Event()
-        self.ended_at: float | None = None
-        self.last = ""
+        self.is_open = False
+
+    @property
+    def ended_with(self) -> str | None:
+        """The frame that cut an answer short, if one did."""
+        return next((line for line in self._ended.splitlines() if '"error"' in line), None)
 
     def hold(self, stop: threading.Event) -> None:
         """Ask for one long answer after another until one is cut short or ``stop`` is set."""
@@ -120,21 +127,21 @@ class OpenStream:
             "messages": [{"role": "user", "content": "Go on and on."}],
             "max_tokens": 512,
         }
-        while not stop.is_set():
+        while not stop.is_set() and self.ended_with is None:
             request = client.post(f"{self._url}/v1/chat/completions").bearer_auth(self._person.key)
             try:
                 with request.body_json(body).build_streamed() as response:
                     if response.status != _SERVED:
                         stop.wait(_PAUSE_S)
                         continue
+                    self.is_open = True
                     while (chunk := response.body_reader.read_chunk()) is not None:
                         self.opened.set()
-                        self.last = bytes(chunk).decode(errors="replace")
-                        if '"error"' in self.last:
-                            self.ended_at = time.monotonic()
-                            return
+                        self._ended = (self._ended + bytes(chunk).decode(errors="replace"))[-_TAIL:]
             except PyreqwestError:
                 continue
+            finally:
+                self.is_open = False
 
 
 class Story:
@@ -158,7 +165,7 @@ class Story:
             for cohort, seats in _SEATS.items()
         }
         self._crowd = Crowd(where.url, dict(members))
-        self._stream = OpenStream(where.url, members["general"][-1])
+        self._streams = [OpenStream(where.url, person) for person in members["general"][-_STREAMS:]]
         self._stop = threading.Event()
         self._quiet = threading.Event()
 
@@ -170,7 +177,7 @@ class Story:
             *(threading.Thread(target=self._crowd.play, args=(cohort, self._stop)) for cohort in _SEATS),
             *(threading.Thread(target=reviewer.until, args=(self._stop,)) for reviewer in self._reviewers),
             *(threading.Thread(target=approver.until, args=(self._stop,)) for approver in approvers),
-            threading.Thread(target=self._stream.hold, args=(self._stop,)),
+            *(threading.Thread(target=stream.hold, args=(self._stop,)) for stream in self._streams),
         ]
         for thread in threads:
             thread.start()
@@ -191,7 +198,7 @@ class Story:
                 stage = status["stages"][seen - 1]["name"]
                 self._say(f"[green]{stage}[/] is open ({seen} of {len(status['stages'])}): {self._why(status)}")
             if seen == len(status["stages"]):
-                return self._stream.opened.wait(15)
+                return all(stream.opened.wait(15) for stream in self._streams)
             self._progress(status)
             time.sleep(0.5)
         self._say("[red]the ladder was not climbed in time.[/]")
@@ -212,16 +219,20 @@ class Story:
                     f"[red]cut[/] {cut_at - onset:.1f} s after the rise began, on labels alone; "
                     f"{harmful} harmful exchanges were served in between."
                 )
-                self._await(lambda: self._stream.ended_at is not None, 5)
-                if self._stream.ended_at is None:
-                    self._say("[red]an open stream was not cut.[/]")
-                    return False
-                self._say(f"an open stream was ended with: {self._stream.last.strip().splitlines()[0][:110]}", markup=False)
-                return True
+                return self._streams_ended()
             self._progress(status)
             time.sleep(0.25)
         self._say("[red]the rise was not cut in time.[/]")
         return False
+
+    def _streams_ended(self) -> bool:
+        self._await(lambda: not any(stream.is_open for stream in self._streams), 5)
+        cut = [stream.ended_with for stream in self._streams if stream.ended_with]
+        if any(stream.is_open for stream in self._streams) or not cut:
+            self._say("[red]an open stream was not cut.[/]")
+            return False
+        self._say(f"{len(cut)} open streams were ended with: {cut[0][:110]}", markup=False)
+        return True
 
     def _close(self) -> None:
         self._out.print()
