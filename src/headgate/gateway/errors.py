@@ -238,3 +238,15 @@ class UpstreamGarbage(Unavailable):
 
     code = "upstream.garbage"
     http_status: ClassVar[int] = 502
+
+
+class ObjectsUnavailable(Unavailable):
+    """Whose a stored object is cannot be looked up, so nobody is given it."""
+
+    code = "objects.unavailable"
+
+
+class ObjectNotFound(NotFound):
+    """There is no such object, or it is somebody else's; to the caller that is the same."""
+
+    code = "object_not_found"

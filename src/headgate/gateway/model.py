@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +52,26 @@ _STATES = {state.value: state for state in ReleaseState}
 _SERVING = frozenset({ReleaseState.LIVE, ReleaseState.HELD, ReleaseState.FROZEN, ReleaseState.NARROWED, ReleaseState.COMPLETED})
 
 
+class Api(Enum):
+    """A published interface that a client or a model server speaks."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+class OutputScreen(Enum):
+    """When the answer is screened."""
+
+    NONE = "none"
+    """Never: what is served is recorded as not screened."""
+    AFTER = "after"
+    """Once it has gone out; a detector's signal is recorded, nothing is stopped."""
+    TRAIL = "trail"
+    """While it goes out: what is found cuts the stream within one window."""
+    HOLD_BACK = "hold_back"
+    """Before it goes out: nothing leaves without a verdict."""
+
+
 class OnExtra(Enum):
     """What happens to a request that asks for a capability which its stage does not allow."""
 
@@ -91,6 +111,7 @@ class StageRule:
         on_extra: What happens to a request that asks for more.
         limits: How much.
         input_screen: Whether requests pass the input screen before they are admitted.
+        output_screen: When answers pass the output screen.
     """
 
     stage: str
@@ -102,6 +123,20 @@ class StageRule:
     on_extra: OnExtra = OnExtra.REFUSE
     limits: Limits = Limits()
     input_screen: bool = False
+    output_screen: OutputScreen = OutputScreen.AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One of several servers of the same model.
+
+    Attributes:
+        url: Its base, version included.
+        concurrency: Most exchanges at one time from one worker; ``None`` for no bound.
+    """
+
+    url: str
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +152,8 @@ class Upstream:
         idle_s: Longest silence within an answer, in seconds.
         total_s: Longest exchange, in seconds.
         output_cap_field: The field that bounds an answer's length there, for caps that Headgate adds.
+        apis: What it speaks; a surface of another API is not served by it.
+        replicas: More servers of the same model, beside ``url``.
     """
 
     url: str
@@ -127,6 +164,8 @@ class Upstream:
     idle_s: float = 120.0
     total_s: float = 3600.0
     output_cap_field: str = "max_tokens"
+    apis: frozenset[Api] = frozenset({Api.OPENAI})
+    replicas: tuple[Replica, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +340,43 @@ class ScreenResult:
     hazard: str | None = None
     rule_id: str | None = None
     why: str | None = None
+
+
+class ObjectKind(Enum):
+    """What an upstream keeps for a caller under an identifier."""
+
+    RESPONSE = "response"
+    FILE = "file"
+    BATCH = "batch"
+    FINE_TUNING_JOB = "fine_tuning_job"
+    TUNED_MODEL = "tuned_model"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Something that an upstream keeps, bound to whom it belongs. To everybody else it does not exist.
+
+    Attributes:
+        kind: What it is.
+        id: What the upstream calls it.
+        release_id: The release it was made under.
+        model: The served name it was made with; access to it is access to that model. Empty for a file that names none yet.
+        account_id: Whose it is.
+        grant_id: The grant it was made under.
+        organisation_id: Its owner's organisation.
+        created: When it was made, aware, in UTC.
+        detail: What its surface must remember about it; JSON, never content.
+    """
+
+    kind: ObjectKind
+    id: str
+    release_id: ReleaseId
+    model: str
+    account_id: AccountId
+    grant_id: GrantId
+    organisation_id: OrganisationId | None
+    created: datetime
+    detail: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

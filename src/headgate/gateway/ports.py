@@ -1,8 +1,8 @@
 """What the gateway needs from the rest of the house.
 
-``Policies``, ``Principals``, ``Feed`` and ``Leases`` are called in threads and may block; ``Recorder`` is awaited on the
-event loop; ``InputScreen`` is called on the event loop and must be quick. Any of them may raise ``kernel.errors.Unavailable``;
-what the gateway then answers is written where it catches it, and is never an open door.
+``Policies``, ``Principals``, ``Feed``, ``Leases`` and ``Objects`` are called in threads and may block; ``Recorder`` is awaited
+on the event loop; ``InputScreen`` is called on the event loop and must be quick. Any of them may raise
+``kernel.errors.Unavailable``; what the gateway then answers is written where it catches it, and is never an open door.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Mapping, Sequence
 
-    from headgate.gateway.model import Change, PolicySnapshot, Principal, ScreenResult
-    from headgate.kernel.ids import KeyId
+    from headgate.gateway.model import Change, ObjectKind, PolicySnapshot, Principal, ScreenResult, StoredObject
+    from headgate.kernel.ids import AccountId, KeyId, ReleaseId
     from headgate.traffic.model import Admission, Outcome
 
 
@@ -81,6 +81,50 @@ class InputScreen(Protocol):
 
         Raises:
             Unavailable: The screen cannot tell; the request is then refused.
+        """
+        ...
+
+
+class Objects(Protocol):
+    """What upstreams keep for callers, and whose it is. Called in threads; may block."""
+
+    def keep(self, stored: StoredObject) -> None:
+        """Remember an object, or the same object as it is now.
+
+        Raises:
+            Unavailable: The store does not answer; then nobody may be told the object's identifier.
+        """
+        ...
+
+    def find(self, kind: ObjectKind, object_id: str) -> StoredObject | None:
+        """Return an object, whoever owns it.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        ...
+
+    def owned(self, kind: ObjectKind, account_id: AccountId) -> list[StoredObject]:
+        """Return what an account has of a kind, newest first.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        ...
+
+    def of_release(self, kind: ObjectKind, release_id: ReleaseId) -> list[StoredObject]:
+        """Return what was made of a kind under a release, newest first.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        ...
+
+    def forget(self, kind: ObjectKind, object_id: str) -> None:
+        """Forget an object; one that is not there is forgotten already.
+
+        Raises:
+            Unavailable: The store does not answer.
         """
         ...
 

@@ -5,13 +5,27 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Protocol
 
-from headgate.gateway.model import Limits, ModelPolicy, OnExtra, PolicySnapshot, ReleaseState, StageRule, Upstream
+from headgate.gateway.model import (
+    Api,
+    Limits,
+    ModelPolicy,
+    OnExtra,
+    OutputScreen,
+    PolicySnapshot,
+    ReleaseState,
+    Replica,
+    StageRule,
+    Upstream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.bootstrap.settings import Settings
     from headgate.releases.model.policy import OpenStage, ReleasePolicy
+
+
+_APIS = {"openai": frozenset({Api.OPENAI}), "anthropic": frozenset({Api.ANTHROPIC}), "both": frozenset(Api)}
 
 
 class Known(Protocol):
@@ -69,6 +83,8 @@ def policy_of(release: ReleasePolicy, settings: Settings) -> ModelPolicy:
             api_key=os.environ.get(upstream.api_key_env) if upstream.api_key_env else None,
             first_byte_s=float(upstream.timeout_s),
             idle_s=settings.upstream_timeout_s,
+            apis=_APIS[upstream.api.value],
+            replicas=tuple(Replica(replica.url, replica.concurrency) for replica in upstream.replicas),
         ),
         rules={stage.who.cohort: rule_of(stage) for stage in stages},
         created=release.created_at,
@@ -93,4 +109,5 @@ def rule_of(stage: OpenStage) -> StageRule:
             concurrency=how_much.concurrency,
         ),
         input_screen=stage.watch is not None and stage.watch.input_screen,
+        output_screen=OutputScreen.AFTER if stage.watch is None else OutputScreen(stage.watch.output_screen.value),
     )

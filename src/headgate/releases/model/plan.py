@@ -50,6 +50,7 @@ from headgate.releases.model.scalars import (
 from headgate.releases.model.words import (
     SERVED_SURFACES,
     Admission,
+    Api,
     Capability,
     EndState,
     Flagged,
@@ -66,6 +67,7 @@ from headgate.releases.model.words import (
 __all__ = [
     "SERVED_SURFACES",
     "Admission",
+    "Api",
     "ApprovalGate",
     "Capability",
     "Condition",
@@ -91,6 +93,7 @@ __all__ = [
     "Purpose",
     "RateGate",
     "Reaction",
+    "Replica",
     "RiseWire",
     "ServedModel",
     "Severity",
@@ -107,22 +110,36 @@ __all__ = [
 ]
 
 
+class Replica(Part):
+    """One more server of the same model.
+
+    Attributes:
+        url: Its address, up to and including its version.
+        concurrency: Most requests at one time from one worker.
+    """
+
+    url: Url
+    concurrency: Positive | None = None
+
+
 class Upstream(Part):
     """The model server that answers.
 
     Attributes:
         url: Its address, up to and including its version.
         model: The name it knows the model by.
-        api: The dialect it speaks.
+        api: The interface it speaks.
         api_key_env: The environment variable that holds its key, if it wants one.
         timeout_s: Seconds it may stay silent.
+        replicas: More servers of the same model.
     """
 
     url: Url
     model: ModelName
-    api: Literal["openai"] = "openai"
+    api: Api = Api.OPENAI
     api_key_env: Variable | None = None
     timeout_s: Positive = 600
+    replicas: tuple[Replica, ...] = ()
 
 
 class Version(Part):

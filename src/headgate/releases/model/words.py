@@ -54,11 +54,22 @@ class Surface(Enum):
     API_BATCHES = "api.batches"
     API_FINE_TUNING = "api.fine_tuning"
     API_MODERATIONS = "api.moderations"
+    API_IMAGES = "api.images"
+    API_AUDIO = "api.audio"
+    API_REALTIME = "api.realtime"
     WEIGHTS = "weights"
 
 
-SERVED_SURFACES = frozenset({Surface.API_CHAT})
+SERVED_SURFACES = frozenset(Surface) - {Surface.CHAT_PAGE, Surface.API_REALTIME, Surface.WEIGHTS}
 """The surfaces this build answers; a plan may name the others, and they stay refused."""
+
+
+class Api(Enum):
+    """An interface that a model server speaks."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    BOTH = "both"
 
 
 class Capability(Enum):
@@ -73,6 +84,14 @@ class Capability(Enum):
     SYSTEM_PROMPT = "system_prompt"
     RESPONSE_FORMAT = "response_format"
     IMAGE_INPUT = "image_input"
+    AUDIO_INPUT = "audio_input"
+    FILE_INPUT = "file_input"
+    AUDIO_OUTPUT = "audio_output"
+    THINKING = "thinking"
+    HOSTED_TOOLS = "hosted_tools"
+    STORED = "stored"
+    BACKGROUND = "background"
+    PREFILL = "prefill"
 
 
 class OnExtra(Enum):
@@ -92,7 +111,10 @@ class Flagged(Enum):
 class OutputScreen(Enum):
     """When the response is screened."""
 
+    NONE = "none"
     AFTER = "after"
+    TRAIL = "trail"
+    HOLD_BACK = "hold_back"
 
 
 class Reaction(Enum):

@@ -15,13 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 from headgate.gateway.errors import QuotaUnavailable
 from headgate.gateway.ports import Lent, Short, Slice
+from headgate.gateway.store.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.gateway.ports import Ask, Borrow, Chores, SlotWish
-
-metadata = sa.MetaData()
 
 quota = sa.Table(
     "gateway_quota",
