@@ -250,3 +250,21 @@ class ObjectNotFound(NotFound):
     """There is no such object, or it is somebody else's; to the caller that is the same."""
 
     code = "object_not_found"
+
+
+class OutputBlocked(Forbidden):
+    """The output screen stopped the answer."""
+
+    code = "output.blocked"
+
+
+class FormMalformed(Invalid):
+    """The body is not one form, or two readers could each see another form in it."""
+
+    code = "request.malformed_form"
+
+
+class NoRoom(Unavailable):
+    """There is no room on this worker's disk to take in what is uploaded."""
+
+    code = "gateway.no_room"
