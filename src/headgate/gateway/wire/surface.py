@@ -8,10 +8,11 @@ things it can write itself, in its own protocol: the end of a stream that is cut
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from headgate.gateway.model import Admitted, Api, Call, ObjectKind, Refusal, Settings
     from headgate.gateway.wire.sse import Frame
@@ -47,10 +48,31 @@ class Piece(NamedTuple):
 
 
 class Created(NamedTuple):
-    """Something that the upstream now keeps under an identifier, which must be bound to its owner before anyone sees it."""
+    """Something that the upstream now keeps under an identifier, which must be bound to its owner before anyone sees it.
+
+    Attributes:
+        kind: What it is.
+        id: What the upstream calls it.
+        detail: What must be remembered about it, as JSON; told again, it takes the place of what was told before.
+    """
 
     kind: ObjectKind
     id: str
+    detail: Mapping[str, Any] = MappingProxyType({})
+
+
+class Reference(NamedTuple):
+    """Something that a request names, which an upstream keeps: to use it, it must be the caller's own.
+
+    Attributes:
+        kind: What it is; ``None`` for what nobody can own here, so that it is not there for anybody.
+        id: What the upstream calls it.
+        param: Where the request names it.
+    """
+
+    kind: ObjectKind | None
+    id: str
+    param: str
 
 
 class Passing(NamedTuple):
