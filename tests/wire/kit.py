@@ -33,7 +33,7 @@ from headgate.gateway.model import (
     StageRule,
     Upstream,
 )
-from headgate.gateway.store import SqlLeases, metadata
+from headgate.gateway.store import SqlLeases, SqlObjects, metadata
 from headgate.kernel.clock import SystemClock
 from headgate.kernel.errors import Refused, Unavailable
 from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
@@ -198,12 +198,22 @@ class Screen:
 
     def __init__(self) -> None:
         self.broken = False
+        self.slow_s = 0.0
         self.seen: list[str] = []
+        self.shown: list[str] = []
 
-    def check(self, texts: Sequence[str]) -> ScreenResult:
+    async def prompt(self, texts: Sequence[str]) -> ScreenResult:
+        self.seen = list(texts)
+        return await self._look(texts)
+
+    async def answer(self, texts: Sequence[str]) -> ScreenResult:
+        self.shown += texts
+        return await self._look(texts)
+
+    async def _look(self, texts: Sequence[str]) -> ScreenResult:
         if self.broken:
             raise Unavailable("the rules do not compile")
-        self.seen = list(texts)
+        await asyncio.sleep(self.slow_s)
         if any("sarin" in text for text in texts):
             return ScreenResult(blocked=True, hazard="chemical", rule_id="rules/chemical-1", why="A rule on weapons matched.")
         return ScreenResult(blocked=False)
@@ -453,6 +463,7 @@ def running(
             feed=world,
             leases=SqlLeases(engine, owner=told.worker, slot_ttl_s=told.slot_ttl_s),
             recorder=recorder,
+            objects=SqlObjects(engine),
             screen=screen,
             clock=clock,
         )

@@ -450,8 +450,11 @@ def test_a_stream_that_fails_is_sealed(upstream: ScriptedUpstream, tmp_path: Pat
         assert settled.charged_tokens == served.recorder.admissions[0].reserved_tokens
 
 
-def test_something_else_than_a_stream_is_not_passed_on_as_one(served: Running) -> None:
-    assert_refused_upstream(post(served, ask(script="whole", stream=True)), 502, "upstream.garbage")
+def test_a_whole_answer_where_a_stream_was_asked_for_is_passed_on_as_it_is(served: Running) -> None:
+    answer = post(served, ask(script="whole", stream=True))
+
+    assert answer.content == ANSWER
+    assert served.recorder.outcome().usage_exact
 
 
 def test_a_client_that_leaves_stops_the_upstream_before_and_after_the_first_byte(served: Running) -> None:
@@ -486,7 +489,7 @@ def test_a_fault_of_headgates_own_is_answered_without_its_traceback(served: Runn
     def fault(_: object) -> None:
         raise ZeroDivisionError("a secret of the inside")
 
-    served.screen.check = fault  # type: ignore[method-assign, assignment]
+    served.screen.prompt = fault  # type: ignore[method-assign, assignment]
     served.world.change_policy(a_policy(served.upstream.url, a_rule(input_screen=True)))
     eventually(lambda: served.gateway.stats().policy_seq == 1)
 

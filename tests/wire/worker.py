@@ -16,7 +16,7 @@ from granian.server.embed import Server
 from headgate.adapters.database import open_sqlite
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import Limits, Settings
-from headgate.gateway.store import SqlLeases
+from headgate.gateway.store import SqlLeases, SqlObjects
 from headgate.kernel.clock import SystemClock
 from headgate.kernel.units import Rate
 from headgate.traffic.keys import DayKeys, MasterKey
@@ -40,6 +40,7 @@ async def main(told: dict[str, Any]) -> None:
         recorder=Spool.open(
             home / "traffic", told["worker"], DayKeys(engine, MasterKey.load_or_create(home / "master"), clock), clock
         ),
+        objects=SqlObjects(engine),
     )
     await gateway.start()
     server = Server(gateway, "127.0.0.1", told["port"], interface=Interfaces.ASGINL, log_enabled=False)

@@ -81,10 +81,10 @@ def still_admits(earlier: Admitted, call: Call, now: Admitted) -> Refusal | None
     return None
 
 
-def visible(principal: Principal, policy: ModelPolicy, *, surface: str) -> bool:
-    """Return whether a listing shows this model to this principal: it may be used, now, on the surface."""
+def visible(principal: Principal, policy: ModelPolicy) -> bool:
+    """Return whether a listing shows this model to this principal: it may be used, now, on some surface of the API."""
     rule = policy.rules.get(principal.cohort)
-    return rule is not None and policy.state.serves and surface in rule.surfaces and surface in principal.scopes
+    return rule is not None and policy.state.serves and bool(rule.surfaces & principal.scopes)
 
 
 def may_list(principal: Principal, *, client_ip: str | None, now: datetime) -> Refusal | None:

@@ -326,11 +326,21 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How one quota stands for a caller's information, as far as this worker knows."""
+
+    unit: Unit
+    limit: int
+    remaining: int
+    reset_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScreenResult:
-    """What the input screen says of a request.
+    """What a screen says of a request, or of an answer.
 
     Attributes:
-        blocked: Whether it must not go ahead.
+        blocked: Whether it must not go ahead, or be shown.
         hazard: The hazard it matched, when blocked.
         rule_id: The rule that matched, when blocked.
         why: One sentence for the caller, when blocked; never the text that matched.
@@ -350,6 +360,12 @@ class ObjectKind(Enum):
     BATCH = "batch"
     FINE_TUNING_JOB = "fine_tuning_job"
     TUNED_MODEL = "tuned_model"
+    RESPONSE_ITEM = "response_item"
+    """A message, a call or a thought of a stored response, by its own identifier."""
+    CONTAINER = "container"
+    """Where an upstream ran code for a caller."""
+    RUNNING_RESPONSE = "running_response"
+    """A response that the upstream works on with nobody waiting; known as long as that may be so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +452,10 @@ class Settings:
         max_recorded_bytes: Most of an answer that is kept in the record; what is beyond is noted, not kept.
         max_principals: Most principals held in memory.
         slot_ttl_s: How long a concurrency slot outlives its worker, in seconds.
+        screen_budget_s: Longest that one look of a screen may take, in seconds.
+        window_bytes: How much text is held back, or let go unseen, before the output screen looks at it.
+        window_s: Longest that text is held back, in seconds.
+        overlap_bytes: How much of the text before a window is looked at with it again.
         access_url: Where to ask for access, put in refusals.
         appeal_url: Where to appeal, put in refusals.
         help_url: Base of the error pages; the code is appended.
@@ -453,6 +473,10 @@ class Settings:
     max_recorded_bytes: int = 1024 * 1024
     max_principals: int = 50_000
     slot_ttl_s: float = 60.0
+    screen_budget_s: float = 0.25
+    window_bytes: int = 1024
+    window_s: float = 0.3
+    overlap_bytes: int = 256
     access_url: str | None = None
     appeal_url: str | None = None
     help_url: str | None = None

@@ -1,7 +1,7 @@
 """What the gateway needs from the rest of the house.
 
 ``Policies``, ``Principals``, ``Feed``, ``Leases`` and ``Objects`` are called in threads and may block; ``Recorder`` is awaited
-on the event loop; ``InputScreen`` is called on the event loop and must be quick. Any of them may raise
+on the event loop, and so is ``Screen``, which has a budget and is not waited for beyond it. Any of them may raise
 ``kernel.errors.Unavailable``; what the gateway then answers is written where it catches it, and is never an open door.
 """
 
@@ -73,14 +73,22 @@ class Feed(Protocol):
         ...
 
 
-class InputScreen(Protocol):
-    """Rules over what a client sends."""
+class Screen(Protocol):
+    """Rules over what a client sends and what it is about to see."""
 
-    def check(self, texts: Sequence[str]) -> ScreenResult:
+    async def prompt(self, texts: Sequence[str]) -> ScreenResult:
         """Return whether a request with these texts may go ahead.
 
         Raises:
-            Unavailable: The screen cannot tell; the request is then refused.
+            Unavailable: The screen cannot tell.
+        """
+        ...
+
+    async def answer(self, texts: Sequence[str]) -> ScreenResult:
+        """Return whether these texts may be shown.
+
+        Raises:
+            Unavailable: The screen cannot tell.
         """
         ...
 

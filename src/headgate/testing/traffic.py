@@ -82,6 +82,7 @@ def an_outcome(admission: Admission, **changes: Any) -> Outcome:
         "usage_exact": True,
         "duration_ms": 12.5,
         "screened": Screened.PASSED,
+        "output_screened": Screened.NOT_ASKED,
         "response_body": b'{"a": "an answer"}',
         "detail": None,
     }

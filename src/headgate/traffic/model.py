@@ -47,7 +47,7 @@ class OutcomeStatus(Enum):
 
 
 class Screened(Enum):
-    """What the synchronous screen said of an exchange."""
+    """What a screen said while the exchange lasted."""
 
     UNSCANNED = "unscanned"
     """The screen was asked and could not tell."""
@@ -139,7 +139,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         charged_tokens: What the account pays.
         usage_exact: Whether ``charged_tokens`` is what the upstream counted.
         duration_ms: From admission to end, on the monotonic clock.
-        screened: What the synchronous screen said.
+        screened: What the input screen said.
+        output_screened: What the output screen said while the answer passed.
         response_body: The answer as it was passed on, as far as it got.
         detail: What else an operator should know; never a prompt, never an answer.
     """
@@ -154,6 +155,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     usage_exact: bool
     duration_ms: float
     screened: Screened
+    output_screened: Screened
     response_body: bytes
     detail: str | None
 
@@ -188,7 +190,8 @@ class Exchange(Opened, frozen=True, kw_only=True):
         charged_tokens: What the account paid.
         usage_exact: Whether ``charged_tokens`` is what the upstream counted.
         duration_ms: From admission to end; for ``UNKNOWN``, to settlement, which is an upper bound.
-        screened: What the synchronous screen said.
+        screened: What the input screen said.
+        output_screened: What the output screen said while the answer passed.
         response_bytes: How long the recorded answer is.
         detail: What else an operator should know.
         spool: The spool that recorded it.
@@ -204,6 +207,7 @@ class Exchange(Opened, frozen=True, kw_only=True):
     usage_exact: bool
     duration_ms: float
     screened: Screened
+    output_screened: Screened
     response_bytes: int
     detail: str | None
     spool: str

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _SETTLE = f"""
 INSERT INTO outcome (exchange_id, settled_us, status, charged_tokens, usage_exact, duration_ms, screened,
-                     response_bytes, detail)
+                     output_screened, response_bytes, detail)
 SELECT exchange_id, :now, '{OutcomeStatus.UNKNOWN.value}', reserved_tokens, 0, max(0, :now - at_us) / 1000.0,
-       '{Screened.UNSCANNED.value}', 0, 'the worker died before it said how this ended'
+       '{Screened.UNSCANNED.value}', '{Screened.UNSCANNED.value}', 0, 'the worker died before it said how this ended'
 FROM admission AS a
 WHERE NOT EXISTS (SELECT 1 FROM outcome AS o WHERE o.exchange_id = a.exchange_id)
 ORDER BY admission_seq

@@ -57,6 +57,7 @@ CREATE TABLE outcome (
     usage_exact INTEGER NOT NULL,
     duration_ms REAL NOT NULL,
     screened TEXT NOT NULL,
+    output_screened TEXT NOT NULL,
     response_bytes INTEGER NOT NULL,
     detail TEXT,
     response_sealed BLOB
@@ -97,6 +98,7 @@ SETTLED = (
     "usage_exact",
     "duration_ms",
     "screened",
+    "output_screened",
     "response_bytes",
     "detail",
 )
@@ -162,6 +164,7 @@ def outcome_row(outcome: Outcome, key: DayKey | None) -> Row:
         int(outcome.usage_exact),
         outcome.duration_ms,
         outcome.screened.value,
+        outcome.output_screened.value,
         len(outcome.response_body),
         detail,
         None if key is None else key.seal(outcome.response_body, outcome.exchange_id, Direction.RESPONSE),
@@ -182,6 +185,7 @@ def exchange(row: Sequence[Any], spool: str) -> Exchange:
         status=OutcomeStatus(settled.pop("status")),
         usage_exact=bool(settled.pop("usage_exact")),
         screened=Screened(settled.pop("screened")),
+        output_screened=Screened(settled.pop("output_screened")),
         **settled,
         spool=spool,
         outcome_seq=row[len(EXCHANGE) - 1],

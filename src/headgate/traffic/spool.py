@@ -280,6 +280,7 @@ class Spool:
             usage_exact=True,
             duration_ms=max(0, to_us(now) - to_us(admission.at)) / 1000,
             screened=Screened.NOT_ASKED,
+            output_screened=Screened.NOT_ASKED,
             response_body=b"",
             detail="the caller left before the request was forwarded",
         )

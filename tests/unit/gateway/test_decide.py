@@ -122,7 +122,7 @@ def test_a_key_reaches_as_far_as_its_cohort_and_its_scopes(change: dict[str, Any
 
     assert isinstance(decision, Refusal)
     assert decision.error.code == code
-    assert not visible(a_principal(**change), a_policy(), surface="api.chat")
+    assert not visible(a_principal(**change), a_policy())
 
 
 @pytest.mark.parametrize("state", list(ReleaseState))
@@ -131,7 +131,7 @@ def test_only_a_serving_state_admits(state: ReleaseState) -> None:
 
     expected = {"live", "held", "frozen", "narrowed", "completed"}
     assert isinstance(decision, Admitted) == (state.value in expected)
-    assert visible(a_principal(), a_policy(state=state), surface="api.chat") == (state.value in expected)
+    assert visible(a_principal(), a_policy(state=state)) == (state.value in expected)
 
 
 def test_a_state_that_nobody_has_heard_of_serves_nobody() -> None:

@@ -33,7 +33,7 @@ def test_frames_come_out_whole_however_the_bytes_come_in(stream: tuple[bytes, li
     frames = Frames()
     found = [frame for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True) for frame in frames.feed(raw[start:end])]
 
-    assert b"".join(frame.raw for frame in found) + frames.rest() == raw
+    assert b"".join(frame.raw for frame in found) + b"".join(frame.raw for frame in frames.finish()) == raw
     assert [frame.data for frame in found if frame.data is not None] == [item for item in expected if item is not None]
 
 

@@ -30,7 +30,7 @@ from headgate.bootstrap.terminal import NoToken
 from headgate.bootstrap.wiring import House, open_house
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import Settings as GatewaySettings
-from headgate.gateway.store import SqlLeases
+from headgate.gateway.store import SqlLeases, SqlObjects
 from headgate.kernel.errors import HeadgateError, Unavailable
 from headgate.ledger.http import routes as ledger_routes
 from headgate.releases.http import routes as release_routes
@@ -139,6 +139,7 @@ class Worker:
             feed=self._feed,
             leases=SqlLeases(house.engine, owner=name, slot_ttl_s=gateway_settings.slot_ttl_s),
             recorder=Recorder(spool, self._uses),
+            objects=SqlObjects(house.engine),
             screen=RuleScreen(house.detector),
             clock=house.clock,
         )

@@ -24,10 +24,11 @@ from headgate.gateway.service.door import Door
 from headgate.gateway.service.instants import ForwardClock
 from headgate.gateway.service.knowledge import Knowledge
 from headgate.gateway.service.quota import Quota
+from headgate.gateway.service.screening import Screening
 from headgate.gateway.service.underway import Stop
 from headgate.gateway.upstream import Upstreams
-from headgate.gateway.wire import chat
-from headgate.gateway.wire.refusals import body_of, headers_of, status_of
+from headgate.gateway.wire.chat import CHAT
+from headgate.gateway.wire.openai import OPENAI
 from headgate.kernel.errors import HeadgateError
 from headgate.kernel.ids import mint
 
@@ -36,14 +37,16 @@ if TYPE_CHECKING:
 
     from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
     from headgate.gateway.model import ModelPolicy, Principal, Settings
-    from headgate.gateway.ports import Feed, InputScreen, Leases, Policies, Principals, Recorder
+    from headgate.gateway.ports import Feed, Leases, Objects, Policies, Principals, Recorder, Screen
+    from headgate.gateway.wire.surface import Dialect, Surface
     from headgate.kernel.clock import Clock
 
 _LOG = structlog.get_logger("headgate.gateway")
 _TICK_S = 0.1
 _ROOT = "/v1/"
-_CHAT = "chat/completions"
 _MODELS = "models"
+_SURFACES: Mapping[str, Surface] = {surface.path[1:]: surface for surface in (CHAT,)}
+"""Ways in that take one JSON body and give one answer, by their path."""
 _KNOWN_SURFACES = {
     "responses": "api.responses",
     "messages": "api.messages",
@@ -56,7 +59,7 @@ _KNOWN_SURFACES = {
     "moderations": "api.moderations",
     "chat": "api.chat",
 }
-"""Ways in that exist, by the first part of their path."""
+"""Ways in that exist and are not served here, by the first part of their path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,8 @@ class Gateway:
         feed: What tells of changes.
         leases: Where limits are counted.
         recorder: Where exchanges are recorded.
-        screen: The input screen; stages that ask for one are refused while there is none.
+        objects: Where it is kept whose the objects are that upstreams keep.
+        screen: Who looks at requests and answers; stages that ask for a screen are refused while there is none.
         clock: Tells the time; the machine's own when absent.
     """
 
@@ -113,7 +117,8 @@ class Gateway:
         feed: Feed,
         leases: Leases,
         recorder: Recorder,
-        screen: InputScreen | None = None,
+        objects: Objects,
+        screen: Screen | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings
@@ -125,7 +130,8 @@ class Gateway:
             knowledge=self._knowledge,
             quota=self._quota,
             recorder=recorder,
-            screen=screen,
+            screening=Screening(screen, settings),
+            objects=objects,
             settings=settings,
             clock=self._clock,
         )
@@ -187,8 +193,9 @@ class Gateway:
                 await send({"type": "websocket.close", "code": 1008})
             return
         self._in_flight += 1
+        surface = _SURFACES.get(scope["path"].removeprefix(_ROOT))
         try:
-            refusal = await self._handle(scope, receive, send)
+            refusal = await self._handle(surface, scope, receive, send)
         except ClientGone:
             return
         except HeadgateError as error:
@@ -201,21 +208,21 @@ class Gateway:
             if not self._in_flight:
                 self._empty.set()
         if refusal is not None:
-            await self._refuse(refusal, send)
+            await self._refuse(refusal, OPENAI if surface is None else surface.dialect, send)
 
-    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
+    async def _handle(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
         if not self._serving:
             return Refusal(errors.Stopping("This worker does not take requests now.", help="Try again."))
         if self._in_flight > self._settings.max_in_flight:
             return Refusal(
                 errors.Overloaded("This worker carries as much as it can.", rule="max_in_flight", help="Try again soon.")
             )
+        method: str = scope["method"]
+        if surface is not None:
+            return await self._exchange(surface, scope, receive, send) if method == "POST" else _wrong_method("POST")
         path: str = scope["path"]
         rest = path[len(_ROOT) :] if path.startswith(_ROOT) else ""
-        method: str = scope["method"]
         first, _, name = rest.partition("/")
-        if rest == _CHAT:
-            return await self._chat(scope, receive, send) if method == "POST" else _wrong_method("POST")
         if first == _MODELS and (name or rest == _MODELS):
             # A model's name may hold a slash, written as one or escaped.
             return await self._models(scope, send, unquote(name)) if method == "GET" else _wrong_method("GET")
@@ -235,14 +242,14 @@ class Gateway:
             errors.SurfaceNotAdmitted(f"{surface} is not open here.", rule="surface", help="Use /v1/chat/completions.")
         )
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
+    async def _exchange(self, surface: Surface, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
         text = key_text(scope)
         ip = client_ip(scope)
         principal = await self._door.identify(text, ip)  # before the body is read: strangers send no megabytes
         if isinstance(principal, Refusal):
             return principal
         body = await read_json(scope, receive, most_bytes=self._settings.max_body_bytes, within_s=self._settings.body_s)
-        request = chat.compile_chat(body, client_ip=ip, end_user_key=self._settings.end_user_key)
+        request = surface.compile(body, ip, self._settings.end_user_key)
         underway = await self._door.admit(text, request, body)
         if isinstance(underway, Refusal):
             return underway
@@ -250,20 +257,21 @@ class Gateway:
             door=self._door,
             upstreams=self._upstreams,
             underway=underway,
+            surface=surface,
             request=request,
             scope=scope,
             send=send,
             settings=self._settings,
             clock=self._clock,
         )
-        await relay.run(receive, chat.PATH)
+        await relay.run(receive)
         return None
 
     async def _models(self, scope: Scope, send: Send, name: str) -> Refusal | None:
         principal = await self._door.identify(key_text(scope), client_ip(scope))
         if isinstance(principal, Refusal):
             return principal
-        models = self._door.models(principal, surface=chat.SURFACE)
+        models = self._door.models(principal)
         if name:
             model = next((model for model in models if model.model == name), None)
             if model is None:
@@ -284,12 +292,14 @@ class Gateway:
         headers: Headers = [(b"content-type", b"application/json"), (b"x-request-id", self._request_id())]
         await answer(send, 200, headers, json.dumps(value, separators=(",", ":")).encode())
 
-    async def _refuse(self, refusal: Refusal, send: Send) -> None:
+    async def _refuse(self, refusal: Refusal, dialect: Dialect, send: Send) -> None:
         self._refused[refusal.error.code] += 1
-        headers = [*headers_of(refusal), (b"x-request-id", self._request_id())]
+        request_id = self._request_id()
+        headers = [*dialect.headers(refusal), (b"x-request-id", request_id)]
         if isinstance(refusal.error, errors.MethodNotAllowed) and refusal.param is not None:
             headers.append((b"allow", refusal.param.encode()))
-        await answer(send, status_of(refusal.error), headers, body_of(refusal, self._settings))
+        body = dialect.body(refusal, self._settings, request_id=request_id.decode())
+        await answer(send, dialect.status(refusal), headers, body)
 
     def _request_id(self) -> bytes:
         return mint("req", at=self._clock.now()).encode()

@@ -7,15 +7,16 @@ second, because instants pass too. It is settled once, however it ends.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from headgate.gateway import errors
 from headgate.gateway.decide import admit, may_list, still_admits, visible
-from headgate.gateway.model import Admitted, Refusal
+from headgate.gateway.model import Admitted, Refusal, StoredObject
 from headgate.gateway.service.underway import Underway
-from headgate.kernel.errors import HeadgateError, Unavailable
+from headgate.kernel.errors import HeadgateError
 from headgate.kernel.ids import ExchangeId, mint
 from headgate.traffic.model import Admission, Outcome, OutcomeStatus, Screened
 
@@ -23,28 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from headgate.gateway.model import Call, Change, ModelPolicy, Principal, Settings
-    from headgate.gateway.ports import InputScreen, Recorder
+    from headgate.gateway.model import Call, Change, ModelPolicy, Principal, Settings, Standing
+    from headgate.gateway.ports import Objects, Recorder
     from headgate.gateway.service.instants import ForwardClock
     from headgate.gateway.service.knowledge import Knowledge
-    from headgate.gateway.service.quota import Quota, Standing
+    from headgate.gateway.service.quota import Quota
+    from headgate.gateway.service.screening import Screening
     from headgate.gateway.service.underway import Stop
+    from headgate.gateway.wire.surface import Created, Request
     from headgate.kernel.ids import KeyId
 
 _REVIEW_S = 1.0
-
-
-class Request(Protocol):
-    """What every surface compiles its body into."""
-
-    @property
-    def call(self) -> Call:
-        """What is asked for."""
-        ...
-
-    def texts(self) -> list[str]:
-        """Return what a screen must read."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +67,8 @@ class Door:
         knowledge: What is known.
         quota: What may be spent.
         recorder: Where exchanges are recorded.
-        screen: The input screen; where a stage asks for one and there is none, the stage refuses.
+        screening: What requests and answers are looked at with.
+        objects: Whose the objects are that upstreams keep.
         settings: The worker's settings.
         clock: Tells the time.
     """
@@ -88,14 +79,16 @@ class Door:
         knowledge: Knowledge,
         quota: Quota,
         recorder: Recorder,
-        screen: InputScreen | None,
+        screening: Screening,
+        objects: Objects,
         settings: Settings,
         clock: ForwardClock,
     ) -> None:
         self._knowledge = knowledge
         self._quota = quota
         self._recorder = recorder
-        self._screen = screen
+        self._objects = objects
+        self.screening = screening
         self._settings = settings
         self._clock = clock
         self._open: dict[ExchangeId, Underway] = {}
@@ -120,13 +113,13 @@ class Door:
         principal = await self._knowledge.principal(key_text)
         return may_list(principal, client_ip=client_ip, now=self._clock.now()) or principal
 
-    def models(self, principal: Principal, *, surface: str) -> list[ModelPolicy]:
-        """Return the models that a principal may use, by name. A gated model is not shown while it cannot be served."""
+    def models(self, principal: Principal) -> list[ModelPolicy]:
+        """Return the models that a principal may use by any surface. A gated one is not shown while it cannot be served."""
         stale = self._knowledge.stale
         return [
             policy
             for _, policy in sorted(self._knowledge.snapshot.models.items())
-            if visible(principal, policy, surface=surface) and not (policy.gated and stale)
+            if visible(principal, policy) and not (policy.gated and stale)
         ]
 
     async def admit(self, key_text: str, request: Request, body: bytes) -> Underway | Refusal:
@@ -154,7 +147,7 @@ class Door:
         if isinstance(reservation, Refusal):
             return reservation
         try:
-            screened = self._screened(decision, request)
+            screened = await self._screened(decision, request)
             while not isinstance(screened, Refusal) and generation != self._knowledge.generation:
                 generation = self._knowledge.generation
                 again = await self._decide(key_text, request.call)
@@ -207,6 +200,7 @@ class Door:
             usage_exact=counted,
             duration_ms=(self._clock.monotonic() - underway.started_s) * 1000,
             screened=underway.screened,
+            output_screened=underway.output_screened,
             response_body=ending.answer,
             detail=ending.detail,
         )
@@ -214,6 +208,25 @@ class Door:
             await self._recorder.settle(outcome)
         except HeadgateError:
             self.unrecorded_endings += 1  # the admission stands; the steward settles it as unknown, at full charge
+
+    async def bind(self, underway: Underway, created: Created) -> None:
+        """Bind something that the upstream now keeps to the caller, before anybody is told its identifier.
+
+        Raises:
+            Unavailable: It cannot be bound, so nobody may be told.
+        """
+        principal = underway.admitted.principal
+        stored = StoredObject(
+            kind=created.kind,
+            id=created.id,
+            release_id=underway.admitted.policy.release_id,
+            model=underway.call.model,
+            account_id=principal.account_id,
+            grant_id=principal.grant_id,
+            organisation_id=principal.organisation_id,
+            created=self._clock.now(),
+        )
+        await asyncio.to_thread(self._objects.keep, stored)
 
     async def changed(self, change: Change) -> None:
         """Decide again about every open exchange that a change may touch."""
@@ -285,26 +298,8 @@ class Door:
             return _stale()
         return decision
 
-    def _screened(self, decision: Admitted, request: Request) -> Screened | Refusal:
-        if not decision.rule.input_screen:
-            return Screened.NOT_ASKED
-        if self._screen is None:
-            return _unscreened()
-        try:
-            result = self._screen.check(request.texts())
-        except Unavailable:
-            return _unscreened()
-        if result.blocked:
-            return Refusal(
-                errors.InputBlocked(
-                    result.why or "The input screen matched a rule.",
-                    rule=result.rule_id or "input screen",
-                    help="If this was meant well, say so: somebody will read it.",
-                    link=self._settings.appeal_url,
-                ),
-                "messages",
-            )
-        return Screened.PASSED
+    async def _screened(self, decision: Admitted, request: Request) -> Screened | Refusal:
+        return await self.screening.prompt(decision, request.texts()) if decision.rule.input_screen else Screened.NOT_ASKED
 
     async def _record(self, underway: Underway, body: bytes) -> Refusal | None:
         admitted = underway.admitted
@@ -356,10 +351,4 @@ def _stale() -> Refusal:
             rule="max_stale",
             help="Try again soon.",
         )
-    )
-
-
-def _unscreened() -> Refusal:
-    return Refusal(
-        errors.ScreenUnavailable("The input screen cannot tell now, so the request is not served.", rule="input screen")
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.gateway import errors
-from headgate.gateway.model import Meter, Refusal, Unit
+from headgate.gateway.model import Meter, Refusal, Standing, Unit
 from headgate.gateway.ports import Ask, Borrow, Chores, Lent, Short, Slice, SlotWish
 from headgate.kernel.errors import Unavailable
 
@@ -75,16 +75,6 @@ class Reservation:
     spent: tuple[Spent, ...]
     slot_id: str | None
     settled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one quota stands for a caller's information, as far as this worker knows."""
-
-    unit: Unit
-    limit: int
-    remaining: int
-    reset_s: float
 
 
 _UNCOUNTED = Refusal(errors.QuotaUnavailable("The limits cannot be counted now, so nothing is admitted.", rule="limits"))

@@ -11,6 +11,8 @@ from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from headgate.traffic.model import Screened
+
 if TYPE_CHECKING:
     import asyncio
     from datetime import datetime
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from headgate.gateway.model import Admitted, Call, Principal, Refusal
     from headgate.gateway.service.quota import Reservation
     from headgate.kernel.ids import ExchangeId
-    from headgate.traffic.model import Screened
 
 
 class Stop(Enum):
@@ -52,6 +53,7 @@ class Underway:
         "at",
         "call",
         "exchange_id",
+        "output_screened",
         "relayed_frames",
         "reservation",
         "revoked",
@@ -77,6 +79,7 @@ class Underway:
         self.screened = screened
         self.at = at
         self.started_s = started_s
+        self.output_screened = Screened.NOT_ASKED
         self.relayed_frames = 0
         self.revoked: Refusal | None = None
         self.stop: Stop | None = None

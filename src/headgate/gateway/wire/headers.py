@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.gateway.model import Unit
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from headgate.gateway.model import Standing
 
 _CONNECTION = frozenset(
     {
@@ -83,6 +87,38 @@ def to_client(headers: Iterable[tuple[bytes, bytes]], *, request_id: str) -> lis
         crossing.append((b"x-headgate-upstream-request-id", theirs.encode("latin-1")))
     crossing.append((b"x-request-id", request_id.encode()))
     return crossing
+
+
+def limits(standings: Iterable[Standing]) -> list[tuple[bytes, bytes]]:
+    """Return how limits stand, as the OpenAI clients read it: of several holders' limits, the tightest."""
+    tightest: dict[str, Standing] = {}
+    for standing in standings:
+        if standing.unit in (Unit.REQUESTS, Unit.TOKENS):
+            name = standing.unit.value
+            if name not in tightest or standing.remaining < tightest[name].remaining:
+                tightest[name] = standing
+    return [
+        pair
+        for name, standing in tightest.items()
+        for pair in (
+            (f"x-ratelimit-limit-{name}".encode(), str(standing.limit).encode()),
+            (f"x-ratelimit-remaining-{name}".encode(), str(standing.remaining).encode()),
+            (f"x-ratelimit-reset-{name}".encode(), duration(standing.reset_s)),
+        )
+    ]
+
+
+def duration(seconds: float) -> bytes:
+    """Return a span as the OpenAI headers write it: ``6m0s``, ``1s``, ``12ms``."""
+    if seconds < 1:
+        return f"{int(seconds * 1000)}ms".encode()
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    text = f"{rest}s"
+    if whole >= 60:  # noqa: PLR2004 - seconds in a minute
+        text = f"{minutes}m{text}"
+    return (f"{hours}h{text}" if hours else text).encode()
 
 
 def _text(value: bytes) -> str:

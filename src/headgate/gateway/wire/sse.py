@@ -60,9 +60,10 @@ class Frames:
             raise FrameTooLong
         return frames
 
-    def rest(self) -> bytes:
-        """Return the bytes of a frame that has begun and not ended."""
-        return self._rest
+    def finish(self) -> list[Frame]:
+        """Return what stands after the last empty line, as a frame, when the stream has come to its proper end."""
+        rest, self._rest = self._rest, b""
+        return [Frame(rest, self._data(rest))] if rest else []
 
     def _data(self, raw: bytes) -> bytes | None:
         if not self._started:

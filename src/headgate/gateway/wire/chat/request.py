@@ -1,4 +1,4 @@
-"""``POST /v1/chat/completions``: what a body asks for, and the same body as the upstream is to see it.
+"""What a body asks for, and the same body as the upstream is to see it.
 
 Reading compiles the body into a ``Call``; forwarding makes the few changes that the admission demands and leaves every
 other byte as it came. Fields that no capability governs go through unread.
@@ -6,30 +6,40 @@ other byte as it came. Fields that no capability governs go through unread.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from headgate.gateway.errors import WrongType
 from headgate.gateway.model import Call
+from headgate.gateway.wire.chat.reading import ChatReading
 from headgate.gateway.wire.document import Document, Edit, elements, patched, read, without
+from headgate.gateway.wire.fields import (
+    BYTES_PER_TOKEN,
+    TOKENS_PER_MEDIUM,
+    array,
+    boolean,
+    end_user,
+    model,
+    strings,
+    whole,
+    without_surrogates,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from headgate.gateway.model import Admitted
 
-SURFACE = "api.chat"
-PATH = "/chat/completions"
-
+_SURFACE = "api.chat"
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "tools": ("tools", "tool_choice", "functions", "function_call", "parallel_tool_calls"),
     "logprobs": ("logprobs", "top_logprobs"),
     "n": ("n",),
     "seed": ("seed",),
     "response_format": ("response_format",),
+    "stored": ("store",),
+    "hosted_tools": ("web_search_options",),
 }
 """The fields that go when a capability is taken out."""
 
@@ -44,9 +54,6 @@ _PART_CAPABILITIES = {
 _TEXT_PARTS = frozenset({"text", "refusal", "input_text", "output_text", "thinking"})
 _MEDIA = frozenset({"image_url", "input_image", "input_audio", "file", "image"})
 _NOT_PROSE = frozenset({"role", "type", "id", "tool_call_id"}) | _MEDIA
-
-_BYTES_PER_TOKEN = 3
-_TOKENS_PER_MEDIUM = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +75,9 @@ class ChatRequest:
         found = [
             text
             for key in ("messages", "tools", "functions")
-            for text in _strings(self.document.value(key), passing_over=_NOT_PROSE)
+            for text in strings(self.document.value(key), passing_over=_NOT_PROSE)
         ]
-        return [_without_surrogates(text) for text in found]
+        return [without_surrogates(text) for text in found]
 
     def forwarded(self, admitted: Admitted) -> bytes:
         """Return the body for the upstream.
@@ -101,6 +108,10 @@ class ChatRequest:
             edits.append(document.adding(fresh))
         return patched(document.text, edits)
 
+    def reading(self, *, texts: bool) -> ChatReading:
+        """Return what reads its answer."""
+        return ChatReading(wants_usage=self.wants_usage, choices=self.call.choices, texts=texts)
+
     def _gone(self, admitted: Admitted) -> set[str]:
         """Return the members that go with the capabilities taken out."""
         present = self.document.members
@@ -124,7 +135,7 @@ class ChatRequest:
         return {}
 
 
-def compile_chat(body: bytes, *, client_ip: str | None, end_user_key: bytes) -> ChatRequest:
+def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> ChatRequest:
     """Read a body.
 
     Args:
@@ -138,14 +149,16 @@ def compile_chat(body: bytes, *, client_ip: str | None, end_user_key: bytes) -> 
     """
     document = read(body)
     messages = _messages(document)
-    stream = _boolean(document, "stream") or False
+    stream = boolean(document, "stream") or False
     options = document.value("stream_options")
     if options is not None and not isinstance(options, dict):
         raise WrongType("stream_options must be an object.", param="stream_options")
     wants_usage = stream and isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
-    bounds = [bound for bound in (_whole(document, key, least=1) for key in _BOUNDS) if bound is not None]
-    choices = _whole(document, "n", least=1) or 1
-    capabilities = set(_asked(document, choices=choices, stream=stream))
+    bounds = [bound for bound in (whole(document, key, least=1) for key in _BOUNDS) if bound is not None]
+    choices = whole(document, "n", least=1) or 1
+    capabilities = {*_asked(document, choices=choices, stream=stream), *_asked_of_the_server(document)}
+    if messages[-1]["role"] == "assistant":
+        capabilities.add("prefill")
     media_bytes, media, turns = 0, 0, 0
     for message in messages:
         role = message["role"]
@@ -162,25 +175,18 @@ def compile_chat(body: bytes, *, client_ip: str | None, end_user_key: bytes) -> 
                     media += 1
                     media_bytes += size
     call = Call(
-        surface=SURFACE,
-        model=_model(document),
+        surface=_SURFACE,
+        model=model(document),
         stream=stream,
         capabilities=frozenset(capabilities),
-        input_tokens=max(1, (len(body) - media_bytes) // _BYTES_PER_TOKEN) + media * _TOKENS_PER_MEDIUM,
+        input_tokens=max(1, (len(body) - media_bytes) // BYTES_PER_TOKEN) + media * TOKENS_PER_MEDIUM,
         output_tokens=max(bounds, default=None),
         choices=choices,
         turns=turns,
         client_ip=client_ip,
-        end_user=_end_user(document, end_user_key),
+        end_user=end_user((document.value("safety_identifier"), document.value("user")), end_user_key),
     )
     return ChatRequest(call, document, wants_usage)
-
-
-def _model(document: Document) -> str:
-    model = document.value("model")
-    if not isinstance(model, str) or not model:
-        raise WrongType("model must be a non-empty string.", param="model")
-    return model
 
 
 def _messages(document: Document) -> list[dict[str, Any]]:
@@ -199,13 +205,13 @@ def _messages(document: Document) -> list[dict[str, Any]]:
 def _asked(document: Document, *, choices: int, stream: bool) -> Iterator[str]:
     if stream:
         yield "streaming"
-    if any(_array(document, key) for key in ("tools", "functions")) or any(
+    if any(array(document, key) for key in ("tools", "functions")) or any(
         document.value(key) is not None for key in ("tool_choice", "function_call")
     ):
         yield "tools"
-    if _boolean(document, "parallel_tool_calls"):
+    if boolean(document, "parallel_tool_calls"):
         yield "parallel_tool_calls"
-    if _boolean(document, "logprobs") or _whole(document, "top_logprobs", least=0):
+    if boolean(document, "logprobs") or whole(document, "top_logprobs", least=0):
         yield "logprobs"
     if choices > 1:
         yield "n"
@@ -214,6 +220,15 @@ def _asked(document: Document, *, choices: int, stream: bool) -> Iterator[str]:
     wanted = document.value("response_format")
     if wanted is not None and not (isinstance(wanted, dict) and cast("dict[str, Any]", wanted).get("type") == "text"):
         yield "response_format"
+
+
+def _asked_of_the_server(document: Document) -> Iterator[str]:
+    if boolean(document, "store"):
+        yield "stored"
+    if document.value("web_search_options") is not None:
+        yield "hosted_tools"
+    if "audio" in (array(document, "modalities") or ()) or document.value("audio") is not None:
+        yield "audio_output"
 
 
 def _part(part: Any) -> tuple[str | None, int]:
@@ -225,62 +240,12 @@ def _part(part: Any) -> tuple[str | None, int]:
         raise WrongType("A content part must be an object with a type.", param="messages")
     if kind in _TEXT_PARTS:
         return None, 0
-    size = sum(len(text) for text in _strings(cast("dict[str, Any]", part)))
+    size = sum(len(text) for text in strings(cast("dict[str, Any]", part)))
     # A kind of part that no capability names is a right that no stage gives.
     return _PART_CAPABILITIES.get(kind, "other_input"), size
-
-
-def _boolean(document: Document, key: str) -> bool | None:
-    value = document.value(key)
-    if value is not None and not isinstance(value, bool):
-        raise WrongType(f"{key} must be true or false.", param=key)
-    return value
-
-
-def _whole(document: Document, key: str, *, least: int) -> int | None:
-    value = document.value(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
-        raise WrongType(f"{key} must be a whole number, at least {least}.", param=key)
-    return value
-
-
-def _array(document: Document, key: str) -> list[Any] | None:
-    value = document.value(key)
-    if value is not None and not isinstance(value, list):
-        raise WrongType(f"{key} must be an array.", param=key)
-    return cast("list[Any] | None", value)
-
-
-def _end_user(document: Document, key: bytes) -> str | None:
-    for field in ("safety_identifier", "user"):
-        name = document.value(field)
-        if isinstance(name, str) and name:
-            return hmac.new(key, name.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
-    return None
 
 
 def _without_system(document: Document) -> list[Edit]:
     messages = cast("list[dict[str, Any]]", document.value("messages"))
     spans = elements(document.text, document.members["messages"].at)
     return without(spans, [message["role"] in _SYSTEM_ROLES for message in messages])
-
-
-def _strings(value: Any, *, passing_over: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield every string in a value, except under the keys passed over. Not recursive: depth is the client's choice."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            yield item
-        elif isinstance(item, list):
-            waiting.extend(reversed(cast("list[Any]", item)))
-        elif isinstance(item, dict):
-            members = cast("dict[str, Any]", item)
-            waiting.extend(members[key] for key in reversed(members) if key not in passing_over)
-
-
-def _without_surrogates(text: str) -> str:
-    # JSON can escape half a character; no screen can read one.
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

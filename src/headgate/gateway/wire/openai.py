@@ -1,4 +1,4 @@
-"""A refusal as the OpenAI clients understand it: status, headers, body; and the same inside a stream.
+"""A refusal as the OpenAI clients understand it: status, headers, body.
 
 Denials are 401, 403 or 404, which no client retries. A 429 that time will not cure says ``x-should-retry: false``. A message
 of Headgate's own goes out; text that a stranger wrote into an exception never does.
@@ -78,9 +78,16 @@ def headers_of(refusal: Refusal) -> Headers:
     return headers
 
 
-def frame_of(refusal: Refusal, settings: Settings, *, type_: str | None = None) -> bytes:
-    """Return the same error as the end of a stream: one frame, then ``[DONE]``."""
-    return b"data: " + body_of(refusal, settings, type_=type_) + b"\n\ndata: [DONE]\n\n"
+def told(refusal: Refusal, settings: Settings) -> dict[str, str | None]:
+    """Return what Headgate adds to an answer that it withholds: why, and where to turn."""
+    error = refusal.error
+    return {
+        "code": error.code,
+        "message": error.message,
+        "rule": error.rule,
+        "help": error.help,
+        "link": link_of(error, settings),
+    }
 
 
 def link_of(error: HeadgateError, settings: Settings) -> str | None:
@@ -103,3 +110,23 @@ def header_value(text: str) -> bytes:
 def _kind(error: HeadgateError) -> tuple[int, str]:
     status, type_ = next(((status, type_) for root, status, type_ in _STATUS if isinstance(error, root)), _DENIED)
     return getattr(error, "http_status", status), type_
+
+
+class OpenAiDialect:
+    """How the OpenAI API says no."""
+
+    def status(self, refusal: Refusal) -> int:
+        """Return the HTTP status of a refusal."""
+        return status_of(refusal.error)
+
+    def body(self, refusal: Refusal, settings: Settings, *, type_: str | None = None, request_id: str | None = None) -> bytes:
+        """Return the error object; its request id goes in a header."""
+        del request_id
+        return body_of(refusal, settings, type_=type_)
+
+    def headers(self, refusal: Refusal) -> Headers:
+        """Return the headers that a refusal adds."""
+        return headers_of(refusal)
+
+
+OPENAI = OpenAiDialect()

@@ -1,0 +1,83 @@
+"""The client's end of one exchange: an answer begun at most once, ended at most once, and what was said kept for the record."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from headgate.gateway.http.asgi import answer
+
+if TYPE_CHECKING:
+    from headgate.gateway.http.asgi import Headers, Send
+
+_LAST_WORD_S = 5.0
+"""How long a client that is being cut off may take to read why."""
+_NOT_SENT = b": withheld from the caller\n\n"
+"""Stands in the record before what the caller never saw."""
+
+
+class Outlet:
+    """Where an answer goes.
+
+    Args:
+        send: The server's.
+        most_kept_bytes: How much of the answer is kept.
+    """
+
+    def __init__(self, send: Send, *, most_kept_bytes: int) -> None:
+        self._send = send
+        self._most_kept_bytes = most_kept_bytes
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self.truncated = False
+        self.status: int | None = None
+        """The status that the client was sent; ``None`` while it was sent nothing."""
+
+    @property
+    def kept(self) -> bytes:
+        """What was said, as far as it is kept."""
+        return b"".join(self._kept)
+
+    def keep(self, body: bytes, *, sent: bool = True) -> None:
+        """Keep a part of the answer for the record."""
+        if not sent:
+            body = _NOT_SENT + body
+        room = self._most_kept_bytes - self._kept_bytes
+        if len(body) > room:
+            self.truncated = True
+            body = body[: max(0, room)]
+        if body:
+            self._kept.append(body)
+            self._kept_bytes += len(body)
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer."""
+        await answer(self._send, status, headers, body)
+        self.status = status
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Begin a stream."""
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, body: bytes) -> None:
+        """Send more of a stream."""
+        self.keep(body)
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self) -> None:
+        """End a stream; a client that does not read its end is not waited for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORD_S):
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def last_words(self, body: bytes) -> bool:
+        """End a stream with these; return whether the client took them."""
+        try:
+            async with asyncio.timeout(_LAST_WORD_S):
+                await self.write(body)
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            return False
+        return True

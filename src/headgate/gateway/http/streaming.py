@@ -1,0 +1,207 @@
+"""A stream on its way from the model server to the client, frame by frame, past the output screen where the stage has one.
+
+``hold_back`` keeps every frame until the text up to it has been looked at: a window of text, or a moment, at a time. ``trail``
+lets frames go and looks at the same windows behind them. Either way, what is found ends the stream as its protocol ends one.
+What the client was shown is followed by a reading of its own, so that the end fits what it saw and not what was kept from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from headgate.gateway.errors import UpstreamFailed, UpstreamGarbage
+from headgate.gateway.model import OutputScreen, Refusal
+from headgate.gateway.service.screening import Window
+from headgate.gateway.service.underway import Stop
+from headgate.gateway.wire.sse import Frames, FrameTooLong
+from headgate.gateway.wire.surface import NotAnAnswer
+from headgate.gateway.wire.unpacking import Unpacking
+from headgate.kernel.errors import HeadgateError
+from headgate.traffic.model import Screened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.gateway.http.asgi import Headers
+    from headgate.gateway.http.outlet import Outlet
+    from headgate.gateway.model import Settings
+    from headgate.gateway.service.door import Door
+    from headgate.gateway.service.instants import ForwardClock
+    from headgate.gateway.service.underway import Underway
+    from headgate.gateway.upstream import Answer
+    from headgate.gateway.wire.sse import Frame
+    from headgate.gateway.wire.surface import Reading, Request
+
+_DRAIN_S = 0.05
+"""How long what comes after the last frame is waited for: a server's own end, so that the connection can be used again."""
+_LONGEST_HELD_BYTES = 64 * 1024
+"""Frames of more bytes than this are looked at, however little text they hold."""
+
+
+class Withheld(HeadgateError):
+    """The output screen has stopped a stream; not for a caller: the relay ends the stream with the refusal."""
+
+    code = "output.withheld"
+
+    def __init__(self, refusal: Refusal, shown: Reading, headers: Headers) -> None:
+        super().__init__("the output screen stopped the stream")
+        self.refusal = refusal
+        self.shown = shown
+        self.headers = headers
+
+
+class Streaming:
+    """Carries one stream.
+
+    Args:
+        door: Whom created objects are bound by, and who asks the screen.
+        underway: The exchange.
+        request: What was asked for.
+        reading: Reads what the model server says.
+        outlet: The client's end.
+        settings: How much may be held back, and for how long.
+        clock: For deadlines.
+    """
+
+    def __init__(
+        self,
+        *,
+        door: Door,
+        underway: Underway,
+        request: Request,
+        reading: Reading,
+        outlet: Outlet,
+        settings: Settings,
+        clock: ForwardClock,
+    ) -> None:
+        mode = underway.admitted.rule.output_screen
+        self._door = door
+        self._underway = underway
+        self._reading = reading
+        self._outlet = outlet
+        self._settings = settings
+        self._clock = clock
+        self._holds = mode is OutputScreen.HOLD_BACK
+        self._window = Window(settings.overlap_bytes) if self._holds or mode is OutputScreen.TRAIL else None
+        self._held: list[Frame] = []
+        self._held_bytes = 0
+        self._held_since_s = 0.0
+        self._headers: Headers = []
+        self.shown = request.reading(texts=False) if self._holds else reading
+        """What the client has been shown, read."""
+
+    async def carry(self, answer: Answer, headers: Headers, heard: Callable[[], None]) -> None:
+        """Carry it to its end.
+
+        Args:
+            answer: What the model server answers.
+            headers: What goes with it to the client.
+            heard: Called whenever the model server has said something.
+
+        Raises:
+            Withheld: The output screen stopped it.
+            UpstreamFailed: It broke off.
+            UpstreamGarbage: It is not a stream.
+        """
+        self._headers = [pair for pair in headers if pair[0] != b"content-encoding"]
+        frames = Frames()
+        try:
+            unpacking = Unpacking(answer.header("content-encoding"))
+            while (chunk := await self._next(answer)) is not None:
+                await self._take(frames.feed(unpacking.feed(chunk)))
+                if self._reading.ended:
+                    break
+                heard()
+            if self._reading.ended:
+                await self._take_what_is_left(answer, frames, unpacking)
+            await self._take(frames.finish())
+        except (NotAnAnswer, FrameTooLong):
+            raise UpstreamGarbage("The model server's stream is not one.", rule="upstream", help="Tell its operator.") from None
+        await self._look(last=True)
+        if not self._reading.complete:
+            raise UpstreamFailed("The model server closed the stream before its end.", rule="upstream", help="Try again.")
+        self._underway.leave()
+        if self._outlet.status is None:
+            await self._outlet.begin(answer.status, self._headers)
+        await self._outlet.end()
+
+    async def _next(self, answer: Answer) -> bytes | None:
+        """Return what comes next; while something is held back, look at it when its time has come."""
+        while self._held:
+            try:
+                async with asyncio.timeout(max(0.0, self._held_since_s + self._settings.window_s - self._clock.monotonic())):
+                    return await answer.read()
+            except TimeoutError:
+                await self._look(last=True)
+        return await answer.read()
+
+    async def _take_what_is_left(self, answer: Answer, frames: Frames, unpacking: Unpacking) -> None:
+        with suppress(TimeoutError, UpstreamFailed, UpstreamGarbage):  # the answer was complete; only the connection is lost
+            async with asyncio.timeout(_DRAIN_S):
+                while (chunk := await answer.read()) is not None:
+                    await self._take(frames.feed(unpacking.feed(chunk)))
+
+    async def _take(self, frames: list[Frame]) -> None:
+        """Take in frames as they came, and pass on what may go."""
+        if not frames:
+            return
+        going: list[Frame] = []
+        try:
+            for frame in frames:
+                passing = self._reading.frame(frame)
+                if frame.data is not None:
+                    self._underway.relayed_frames += 1
+                if passing.forward:
+                    going.append(frame)
+                if self._window is not None and passing.pieces:
+                    self._window.add(passing.pieces)
+        except NotAnAnswer:
+            await self._go(going)
+            raise
+        for created in self._reading.created():
+            await self._door.bind(self._underway, created)
+        await self._go(going)
+
+    async def _go(self, going: list[Frame]) -> None:
+        if not self._holds:
+            await self._pass_on(going)
+            await self._look(last=False)
+            return
+        if going and not self._held:
+            self._held_since_s = self._clock.monotonic()
+        self._held += going
+        self._held_bytes += sum(len(frame.raw) for frame in going)
+        assert self._window is not None
+        await self._look(last=not self._window.size or self._held_bytes > _LONGEST_HELD_BYTES)
+
+    async def _look(self, *, last: bool) -> None:
+        """Have the screen look at what it has not seen, if it is enough or ``last``; then let go what was held.
+
+        Raises:
+            Withheld: It may not be shown.
+        """
+        window = self._window
+        if window is None or not (last or window.size >= self._settings.window_bytes):
+            return
+        if window.size:
+            verdict = await self._door.screening.answer(self._underway.admitted, window.texts())
+            if isinstance(verdict, Refusal):
+                self._outlet.keep(b"".join(frame.raw for frame in self._held), sent=False)
+                raise Withheld(verdict, self.shown, self._headers)
+            window.looked()
+            if self._underway.output_screened is not Screened.UNSCANNED:
+                self._underway.output_screened = verdict
+        held, self._held, self._held_bytes = self._held, [], 0
+        for frame in held:
+            self.shown.frame(frame)
+        await self._pass_on(held)
+
+    async def _pass_on(self, frames: list[Frame]) -> None:
+        if not frames:
+            return
+        self._underway.until(self._clock.monotonic() + self._settings.send_idle_s, Stop.CLIENT_STALLED)
+        if self._outlet.status is None:
+            await self._outlet.begin(200, self._headers)
+        await self._outlet.write(b"".join([frame.raw for frame in frames]))

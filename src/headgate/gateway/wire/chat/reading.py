@@ -1,0 +1,229 @@
+"""A chat answer, read as it passes.
+
+What settling needs is decoded from every chunk: usage, an error, which choices are finished. Text is decoded only where a
+screen wants it, and then all of it: every string that a choice's ``delta`` or ``message`` holds is text that a client would
+see, whatever the server calls it, except the few that are names of things.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from headgate.gateway.wire.openai import body_of, told
+from headgate.gateway.wire.surface import MOST_TOKENS, Created, NotAnAnswer, Passing, Piece, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.gateway.model import Refusal, Settings
+    from headgate.gateway.wire.sse import Frame
+
+_DONE = b"[DONE]"
+_LAST = b"data: [DONE]\n\n"
+_NOT_TEXT = frozenset({"role", "type", "id", "index", "format", "signature", "data", "encrypted_content", "expires_at"})
+"""Members of a delta or a message that name or encode, and say nothing."""
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int
+    completion_tokens: int = 0
+
+
+class _Chunk(msgspec.Struct):
+    id: Any = None
+    created: Any = None
+    model: Any = None
+    choices: list[_Choice] | msgspec.UnsetType | None = msgspec.UNSET
+    usage: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Bare(msgspec.Struct):
+    """A chunk whose choices are not what they should be."""
+
+    usage: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_CHUNK = msgspec.json.Decoder(_Chunk)
+_BARE = msgspec.json.Decoder(_Bare)
+_USAGE = msgspec.json.Decoder(_Usage)
+_ANY = msgspec.json.Decoder()
+_PASSING = Passing(forward=True)
+_OURS = Passing(forward=False)
+
+
+class ChatReading:
+    """Reads one chat answer.
+
+    Args:
+        wants_usage: Whether the client itself asked for usage on the stream; if not, the chunk that carries nothing else is
+            Headgate's own and goes no further.
+        choices: How many choices were asked for.
+        texts: Whether somebody wants the text.
+    """
+
+    def __init__(self, *, wants_usage: bool, choices: int, texts: bool) -> None:
+        self._wants_usage = wants_usage
+        self._choices = choices
+        self._texts = texts
+        self._finished: set[int] = set()
+        self._chunk: _Chunk | None = None
+        self.usage: Usage | None = None
+        self.failed = False
+        self.ended = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every choice is finished, or an error has been told; not every server sends ``[DONE]``."""
+        return self.ended or self.failed or len(self._finished) >= self._choices
+
+    def frame(self, frame: Frame) -> Passing:
+        """Take in a chunk.
+
+        Raises:
+            NotAnAnswer: It is not a JSON object.
+        """
+        data = frame.data
+        if data is None or not data.strip():
+            return _PASSING
+        if data == _DONE:
+            self.ended = True
+            return _PASSING
+        try:
+            chunk = _CHUNK.decode(data)
+        except msgspec.ValidationError:
+            return self._bare(data)
+        except (msgspec.DecodeError, RecursionError):
+            raise NotAnAnswer from None
+        self._take_in(chunk)
+        if chunk.choices == [] and not self._wants_usage and _says(chunk.usage):
+            return _OURS
+        return self._passing(data)
+
+    def whole(self, body: bytes) -> tuple[Piece, ...]:
+        """Take in a whole answer.
+
+        Raises:
+            NotAnAnswer: It is not a JSON object.
+        """
+        self._bare(body)
+        return tuple(_pieces(_ANY.decode(body), "message")) if self._texts else ()
+
+    def created(self) -> tuple[Created, ...]:
+        """Return nothing: a chat answer is not kept."""
+        return ()
+
+    def cut(self, refusal: Refusal, settings: Settings, *, type_: str | None) -> bytes:
+        """Return an error frame and ``[DONE]``, at which the official client raises."""
+        return b"data: " + body_of(refusal, settings, type_=type_) + b"\n\n" + _LAST
+
+    def withheld(self, refusal: Refusal, settings: Settings) -> bytes:
+        """Return a chunk that finishes every open choice as ``content_filter``, and ``[DONE]``."""
+        open_choices = [index for index in range(self._choices) if index not in self._finished]
+        first = self._chunk
+        chunk: dict[str, Any] = {
+            "id": None if first is None else first.id,
+            "object": "chat.completion.chunk",
+            "created": None if first is None else first.created,
+            "model": None if first is None else first.model,
+            "choices": [{"index": index, "delta": {}, "finish_reason": "content_filter"} for index in open_choices],
+            "headgate": told(refusal, settings),
+        }
+        return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n" + _LAST
+
+    def withheld_whole(self, body: bytes, refusal: Refusal, settings: Settings) -> bytes:
+        """Return the same answer with every choice emptied and finished as ``content_filter``."""
+        answer = cast("dict[str, Any]", json.loads(body))
+        given: Any = answer.get("choices")
+        found = cast("list[Any]", given) if isinstance(given, list) else []
+        answer["choices"] = [
+            {"index": index, "message": {"role": "assistant", "content": ""}, "finish_reason": "content_filter"}
+            for index, _ in enumerate(found)
+        ]
+        answer["headgate"] = told(refusal, settings)
+        return json.dumps(answer, separators=(",", ":")).encode()
+
+    def _bare(self, data: bytes) -> Passing:
+        try:
+            bare = _BARE.decode(data)
+        except (msgspec.DecodeError, RecursionError):
+            raise NotAnAnswer from None
+        self.failed = self.failed or _says(bare.error)
+        if _says(bare.usage):
+            self.usage = _usage(bare.usage) or self.usage
+        return self._passing(data)
+
+    def _take_in(self, chunk: _Chunk) -> None:
+        if self._chunk is None:
+            self._chunk = chunk
+        for choice in chunk.choices or ():
+            if choice.finish_reason is not None:
+                self._finished.add(choice.index)
+        if _says(chunk.error):
+            self.failed = True
+        if _says(chunk.usage):
+            self.usage = _usage(chunk.usage) or self.usage
+
+    def _passing(self, data: bytes) -> Passing:
+        if not self._texts:
+            return _PASSING
+        return Passing(forward=True, pieces=tuple(_pieces(_ANY.decode(data), "delta")))
+
+
+def _says(value: Any) -> bool:
+    return value is not msgspec.UNSET and bytes(value) != b"null"
+
+
+def _usage(value: Any) -> Usage | None:
+    try:
+        usage = _USAGE.decode(value)
+    except msgspec.DecodeError:
+        return None
+    if 0 <= usage.prompt_tokens <= MOST_TOKENS and 0 <= usage.completion_tokens <= MOST_TOKENS:
+        return Usage(usage.prompt_tokens, usage.completion_tokens)
+    return None
+
+
+def _pieces(chunk: Any, holder: str) -> Iterator[Piece]:
+    """Yield all text of a chunk's or an answer's choices; choices of another shape are text as a whole."""
+    choices: Any = cast("dict[str, Any]", chunk).get("choices")
+    if not isinstance(choices, list):
+        return
+    for position, choice in enumerate(cast("list[Any]", choices)):
+        if not isinstance(choice, dict):
+            yield from texts_in(choice, f"choice/{position}")
+            continue
+        members = cast("dict[str, Any]", choice)
+        index: Any = members.get("index", position)
+        for key in (holder, "text"):
+            yield from texts_in(members.get(key), f"{index}")
+
+
+def texts_in(value: Any, channel: str) -> Iterator[Piece]:
+    """Yield every string in a value as a piece; elements of a list go by their ``index``, where they have one."""
+    waiting: list[tuple[str, Any]] = [(channel, value)]
+    while waiting:
+        where, item = waiting.pop()
+        if isinstance(item, str):
+            if item:
+                yield Piece(where, item)
+        elif isinstance(item, dict):
+            members = cast("dict[str, Any]", item)
+            waiting.extend((f"{where}/{key}", members[key]) for key in reversed(members) if key not in _NOT_TEXT)
+        elif isinstance(item, list):
+            elements = cast("list[Any]", item)
+            for position in range(len(elements) - 1, -1, -1):
+                element = elements[position]
+                index: Any = position
+                if isinstance(element, dict):
+                    index = cast("dict[str, Any]", element).get("index", position)
+                waiting.append((f"{where}/{index}", elements[position]))
