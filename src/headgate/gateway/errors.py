@@ -268,3 +268,51 @@ class NoRoom(Unavailable):
     """There is no room on this worker's disk to take in what is uploaded."""
 
     code = "gateway.no_room"
+
+
+class RowMalformed(Invalid):
+    """A line of an uploaded file is not what its purpose asks for; the message names the line."""
+
+    code = "file.row_malformed"
+
+
+class RowRefused(Forbidden):
+    """A line of an uploaded file asks for what would be refused by itself; the message names the line and the reason's code."""
+
+    code = "file.row_refused"
+
+
+class ModelsMixed(Invalid):
+    """The rows of one batch file name more than one model."""
+
+    code = "file.models_mixed"
+
+
+class ReleaseUnclear(Invalid):
+    """Nothing says which of several releases an upload is for."""
+
+    code = "file.release_unclear"
+
+
+class PurposeUnknown(Invalid):
+    """An upload states no purpose, or one that is not served."""
+
+    code = "file.purpose_unknown"
+
+
+class NotScanned(Forbidden):
+    """The file was not uploaded, and looked at, for this purpose."""
+
+    code = "file.not_scanned"
+
+
+class FileChanged(Forbidden):
+    """What the upstream holds is not what was looked at."""
+
+    code = "file.changed"
+
+
+class AnswersUnrecorded(Unavailable):
+    """The answers of a batch are not on record yet, so nobody is shown them."""
+
+    code = "batch.answers_unrecorded"
