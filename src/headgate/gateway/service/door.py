@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from headgate.gateway import errors
 from headgate.gateway.decide import admit, may_list, still_admits, visible
@@ -31,10 +31,23 @@ if TYPE_CHECKING:
     from headgate.gateway.service.quota import Quota
     from headgate.gateway.service.screening import Screening
     from headgate.gateway.service.underway import Stop
-    from headgate.gateway.wire.surface import Created, Request
+    from headgate.gateway.wire.surface import Created
     from headgate.kernel.ids import KeyId
 
 _REVIEW_S = 1.0
+
+
+class Asking(Protocol):
+    """What the door must know of a request; every surface's ``Request`` says it."""
+
+    @property
+    def call(self) -> Call:
+        """What it asks for."""
+        ...
+
+    def texts(self) -> list[str]:
+        """Return what a screen must read."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +135,27 @@ class Door:
             if visible(principal, policy) and not (policy.gated and stale)
         ]
 
-    async def admit(self, key_text: str, request: Request, body: bytes) -> Underway | Refusal:
+    def judge(self, call: Call, principal: Principal) -> Admitted | Refusal:
+        """Return what a call would be admitted under now, or why it would not be, and admit nothing."""
+        decision = admit(
+            call,
+            principal,
+            self._knowledge.policy(call.model),
+            now=self._clock.now(),
+            assumed_output_tokens=self._settings.assumed_output_tokens,
+        )
+        if isinstance(decision, Admitted) and decision.policy.gated and self._knowledge.stale:
+            return _stale()
+        return decision
+
+    async def admit(self, key_text: str, request: Asking, body: bytes, *, metered: bool = True) -> Underway | Refusal:
         """Take a request through the door.
 
         Args:
             key_text: The caller's key.
             request: The request, compiled.
             body: The request as the client sent it, for the record.
+            metered: Whether it is counted against limits here; what is not is counted by whoever says so.
 
         Returns:
             The exchange, recorded and ready to be forwarded; or why it is not.
@@ -141,6 +168,8 @@ class Door:
         decision = await self._decide(key_text, request.call)
         if isinstance(decision, Refusal):
             return decision
+        if not metered:
+            decision = replace(decision, meters=(), reserved_tokens=0)
         at = self._clock.now()
         exchange_id = ExchangeId(mint("ex", at=at))
         reservation = await self._quota.reserve(decision.meters, tokens=decision.reserved_tokens, exchange_id=exchange_id)
@@ -154,7 +183,7 @@ class Door:
                 if isinstance(again, Refusal):
                     screened = again
                 else:
-                    decision = again
+                    decision = again if metered else replace(again, meters=(), reserved_tokens=0)
         except BaseException:
             self._quota.settle(reservation, tokens=0, admitted=False)
             raise
@@ -289,16 +318,9 @@ class Door:
             underway.revoke(refusal)
 
     async def _decide(self, key_text: str, call: Call) -> Admitted | Refusal:
-        principal = await self._knowledge.principal(key_text)
-        policy = self._knowledge.policy(call.model)
-        decision = admit(
-            call, principal, policy, now=self._clock.now(), assumed_output_tokens=self._settings.assumed_output_tokens
-        )
-        if isinstance(decision, Admitted) and decision.policy.gated and self._knowledge.stale:
-            return _stale()
-        return decision
+        return self.judge(call, await self._knowledge.principal(key_text))
 
-    async def _screened(self, decision: Admitted, request: Request) -> Screened | Refusal:
+    async def _screened(self, decision: Admitted, request: Asking) -> Screened | Refusal:
         return await self.screening.prompt(decision, request.texts()) if decision.rule.input_screen else Screened.NOT_ASKED
 
     async def _record(self, underway: Underway, body: bytes) -> Refusal | None:

@@ -124,17 +124,22 @@ class Quota:
                 await self._carry_out([], chores)
         self._executor.shutdown(wait=False)
 
-    async def reserve(self, meters: tuple[Meter, ...], *, tokens: int, exchange_id: str) -> Reservation | Refusal:
-        """Reserve one request's worth of every meter, or of none.
+    async def reserve(
+        self, meters: tuple[Meter, ...], *, tokens: int, exchange_id: str, requests: int = 1
+    ) -> Reservation | Refusal:
+        """Reserve what is needed of every meter, or of none.
 
         Args:
             meters: The limits that hold.
             tokens: What the exchange may cost.
             exchange_id: What takes the place where concurrency is limited.
+            requests: How many requests it counts as.
         """
         if not meters:
             return Reservation((), None)
-        quotas = [(meter, 1 if meter.unit is Unit.REQUESTS else tokens) for meter in meters if meter.unit is not Unit.CONCURRENCY]
+        quotas = [
+            (meter, requests if meter.unit is Unit.REQUESTS else tokens) for meter in meters if meter.unit is not Unit.CONCURRENCY
+        ]
         places = [meter for meter in meters if meter.unit is Unit.CONCURRENCY]
         hopeless = self._hopeless(quotas, places)
         if hopeless is not None:
