@@ -17,6 +17,7 @@ from headgate.gateway.model import (
     Meter,
     ModelPolicy,
     OnExtra,
+    OutputScreen,
     Refusal,
     ReleaseState,
     StageRule,
@@ -156,6 +157,14 @@ def _what(
             ),
             "messages",
         )
+    if policy.gated and not call.scannable and rule.output_screen in _READS_ALL:
+        return Refusal(
+            errors.AnswerUnscannable(
+                "No screen can read this answer, and this stage shows nothing that was not read.",
+                rule=f"stage {rule.stage}, watch.output_screen",
+                help="Ask for text.",
+            )
+        )
     meters = _meters(principal, policy, rule)
     bound = call.output_tokens
     cap: int | None = None
@@ -167,14 +176,14 @@ def _what(
         cap = rule.max_output_tokens
     elif bound is None and any(meter.unit in _TOKEN_UNITS for meter in meters):
         cap = assumed_output_tokens  # without a bound, one answer could spend more than is reserved for it
-    choices = 1 if "n" in extra else call.choices
+    answers = call.prompts * (min(1, call.choices) if "n" in extra else call.choices)
     return Admitted(
         policy=policy,
         rule=rule,
         principal=principal,
         stripped=tuple(sorted(extra)),
         output_cap=cap,
-        reserved_tokens=call.input_tokens + choices * (cap or bound or assumed_output_tokens),
+        reserved_tokens=call.input_tokens + call.media_tokens + answers * (cap or bound or assumed_output_tokens),
         meters=meters,
     )
 
@@ -195,6 +204,7 @@ def _not_allowed(call: Call, rule: StageRule, extra: list[str]) -> HeadgateError
     )
 
 
+_READS_ALL = frozenset({OutputScreen.HOLD_BACK, OutputScreen.TRAIL})
 _TOKEN_UNITS = frozenset({Unit.TOKENS, Unit.TOTAL_TOKENS})
 
 

@@ -316,3 +316,9 @@ class AnswersUnrecorded(Unavailable):
     """The answers of a batch are not on record yet, so nobody is shown them."""
 
     code = "batch.answers_unrecorded"
+
+
+class AnswerUnscannable(Forbidden):
+    """The answer is of a kind that no screen can read, and this stage shows nothing that was not read."""
+
+    code = "output.unscannable"

@@ -245,10 +245,13 @@ class Call:
         capabilities: Every right that the request makes use of.
         input_tokens: Estimated prompt tokens, never zero.
         output_tokens: Most completion tokens that the client allows one choice; ``None`` if it set no bound.
-        choices: How many answers it asked for.
+        choices: How many answers it asked for; none where what is answered is not text that a model writes.
         turns: How many user messages it carries.
         client_ip: Where it came from, as far as the server knows.
         end_user: The keyed hash of the end user that the client named.
+        prompts: How many prompts it carries, each answered by itself.
+        media_tokens: What the images and sounds of the answer are taken to cost, in tokens.
+        scannable: Whether an output screen can read all of the answer: images and sound it cannot.
     """
 
     surface: str
@@ -261,6 +264,9 @@ class Call:
     turns: int
     client_ip: str | None = None
     end_user: str | None = None
+    prompts: int = 1
+    media_tokens: int = 0
+    scannable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
