@@ -157,14 +157,17 @@ class Streaming:
                     going.append(frame)
                 if self._window is not None and passing.pieces:
                     self._window.add(passing.pieces)
+                    if self._window.size >= self._settings.window_bytes:  # a window is one however the bytes came in
+                        await self._go(going)
+                        going = []
         except NotAnAnswer:
             await self._go(going)
             raise
-        for created in self._reading.created():
-            await self._door.bind(self._underway, created)
         await self._go(going)
 
     async def _go(self, going: list[Frame]) -> None:
+        for created in self._reading.created():
+            await self._door.bind(self._underway, created)
         if not self._holds:
             await self._pass_on(going)
             await self._look(last=False)
