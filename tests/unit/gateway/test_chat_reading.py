@@ -84,6 +84,14 @@ def test_what_is_not_a_chunk_is_not_an_answer(data: bytes) -> None:
         a_reading().whole(data)
 
 
+def test_half_a_character_is_read_with_a_replacement_for_it() -> None:
+    chunk = b'{"choices": [{"index": 0, "delta": {"content": "a\\ud83d"}, "finish_reason": "stop"}]}'
+    reading = a_reading()
+
+    assert texts_of(reading.frame(frame(chunk)).pieces) == ["a?"]
+    assert reading.complete
+
+
 def test_nobody_pays_for_text_that_nobody_wants() -> None:
     assert a_reading(texts=False).frame(frame(choice({"content": "hello"}))).pieces == ()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from headgate.gateway.wire.decoding import decoded
 from headgate.gateway.wire.openai import body_of, told
 from headgate.gateway.wire.surface import MOST_TOKENS, Created, NotAnAnswer, Passing, Piece, Usage
 
@@ -99,11 +100,9 @@ class ChatReading:
             self.ended = True
             return _PASSING
         try:
-            chunk = _CHUNK.decode(data)
+            chunk = decoded(_CHUNK, data)
         except msgspec.ValidationError:
             return self._bare(data)
-        except (msgspec.DecodeError, RecursionError):
-            raise NotAnAnswer from None
         self._take_in(chunk)
         if chunk.choices == [] and not self._wants_usage and _says(chunk.usage):
             return _OURS
@@ -116,7 +115,7 @@ class ChatReading:
             NotAnAnswer: It is not a JSON object.
         """
         self._bare(body)
-        return tuple(_pieces(_ANY.decode(body), "message")) if self._texts else ()
+        return tuple(_pieces(decoded(_ANY, body), "message")) if self._texts else ()
 
     def created(self) -> tuple[Created, ...]:
         """Return nothing: a chat answer is not kept."""
@@ -154,8 +153,8 @@ class ChatReading:
 
     def _bare(self, data: bytes) -> Passing:
         try:
-            bare = _BARE.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+            bare = decoded(_BARE, data)
+        except msgspec.ValidationError:
             raise NotAnAnswer from None
         self.failed = self.failed or _says(bare.error)
         if _says(bare.usage):
@@ -176,7 +175,7 @@ class ChatReading:
     def _passing(self, data: bytes) -> Passing:
         if not self._texts:
             return _PASSING
-        return Passing(forward=True, pieces=tuple(_pieces(_ANY.decode(data), "delta")))
+        return Passing(forward=True, pieces=tuple(_pieces(decoded(_ANY, data), "delta")))
 
 
 def _says(value: Any) -> bool:
