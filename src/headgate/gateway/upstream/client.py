@@ -2,8 +2,8 @@
 
 aiohttp speaks HTTP/1.1; everything that it would do of its own accord is turned off here. It follows no redirect, keeps no
 cookie, decompresses nothing, takes no proxy and no credential from the environment, adds no header but ``host`` and
-``content-length``, and never sends a request a second time: it repeats only idempotent methods, and a client's request is a POST.
-How long an answer may take is the relay's matter; only the wait for a connection is bounded here.
+``content-length``, and never sends a request a second time: it repeats only idempotent methods, and what could cost anything is a
+POST. How long an answer may take is the relay's matter; only the wait for a connection is bounded here.
 
 Where a model has several servers, ``replicas`` says which one is asked. Another one is asked in its place in one case only: no
 connection was made, so nothing was sent and nothing can be billed. An answer of 429 or 5xx is the client's to judge, whatever it
@@ -20,9 +20,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -32,7 +32,7 @@ from headgate.gateway.model import Replica
 from headgate.gateway.upstream.replicas import AllBusy, Chosen, NoneLeft, Replicas, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
     from aiohttp.client import ClientTimeout
     from aiohttp.connector import Connection
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from headgate.gateway.model import Upstream
     from headgate.gateway.upstream.replicas import Standing
+    from headgate.gateway.wire.surface import Body
 
 _MOST_HEADER_BYTES = 64 * 1024
 _IDLE_S = 30.0
@@ -64,6 +65,19 @@ class UpstreamBusy(NotReached):
 
     code = "upstream.busy"
     http_status: ClassVar[int] = 503
+
+
+class Held(Protocol):
+    """A body that is not in memory; each time it is iterated over, it begins anew."""
+
+    @property
+    def length(self) -> int:
+        """Its length in bytes."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield it in blocks."""
+        ...
 
 
 class Answer:
@@ -144,17 +158,24 @@ class Upstreams:
         """Return how every server is doing that was asked so far."""
         return self._replicas.standings()
 
+    def post(
+        self, upstream: Upstream, path: str, headers: Sequence[tuple[str, str]], body: bytes | Body
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Send a client's request; see ``send``."""
+        return self.send(upstream, "POST", path, headers, body)
+
     @asynccontextmanager
-    async def post(
-        self, upstream: Upstream, path: str, headers: Sequence[tuple[str, str]], body: bytes
+    async def send(
+        self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Held | None
     ) -> AsyncGenerator[Answer]:
         """Send a request and yield the answer as soon as its head is there; leaving early breaks the connection off.
 
         Args:
             upstream: Where to; the least busy of its servers is asked.
+            method: ``POST``, ``GET`` or ``DELETE``.
             path: Below its base URL.
             headers: As they are to be sent, without ``host`` and ``content-length``.
-            body: As it is to be sent.
+            body: As it is to be sent; ``None`` for none.
 
         Raises:
             UpstreamBusy: All its servers are as busy as they may be; nothing was sent.
@@ -162,7 +183,7 @@ class Upstreams:
             UpstreamFailed: It broke off.
             UpstreamGarbage: What it answers is not HTTP.
         """
-        place, response = await self._reach(upstream, path, headers, body)
+        place, response = await self._reach(upstream, method, path, headers, body)
         verdict = Verdict.UNKNOWN
         try:
             if response.status < 200:  # noqa: PLR2004 - another protocol than HTTP, which nobody asked for
@@ -183,7 +204,7 @@ class Upstreams:
             self._ended(place, verdict)
 
     async def _reach(
-        self, upstream: Upstream, path: str, headers: Sequence[tuple[str, str]], body: bytes
+        self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Held | None
     ) -> tuple[Chosen, aiohttp.ClientResponse]:
         """Send a request to one server after another until one is reached; return its place and the head of its answer."""
         offered = (Replica(upstream.url), *upstream.replicas)
@@ -194,7 +215,7 @@ class Upstreams:
                 case Chosen() as place:
                     self._keys[place.url] = upstream.api_key
                     try:
-                        return place, await self._send(place, upstream, path, headers, body)
+                        return place, await self._send(place, upstream, method, path, headers, body)
                     except NotReached as error:
                         tried.add(place.url)
                         unreached = error
@@ -205,16 +226,29 @@ class Upstreams:
                     raise UpstreamBusy("All servers of this model are busy.", rule="upstream", help="Try again soon.")
 
     async def _send(
-        self, place: Chosen, upstream: Upstream, path: str, headers: Sequence[tuple[str, str]], body: bytes
+        self,
+        place: Chosen,
+        upstream: Upstream,
+        method: str,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes | Held | None,
     ) -> aiohttp.ClientResponse:
         """Send a request to one server and return the head of its answer; on any error the place is given back."""
         assert self._session is not None, "a gateway calls nobody before it has started"
         asked_s = self._monotonic()
+        data: BytesIO | AsyncIterator[bytes] | None = None
+        if isinstance(body, bytes):
+            data = BytesIO(body)
+        elif body is not None:
+            data = aiter(body)
+            headers = [*headers, ("content-length", str(body.length))]
         try:
-            return await self._session.post(
+            return await self._session.request(
+                method,
                 place.url.rstrip("/") + path,
                 headers=headers,
-                data=BytesIO(body),
+                data=data,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=upstream.connect_s),
             )
