@@ -130,6 +130,12 @@ def read(body: bytes) -> Document:
     return document
 
 
+def inside(text: str, at: Span) -> Document:
+    """Return the object at ``at``, in a text that was read, as a document in the same text."""
+    document, _ = _object(text, at.start)
+    return document
+
+
 def elements(text: str, at: Span) -> list[Span]:
     """Return where the elements of the array at ``at`` stand."""
     found: list[Span] = []
