@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILE = "headgate.toml"
 _PREFIX = "HEADGATE_"
-_NOT_SETTINGS = frozenset({"HEADGATE_DATA", "HEADGATE_TOKEN"})
+_NOT_SETTINGS = frozenset({"HEADGATE_DATA", "HEADGATE_TOKEN", "HEADGATE_LISTENER_FD", "HEADGATE_READY_FD"})
 
 
 class BadSettings(Invalid):
@@ -59,6 +59,32 @@ class Settings(BaseModel):
     max_in_flight: Annotated[
         int, Field(ge=1, description="Requests a worker holds at once; beyond it says 503 instead of queueing.")
     ] = 2048
+    max_connections: Annotated[
+        int, Field(ge=64, description="Connections a worker holds open, idle ones included; beyond it they wait to be accepted.")
+    ] = 16_384
+    send_timeout_s: Annotated[
+        float, Field(gt=0, description="Seconds that a client may leave its answer unread; then it counts as gone.")
+    ] = 60.0
+    drain_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1700,
+            description="Seconds that open exchanges may run on in a worker that is replaced or stopped; then they are cut.",
+        ),
+    ] = 60.0
+    linger_s: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=60,
+            description="Seconds that a worker still takes requests after `/readyz` began to say 503, so that balancers notice.",
+        ),
+    ] = 1.0
+    metrics: Annotated[
+        Literal["loopback", "open", "off"],
+        Field(description="Who may read `/metrics`: this machine alone, whoever reaches the port, or nobody."),
+    ] = "loopback"
     capture_bytes: Annotated[
         int, Field(ge=1024, description="Bytes of each response that are recorded for review; what is cut off is said.")
     ] = 1_000_000

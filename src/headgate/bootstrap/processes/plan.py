@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from headgate.bootstrap.processes.ports import must_be_free
-from headgate.bootstrap.processes.supervisor import Child
+from headgate.bootstrap.processes.ports import listener
+from headgate.bootstrap.processes.supervisor import Child, OnRestart
 from headgate.kernel.errors import Invalid
 
 if TYPE_CHECKING:
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 PARTS = ("web", "steward")
 """The parts, in the order in which they start."""
+
+LISTENER = "HEADGATE_LISTENER_FD"
+"""Names the inherited socket that the web process serves from."""
+
+_LATE_S = 10.0
+"""How much longer than the open exchanges their process may take to end."""
 
 
 class NoSuchPart(Invalid):
@@ -39,15 +45,29 @@ def processes(directory: Path, settings: Settings, *, only: str | None = None) -
     """
     if only is not None and only not in PARTS:
         raise NoSuchPart(f"There is no part called {only!r}.", help=f"Name one of: {', '.join(PARTS)}.")
-    if only in (None, "web"):
-        must_be_free(settings.host, settings.port)
     environment = {
         **os.environ,
         "HEADGATE_DATA": str(directory),
         **{f"HEADGATE_{name.upper()}": str(value) for name, value in settings.model_dump().items()},
     }
-    return [
-        Child(part, [sys.executable, "-m", f"headgate.bootstrap.processes.{part}"], environment)
-        for part in PARTS
-        if only in (None, part)
-    ]
+    children: list[Child] = []
+    if only in (None, "web"):
+        socket = listener(settings.host, settings.port)
+        children.append(
+            Child(
+                "web",
+                _command("web"),
+                {**environment, LISTENER: str(socket.fileno())},
+                on_restart=OnRestart.HAND_OVER,
+                sockets=(socket,),
+                workers=settings.workers,
+                grace_s=settings.linger_s + settings.drain_s + _LATE_S,
+            )
+        )
+    if only in (None, "steward"):
+        children.append(Child("steward", _command("steward"), environment, on_restart=OnRestart.REPLACE))
+    return children
+
+
+def _command(part: str) -> list[str]:
+    return [sys.executable, "-m", f"headgate.bootstrap.processes.{part}"]

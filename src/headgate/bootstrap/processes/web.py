@@ -1,26 +1,56 @@
 """The HTTP server: Granian with one event loop per worker, each running ``worker.application``.
 
 Run as ``python -m headgate.bootstrap.processes.web`` with the installation named by ``HEADGATE_DATA``. A worker that dies is
-replaced at once; its port stays open meanwhile, because the socket belongs to this process.
+replaced at once. All workers accept from one socket, inherited from the supervisor: it stays open while workers, and whole
+generations of this process, come and go. How a worker ends is the worker's own matter, see there; it is killed only when it has
+not ended long after its last exchange should have.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import resource
+import socket
+import sys
 from pathlib import Path
 
+from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server import MPServer
 
 from headgate.bootstrap import logs
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.processes.parent import end_with_parent
+from headgate.bootstrap.processes.plan import LISTENER
+from headgate.bootstrap.processes.ports import listener
 from headgate.bootstrap.settings import load
 
 _RESPAWN_S = 0.1
-_KILL_AFTER_S = 20
+_KILL_AFTER_S = 5
+"""How much longer than its open exchanges a worker may take to end."""
+_BACKLOG = 2048
+_FILES_PER_CONNECTION = 2
+"""A connection to the client and one to the model server."""
+_OTHER_FILES = 256
+
+
+class _Inheriting(MPServer):
+    """Granian's server, with every worker on a socket that was opened by somebody else.
+
+    On Linux, Granian gives each worker a listening socket of its own; what waits in it to be accepted is reset when the worker
+    ends.
+    """
+
+    listener: socket.socket
+
+    def _init_shared_socket(self) -> None:
+        self._ssp = None
+        self._sfd = self.listener.fileno()
+        self._shd = SocketHolder(self._sfd, False, _BACKLOG)  # noqa: FBT003 # pyright: ignore[reportCallIssue] - its stub lacks it
+        self._sso = self.listener
 
 
 def main() -> None:
@@ -29,7 +59,10 @@ def main() -> None:
     home = Home(Path(os.environ["HEADGATE_DATA"])).must_exist()
     settings = load(home.root, os.environ)
     logs.configure(settings.log_level)
-    Server(
+    if sys.platform == "linux":
+        multiprocessing.set_start_method("fork")  # workers inherit the socket, and the pipe that tells that they are ready
+    _may_open(_FILES_PER_CONNECTION * settings.max_connections + _OTHER_FILES)
+    server = _Inheriting(
         "headgate.bootstrap.processes.worker:application",
         factory=True,
         address=settings.host,
@@ -39,13 +72,24 @@ def main() -> None:
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=int(1000 * settings.body_timeout_s)),
         websockets=False,
-        backlog=2048,
-        backpressure=settings.max_in_flight + 64,
+        backlog=_BACKLOG,
+        backpressure=settings.max_connections,  # counts connections, idle ones too; requests are bounded by the gateway
         respawn_failed_workers=True,
         respawn_interval=_RESPAWN_S,
-        workers_kill_timeout=_KILL_AFTER_S,
+        workers_kill_timeout=round(settings.linger_s + settings.drain_s) + _KILL_AFTER_S,
         log_level=LogLevels.warning,
-    ).serve()
+    )
+    inherited = os.environ.get(LISTENER)
+    server.listener = listener(settings.host, settings.port) if inherited is None else socket.socket(fileno=int(inherited))
+    server.serve()
+
+
+def _may_open(files: int) -> None:
+    """Ask that this process and its workers may have so many files open; as many as they are allowed to, if fewer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = files if hard == resource.RLIM_INFINITY else min(files, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 if __name__ == "__main__":

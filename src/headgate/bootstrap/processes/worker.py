@@ -2,6 +2,11 @@
 
 Granian calls ``application`` once in each worker process. The gateway comes first and uses no framework; what it does not
 serve goes to the web application. ``/healthz`` says that the process lives; ``/readyz`` that it may be sent requests.
+
+Told to end (SIGTERM), a worker retires: ``/readyz`` says 503 and every answer asks its client to come on another connection
+next time, while it still serves whoever comes; after a moment it accepts no more, and what is open runs on until it has ended by
+itself or its time is over; then it is cut the way its protocol ends. Granian ends a worker at SIGTERM or SIGINT alike, once its
+connections have come to rest, so the first is taken over here and the second said when it is time.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +31,7 @@ from headgate.bootstrap.bridges.screens import RuleScreen
 from headgate.bootstrap.home import Home, secret_file
 from headgate.bootstrap.http import web_application
 from headgate.bootstrap.processes.parent import end_with_parent
+from headgate.bootstrap.processes.supervisor import READY
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.terminal import NoToken
 from headgate.bootstrap.wiring import House, open_house
@@ -47,7 +54,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_DRAIN_S = 10.0
+_SETTLE_S = 0.2
+"""How long what was just accepted may take to become a request."""
 _TELL_USES_S = 60.0
 
 
@@ -82,6 +90,7 @@ class Worker:
         self._feed = LedgerFeed(house.engine)
         self._uses = KeyUses(house.access)
         self._telling: asyncio.Task[None] | None = None
+        self._retiring: asyncio.Task[None] | None = None
 
     async def __call__(
         self,
@@ -93,6 +102,8 @@ class Worker:
             await self._live(receive, send)
             return
         path: str = scope["path"]
+        if self._retiring is not None:
+            send = _last_on_its_connection(send)
         if path.startswith("/v1/") or path == "/v1":
             assert self._gateway is not None, "Granian sends requests after startup"
             await self._gateway(scope, receive, send)  # pyright: ignore[reportArgumentType] - the same protocol, typed otherwise
@@ -129,6 +140,7 @@ class Worker:
             max_body_bytes=settings.max_body_bytes,
             max_in_flight=settings.max_in_flight,
             body_s=settings.body_timeout_s,
+            send_idle_s=settings.send_timeout_s,
             max_stale_s=settings.max_stale_s,
             max_recorded_bytes=settings.capture_bytes,
         )
@@ -146,17 +158,38 @@ class Worker:
         await gateway.start()
         self._spool, self._gateway = spool, gateway
         self._telling = asyncio.create_task(self._tell_uses())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._on_end)
+        _tell_ready()
+
+    def _on_end(self) -> None:
+        if self._retiring is None:
+            self._retiring = asyncio.create_task(self._retire(self._house.settings.linger_s, self._house.settings.drain_s))
+
+    async def _retire(self, linger_s: float, drain_s: float) -> None:
+        """Take no more requests, and let those that are open end."""
+        log.info("worker.retiring", pid=os.getpid())
+        await asyncio.sleep(linger_s)
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(_SETTLE_S)
+        if self._gateway is not None:
+            await self._gateway.stop(drain_s)
+        log.info("worker.retired", pid=os.getpid())
 
     async def _stop(self) -> None:
         if self._telling is not None:
             self._telling.cancel()
-        if self._gateway is not None:
-            await self._gateway.stop(_DRAIN_S)
+        if self._retiring is None:  # it was not told to end: its loop came to rest some other way
+            self._retiring = asyncio.create_task(self._retire_now())
+        await self._retiring
         if self._spool is not None:
             await self._spool.close()
         await asyncio.to_thread(self._uses_once)
         self._feed.close()
         self._house.close()
+
+    async def _retire_now(self) -> None:
+        if self._gateway is not None:
+            await self._gateway.stop(self._house.settings.drain_s)
 
     async def _tell_uses(self) -> None:
         while True:
@@ -169,11 +202,31 @@ class Worker:
 
     async def _tell_health(self, path: str, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         stats = self._gateway.stats() if self._gateway else None
-        well = stats is not None and (path == "/healthz" or (stats.ready and not stats.stale))
+        may_be_sent_requests = stats is not None and stats.ready and self._retiring is None
+        well = stats is not None and (path == "/healthz" or may_be_sent_requests)
         body = json.dumps({"ok": well, "pid": os.getpid(), "policy_age_s": stats and round(stats.policy_age_s, 3)}).encode()
         headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200 if well else 503, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _last_on_its_connection(send: Callable[[dict[str, Any]], Awaitable[None]]) -> Callable[[dict[str, Any]], Awaitable[None]]:
+    """Return a ``send`` whose answer says that its connection is closed after it."""
+
+    async def closing(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    return closing
+
+
+def _tell_ready() -> None:
+    """Tell whoever waits for this process to take over; nobody may be waiting any more."""
+    told = os.environ.get(READY)
+    if told is not None:
+        with contextlib.suppress(OSError):
+            os.write(int(told), b".")
 
 
 def control_api(house: House) -> FastAPI:
