@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from headgate.releases.decide.difference import NARROWER, NEUTRAL, WIDER, Axis, Effect, Found, bound, pace, said_of, span, words
 from headgate.releases.model.plan import (
     Admission,
+    Allowance,
+    Api,
     ApprovalGate,
     Condition,
     EndState,
@@ -22,6 +24,7 @@ from headgate.releases.model.plan import (
     IncidentsGate,
     IncidentWire,
     MonitorDownWire,
+    OutputScreen,
     Plan,
     RateGate,
     Reaction,
@@ -29,6 +32,7 @@ from headgate.releases.model.plan import (
     Severity,
     SoakGate,
     Stage,
+    Upstream,
     Watch,
     What,
     Who,
@@ -40,6 +44,21 @@ if TYPE_CHECKING:
 
     from headgate.kernel.units import Rate
     from headgate.releases.model.findings import Path
+
+HOLDERS = {
+    "end_user": "each end user of a seat",
+    "account": "each account",
+    "organisation": "each organisation",
+    "cohort": "the whole cohort",
+}
+"""Who else may be limited beside each seat, narrowest first, and what differences call them."""
+_NONE = Allowance()
+_SCREENED = {
+    OutputScreen.NONE: "never",
+    OutputScreen.AFTER: "once they were shown",
+    OutputScreen.TRAIL: "while they are shown",
+    OutputScreen.HOLD_BACK: "before they are shown",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +135,9 @@ def _plan(old: Plan, new: Plan) -> Found:
             yield (field,), NEUTRAL, Axis.PLAN, f"`{field}` is written anew"
     if old.version_digest != new.version_digest:
         yield ("model", "version"), NEUTRAL, Axis.PLAN, "this is another version: its evidence starts from nothing"
-    if old.model != new.model and old.version_digest == new.version_digest:
+    if _place(old) != _place(new) and old.version_digest == new.version_digest:
         yield ("model",), NEUTRAL, Axis.PLAN, "the same version is served under another name or from another place"
+    yield from _servers(old.model.upstream, new.model.upstream)
     if old.end_state is not new.end_state:
         order = list(EndState)
         effect = WIDER if order.index(new.end_state) > order.index(old.end_state) else NARROWER
@@ -125,6 +145,22 @@ def _plan(old: Plan, new: Plan) -> Found:
     yield from bound(("alpha",), Axis.OVERSIGHT, "the chance of a false promotion over the ladder", old.alpha, new.alpha)
     for name in [*old.hazards, *(name for name in new.hazards if name not in old.hazards)]:
         yield from _hazard(name, old.hazards.get(name), new.hazards.get(name))
+
+
+def _place(plan: Plan) -> tuple[object, ...]:
+    upstream = plan.model.upstream
+    return plan.model.name, upstream.url, upstream.model, upstream.api_key_env, upstream.timeout_s
+
+
+def _servers(old: Upstream, new: Upstream) -> Found:
+    if old.api is not new.api:
+        # another interface is other surfaces that work, so only giving one of two up is surely no widening
+        effect = NARROWER if old.api is Api.BOTH else WIDER
+        yield ("model", "upstream", "api"), effect, Axis.SURFACE, f"the server speaks {new.api.value} instead of {old.api.value}"
+    if old.replicas != new.replicas:
+        before, now = len(old.replicas) + 1, len(new.replicas) + 1
+        said = f"{now} servers answer instead of {before}" if now != before else "other replicas answer, or take on more or less"
+        yield ("model", "upstream", "replicas"), NEUTRAL, Axis.PLAN, said
 
 
 def _hazard(name: str, old: Hazard | None, new: Hazard | None) -> Found:
@@ -178,12 +214,22 @@ def _what(old: What, new: What) -> Found:
 
 
 def _how_much(old: HowMuch, new: HowMuch) -> Found:
-    yield from pace(("how_much", "requests"), Axis.AMOUNT, "requests of each seat", old.requests, new.requests)
-    yield from pace(("how_much", "tokens"), Axis.AMOUNT, "tokens of each seat", old.tokens, new.tokens)
-    yield from bound(("how_much", "total_tokens"), Axis.AMOUNT, "tokens over a seat's life", old.total_tokens, new.total_tokens)
-    yield from bound(("how_much", "concurrency"), Axis.AMOUNT, "requests at one time", old.concurrency, new.concurrency)
+    yield from _allowance(("how_much",), "each seat", old, new)
+    for holder, said in HOLDERS.items():
+        before, now = getattr(old, holder), getattr(new, holder)
+        found = list(_allowance(("how_much", holder), said, before or _NONE, now or _NONE))
+        if not found and before != now:
+            found = [(("how_much", holder), NEUTRAL, Axis.AMOUNT, f"`{holder}` is written anew, and still limits nothing")]
+        yield from found
     if old.expected_use != new.expected_use:
         yield ("how_much", "expected_use"), NEUTRAL, Axis.PLAN, "another use is expected"
+
+
+def _allowance(path: Path, whose: str, old: Allowance, new: Allowance) -> Found:
+    yield from pace((*path, "requests"), Axis.AMOUNT, f"requests of {whose}", old.requests, new.requests)
+    yield from pace((*path, "tokens"), Axis.AMOUNT, f"tokens of {whose}", old.tokens, new.tokens)
+    yield from bound((*path, "total_tokens"), Axis.AMOUNT, f"tokens over the life of {whose}", old.total_tokens, new.total_tokens)
+    yield from bound((*path, "concurrency"), Axis.AMOUNT, f"requests of {whose} at one time", old.concurrency, new.concurrency)
 
 
 def _watch(old: Watch | None, new: Watch | None) -> Found:
@@ -206,9 +252,14 @@ def _watch(old: Watch | None, new: Watch | None) -> Found:
     if old.input_screen != new.input_screen:
         effect, said = (NARROWER, "are screened") if new.input_screen else (WIDER, "are no longer screened")
         yield ("watch", "input_screen"), effect, Axis.OVERSIGHT, f"requests {said} before they are forwarded"
-    for field in ("minutes_per_item", "output_screen"):
-        if getattr(old, field) != getattr(new, field):
-            yield ("watch", field), NEUTRAL, Axis.OVERSIGHT, f"`{field}` is {said_of(getattr(new, field))}"
+    if old.output_screen is not new.output_screen:
+        order = list(OutputScreen)  # from never to before anybody sees it
+        effect = NARROWER if order.index(new.output_screen) > order.index(old.output_screen) else WIDER
+        said = f"answers are screened {_SCREENED[new.output_screen]} instead of {_SCREENED[old.output_screen]}"
+        yield ("watch", "output_screen"), effect, Axis.OVERSIGHT, said
+    if old.minutes_per_item != new.minutes_per_item:
+        said = f"`minutes_per_item` is {said_of(new.minutes_per_item)}"
+        yield ("watch", "minutes_per_item"), NEUTRAL, Axis.OVERSIGHT, said
 
 
 def _sampled(old: Rate | Everything, new: Rate | Everything) -> Effect:

@@ -67,6 +67,7 @@ from headgate.releases.model.words import (
 __all__ = [
     "SERVED_SURFACES",
     "Admission",
+    "Allowance",
     "Api",
     "ApprovalGate",
     "Capability",
@@ -111,11 +112,11 @@ __all__ = [
 
 
 class Replica(Part):
-    """One more server of the same model.
+    """One more server of the same model, which is to answer as the first does.
 
     Attributes:
-        url: Its address, up to and including its version.
-        concurrency: Most requests at one time from one worker.
+        url: Its address, up to and including its version; it has the model's name, API and key in common with the first.
+        concurrency: Most requests at one time from one worker; none for no bound.
     """
 
     url: Url
@@ -128,10 +129,10 @@ class Upstream(Part):
     Attributes:
         url: Its address, up to and including its version.
         model: The name it knows the model by.
-        api: The interface it speaks.
+        api: The interface it speaks; nothing is translated, so a surface of another interface is not served.
         api_key_env: The environment variable that holds its key, if it wants one.
         timeout_s: Seconds it may stay silent.
-        replicas: More servers of the same model.
+        replicas: More servers of the same model, beside ``url``; how many there are changes nobody's access.
     """
 
     url: Url
@@ -244,21 +245,44 @@ class What(Part):
     on_extra: OnExtra = OnExtra.REFUSE
 
 
-class HowMuch(Part):
-    """How much each seat may use.
+class Allowance(Part):
+    """How much one holder may use; what is left out has no limit of its own.
 
     Attributes:
-        requests: Requests per span.
-        tokens: Tokens per span.
-        total_tokens: Tokens over the seat's whole life.
+        requests: Requests per span; spans are aligned to the clock in UTC.
+        tokens: Tokens, of prompts and answers together, per span.
+        total_tokens: Tokens over the holder's whole life in this release.
         concurrency: Requests at one time.
-        expected_use: Requests per day that the planner expects of a seat; it limits nothing, and lint reckons with it.
     """
 
     requests: RatePer | None = None
     tokens: RatePer | None = None
     total_tokens: Positive | None = None
     concurrency: Positive | None = None
+
+
+class HowMuch(Allowance):
+    """How much may be used: what stands here directly is each seat's limit, and narrower and wider holders may have their own.
+
+    A request counts for every holder that it belongs to at once, and goes ahead only if all of them have room; when it does
+    not, nothing is taken from any. Each holder is counted over all stages of the release, so that a promotion is no fresh
+    allowance, and held to the limit of the stage that admits the request. A seat that enforcement has left with a part of its
+    allowance is left with that part of what stands here directly; what others share is not made smaller for them.
+
+    Attributes:
+        end_user: Each person behind a seat, as the seat's own application names them (``safety_identifier``, ``user``,
+            ``metadata.user_id``), within that seat. Requests that name nobody count as one person together. The names are the
+            application's word: this protects its users from one another, and the seat's own limit protects everybody else.
+        account: Each account, over all its seats in this release.
+        organisation: Each organisation, over all its accounts; an account without one stands for itself.
+        cohort: Everybody in the stage's cohort together.
+        expected_use: Requests per day that the planner expects of a seat; it limits nothing, and lint reckons with it.
+    """
+
+    end_user: Allowance | None = None
+    account: Allowance | None = None
+    organisation: Allowance | None = None
+    cohort: Allowance | None = None
     expected_use: PerSeatDay | None = None
 
 
@@ -271,7 +295,8 @@ class Watch(Part):
         reviewers: How many people review.
         minutes_per_item: How long one item takes.
         input_screen: Whether requests are screened before they are forwarded.
-        output_screen: When responses are screened.
+        output_screen: When responses are screened: ``hold_back`` before anything is shown, ``trail`` while it is shown and
+            cut within one window, ``after`` once it was shown (recorded, nothing stopped), ``none`` never.
     """
 
     flagged: Flagged = Flagged.REVIEW_ALL

@@ -72,6 +72,10 @@ class Api(Enum):
     BOTH = "both"
 
 
+ANTHROPIC_SURFACES = frozenset({Surface.API_MESSAGES})
+"""The surfaces of the Anthropic API; every other ``api.`` surface is one of the OpenAI API."""
+
+
 class Capability(Enum):
     """A right on a surface."""
 
@@ -109,7 +113,7 @@ class Flagged(Enum):
 
 
 class OutputScreen(Enum):
-    """When the response is screened."""
+    """When the response is screened, from least to most."""
 
     NONE = "none"
     AFTER = "after"

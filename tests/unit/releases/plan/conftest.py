@@ -18,7 +18,7 @@ stages:
     who: {cohort: staff, seats: 20}
     what: {surfaces: [api.chat], capabilities: [streaming]}
     how_much: {requests: 30/min, tokens: 200k/day, expected_use: 20}
-    watch: {sample: 350/week, reviewers: 2}
+    watch: {sample: 350/week, reviewers: 2, output_screen: trail}
     asks: ["does it hurt anybody?"]
     leave:
       - exposure: {accounts: 5, exchanges: 500}
@@ -34,7 +34,7 @@ stages:
     who: {cohort: general, seats: 150, admission: open}
     what: {surfaces: [api.chat], capabilities: [streaming]}
     how_much: {requests: 30/min, tokens: 200k/day, expected_use: 20}
-    watch: {sample: 700/week, reviewers: 2}
+    watch: {sample: 700/week, reviewers: 2, output_screen: trail}
     asks: ["does what held for staff hold for everyone?"]
     leave:
       - soak: {active_days: 14, at_most: 42d}

@@ -161,6 +161,7 @@ wires = st.one_of(
     part(incident=part(severity=st.sampled_from(["critical", "low"]), then=reactions)),
     part(monitor_down=st.fixed_dictionaries({"for": spans, "then": reactions}, optional={"narrow_after": spans})),
 )
+allowances = part(requests=maybe(rates), tokens=maybe(rates), total_tokens=maybe(counts), concurrency=maybe(counts))
 stages = part(
     name=st.sampled_from(["one", "two", "three"]),
     who=part(
@@ -170,13 +171,22 @@ stages = part(
         terms=maybe(st.just("terms-1")),
     ),
     what=part(
-        surfaces=st.lists(st.sampled_from(["api.chat", "weights", "chat_page"]), min_size=1, max_size=3),
+        surfaces=st.lists(
+            st.sampled_from(["api.chat", "api.messages", "api.images", "weights", "chat_page"]), min_size=1, max_size=3
+        ),
         capabilities=st.lists(st.sampled_from(["streaming", "tools", "n"]), max_size=3),
         max_output_tokens=maybe(counts),
         on_extra=st.sampled_from(["refuse", "strip"]),
     ),
     how_much=part(
-        requests=maybe(rates), tokens=maybe(rates), concurrency=maybe(counts), expected_use=maybe(st.floats(1e-6, 1e9))
+        requests=maybe(rates),
+        tokens=maybe(rates),
+        concurrency=maybe(counts),
+        expected_use=maybe(st.floats(1e-6, 1e9)),
+        end_user=maybe(allowances),
+        account=maybe(allowances),
+        organisation=maybe(allowances),
+        cohort=maybe(allowances),
     ),
     watch=maybe(
         part(
@@ -184,6 +194,7 @@ stages = part(
             sample=rates | st.just("all"),
             reviewers=counts,
             input_screen=st.booleans(),
+            output_screen=st.sampled_from(["none", "after", "trail", "hold_back"]),
         )
     ),
     asks=st.lists(st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=20), max_size=2),
@@ -207,7 +218,17 @@ hazards = st.dictionaries(
 plans = part(
     kind=st.just("ReleasePlan"),
     name=st.just("any"),
-    model=st.just({"name": "m", "upstream": {"url": "http://localhost/v1", "model": "m"}}),
+    model=part(
+        name=st.just("m"),
+        upstream=part(
+            url=st.just("http://localhost/v1"),
+            model=st.just("m"),
+            api=st.sampled_from(["openai", "anthropic", "both"]),
+            replicas=st.lists(
+                part(url=st.sampled_from(["http://a/v1", "http://localhost/v1"]), concurrency=maybe(counts)), max_size=2
+            ),
+        ),
+    ),
     end_state=st.sampled_from(["internal", "api_general", "weights_public"]),
     staging_is_for=st.just(["misuse"]),
     hazards=hazards,

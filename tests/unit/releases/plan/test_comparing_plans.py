@@ -24,6 +24,11 @@ CHANGES = {
     "as many in a day, all at once": ("30/min", "43200/day", W),
     "no limit on tokens": (" tokens: 200k/day,", "", W),
     "a limit on concurrency": ("{requests: 30/min,", "{concurrency: 2, requests: 30/min,", N),
+    "a limit on each end user": ("{requests: 30/min,", "{end_user: {requests: 3/min}, requests: 30/min,", N),
+    "a limit on each account": ("{requests: 30/min,", "{account: {tokens: 1M/day}, requests: 30/min,", N),
+    "a limit on each organisation": ("{requests: 30/min,", "{organisation: {total_tokens: 9M}, requests: 30/min,", N),
+    "a limit on the cohort": ("{requests: 30/min,", "{cohort: {concurrency: 9}, requests: 30/min,", N),
+    "a holder that is named and not limited": ("{requests: 30/min,", "{cohort: {}, requests: 30/min,", O),
     "another expected use": ("expected_use: 20", "expected_use: 25", O),
     "a smaller sample": ("350/week", "300/week", W),
     "a larger sample": ("350/week", "400/week", N),
@@ -31,7 +36,11 @@ CHANGES = {
     "fewer reviewers": ("reviewers: 2", "reviewers: 1", W),
     "flags that nobody reviews": ("{sample: 350", "{flagged: none, sample: 350", W),
     "a screen on requests": ("{sample: 350", "{input_screen: true, sample: 350", N),
-    "nobody watching": ("    watch: {sample: 350/week, reviewers: 2}\n", "", W),
+    "answers screened before they are shown": ("screen: trail", "screen: hold_back", N),
+    "answers screened once they were shown": ("screen: trail", "screen: after", W),
+    "answers never screened": ("screen: trail", "screen: none", W),
+    "more time for each item": ("reviewers: 2,", "reviewers: 2, minutes_per_item: 4,", O),
+    "nobody watching": ("    watch: {sample: 350/week, reviewers: 2, output_screen: trail}\n", "", W),
     "another question": ("does it hurt anybody?", "does it hurt people?", O),
     "a gate gone": ("      - incidents: {open_at_most: {critical: 0}}\n", "", W),
     "fewer days": ("active_days: 7", "active_days: 6", W),
@@ -63,6 +72,8 @@ CHANGES = {
     "a hazard more": ("stages:", "  other: {severity: low, limit: {traffic: 0.1}}\nstages:", N),
     "another version": ("sha256:00", "sha256:11", O),
     "another place": ("127.0.0.1", "127.0.0.2", O),
+    "one more server": ("model: small-model}", 'model: small-model, replicas: [{url: "http://10.0.0.1/v1"}]}', O),
+    "a server that speaks more": ("model: small-model}", "model: small-model, api: both}", W),
     "another end": ("api_general", "weights_public", W),
     "an earlier end": ("api_general", "internal", N),
     "more error": ("name: clean", "name: clean\nalpha: 0.06", W),
@@ -101,6 +112,47 @@ def test_a_change_names_its_stage_and_place(clean: str) -> None:
     assert change.stage == "general"
     assert change.path == ("stages", 1, "leave", 1, "rate", "below")
     assert change.sentence == "`rate.harm`: the bound: 0.02 instead of 0.01"
+
+
+HOLDERS = ("end_user", "account", "organisation", "cohort")
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize(
+    ("field", "less", "more"),
+    [("requests", "2/min", "3/min"), ("tokens", "1k/day", "2k/day"), ("total_tokens", "1k", "2k"), ("concurrency", "1", "2")],
+)
+def test_every_limit_of_every_holder_is_compared(holder: str, field: str, less: str, more: str, clean: str) -> None:
+    def with_limit(amount: str) -> Plan:
+        return plan_of(clean.replace("{requests: 30/min,", f"{{{holder}: {{{field}: {amount}}}, requests: 30/min,", 1))
+
+    (wider,) = diff(with_limit(less), with_limit(more))
+    (narrower,) = diff(with_limit(more), with_limit(less))
+    (gone,) = diff(with_limit(less), plan_of(clean))
+
+    assert (wider.effect, narrower.effect, gone.effect) == (W, N, W)
+    assert wider.path == ("stages", 0, "how_much", holder, field)
+    assert holder.replace("_", " ") in wider.sentence
+
+
+def test_the_sooner_answers_are_screened_the_narrower_is_the_stage(clean: str) -> None:
+    plans = [plan_of(clean.replace("screen: trail", f"screen: {when}", 1)) for when in ("none", "after", "trail", "hold_back")]
+
+    for at, later in enumerate(plans):
+        for sooner in plans[at + 1 :]:
+            assert [change.effect for change in diff(later, sooner)] == [N]
+            assert [change.effect for change in diff(sooner, later)] == [W]
+
+
+def test_another_interface_may_open_something_and_giving_one_of_two_up_does_not(clean: str) -> None:
+    one, other, both = (
+        plan_of(clean.replace("model: small-model}", f"model: small-model, api: {api}}}"))
+        for api in ("openai", "anthropic", "both")
+    )
+
+    assert [change.effect for change in diff(one, other)] == [W]
+    assert [change.effect for change in diff(other, one)] == [W]
+    assert [change.effect for change in diff(both, other)] == [N]
 
 
 def test_a_stage_left_out_in_the_middle_widens_and_at_the_end_narrows(clean: str) -> None:

@@ -196,7 +196,7 @@ LINTING = {
         [("plan.capability_needs", 14), ("plan.steps_back", 30)],
     ),
     "a surface that is not served": (
-        [("[api.chat]", "[api.chat, api.files]")],
+        [("[api.chat]", "[api.chat, api.realtime]")],
         [("plan.surface_not_served", 14), ("plan.steps_back", 30)],
     ),
     "no weights digest": (
@@ -206,7 +206,7 @@ LINTING = {
     "no seats": ([("{cohort: staff, seats: 20}", "{cohort: staff}")], [("plan.no_seats", 13)]),
     "no limits": ([("{requests: 30/min, tokens: 200k/day, expected_use: 20}", "{expected_use: 20}")], [("plan.no_limits", 12)]),
     "nobody watching": (
-        [("    watch: {sample: 350/week, reviewers: 2}\n", "")],
+        [("    watch: {sample: 350/week, reviewers: 2, output_screen: trail}\n", "")],
         [("plan.unwatched", 12), ("plan.undecidable_rate", 20), ("plan.short_dwell", 24)],
     ),
     "no expected use": ([(", expected_use: 20}", "}")], [("plan.no_expected_use", 12)]),
@@ -255,7 +255,7 @@ LINTING = {
     "more accounts than seats": ([("accounts: 5", "accounts: 21")], [("plan.undecidable_exposure", 19)]),
     "more exchanges than use": ([("exchanges: 500", "exchanges: 50k")], [("plan.undecidable_exposure", 19)]),
     "a dwell too short": ([("to: 1.0e-1", "to: 1.2e-2")], [("plan.short_dwell", 25)]),
-    "too much to review": ([("reviewers: 2}", "reviewers: 1, minutes_per_item: 10}")], [("plan.review_capacity", 16)]),
+    "too much to review": ([("reviewers: 2,", "reviewers: 1, minutes_per_item: 10,")], [("plan.review_capacity", 16)]),
     "all to review": ([("sample: 350/week", "sample: all")], [("plan.review_capacity", 16)]),
     "an alpha too large": ([("alpha: 0.02", "alpha: 0.2")], [("plan.alpha_overspent", 19), ("plan.alpha_range", 21)]),
     "alphas that add up": ([("alpha: 0.02", "alpha: 0.04")], [("plan.alpha_overspent", 19)]),
@@ -271,6 +271,52 @@ LINTING = {
             ("      - rise: {hazard: harm, from: 1.0e-2, to: 1.0e-1, false_alarm_every: 365d, then: hold}\n", ""),
         ],
         [("plan.critical_without_tripwire", 12)],
+    ),
+    "an account that may use less than a seat": (
+        [("{requests: 30/min,", "{account: {requests: 10/min}, requests: 30/min,")],
+        [("plan.wider_limit_below", 15)],
+    ),
+    "an organisation that may use less than an account": (
+        [("{requests: 30/min,", "{account: {tokens: 9M/day}, organisation: {tokens: 1M/week}, requests: 30/min,")],
+        [("plan.wider_limit_below", 15)],
+    ),
+    "a cohort that may use less at once than a seat": (
+        [("{requests: 30/min,", "{concurrency: 4, cohort: {concurrency: 3}, requests: 30/min,")],
+        [("plan.wider_limit_below", 15)],
+    ),
+    "an organisation with fewer tokens in all than a seat": (
+        [("{requests: 30/min,", "{total_tokens: 4M, organisation: {total_tokens: 3M}, requests: 30/min,")],
+        [("plan.wider_limit_below", 15)],
+    ),
+    "an end user with as much as the seat": (
+        [("{requests: 30/min,", "{end_user: {requests: 43200/day}, requests: 30/min,")],
+        [("plan.idle_limit", 15)],
+    ),
+    "a use that the cohort may not reach together": (
+        [("{requests: 30/min,", "{cohort: {requests: 30/10d}, requests: 30/min,")],
+        [("plan.undecidable_exposure", 19), ("plan.undecidable_rate", 21)],
+    ),
+    "a surface of another interface": (
+        [("[api.chat]", "[api.chat, api.messages]")],
+        [("plan.api_not_spoken", 14), ("plan.steps_back", 30)],
+    ),
+    "a server of another interface": (
+        [("model: small-model}", "model: small-model, api: anthropic}")],
+        [("plan.api_not_spoken", 14), ("plan.api_not_spoken", 30)],
+    ),
+    "a replica that is the server itself": (
+        [("model: small-model}", 'model: small-model, replicas: [{url: "http://127.0.0.1:8901/v1/"}]}')],
+        [("plan.repeated_replica", 5)],
+    ),
+    "one replica twice": (
+        [("model: small-model}", 'model: small-model, replicas: [{url: "http://Up/v1"}, {url: "http://up:80/v1"}]}')],
+        [("plan.repeated_replica", 5)],
+    ),
+    "streams that are screened too late": ([("screen: trail", "screen: after")], [("plan.unscreened_stream", 16)]),
+    "streams that are never screened": ([("screen: trail", "screen: none")], [("plan.unscreened_stream", 16)]),
+    "pictures to be read before they are shown": (
+        [("[api.chat]", "[api.chat, api.images]"), ("screen: trail", "screen: hold_back")],
+        [("plan.unscannable", 16), ("plan.steps_back", 30)],
     ),
     "weights on an ordinary stage": (
         [("[api.chat]", "[api.chat, weights]")],

@@ -21,9 +21,12 @@ PINNED = {
     "starter.yaml": ["note plan.no_version"],
     "demo.yaml": [
         "note plan.no_version",
+        "warning plan.unscreened_stream",
         "warning plan.no_calendar_span",
+        "warning plan.unscreened_stream",
         "warning plan.no_calendar_span",
         "note plan.never_completes",
+        "warning plan.unscreened_stream",
     ],
     "internal.yaml": ["note plan.no_version"],
     "frontier-api.yaml": ["warning plan.user_limit_unprovable"],

@@ -49,12 +49,14 @@ def seats_by(plan: Plan, at: int) -> int | None:
 
 
 def use_per_day(stage: Stage) -> float | None:
-    """Return the exchanges per day that the planner expects of the stage, limited by what its seats may send."""
-    seats, use = stage.who.seats, stage.how_much.expected_use
-    if seats is None or use is None:
+    """Return the exchanges per day that the planner expects of the stage, limited by what its holders may send."""
+    seats, how_much = stage.who.seats, stage.how_much
+    if seats is None or how_much.expected_use is None:
         return None
-    allowed = stage.how_much.requests
-    return seats * (use if allowed is None else min(use, allowed.per_day()))
+    each = [how_much.requests, *(holder.requests for holder in (how_much.account, how_much.organisation) if holder is not None)]
+    seat = min(how_much.expected_use, *(rate.per_day() for rate in each if rate is not None), math.inf)
+    together = None if how_much.cohort is None else how_much.cohort.requests
+    return seats * seat if together is None else min(seats * seat, together.per_day())
 
 
 def labels_per_day(stage: Stage) -> float | None:
