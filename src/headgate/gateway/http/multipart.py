@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.gateway.http.asgi import Receive, Scope
+    from headgate.gateway.model import Admitted, Call
     from headgate.gateway.wire.document import Span
     from headgate.gateway.wire.multipart import FormLimits, Part, Parts, Splice
+    from headgate.gateway.wire.surface import FormRequest, Reading
 
 T = TypeVar("T")
 
@@ -78,6 +80,36 @@ class Form:
     def content(self, part: Part) -> AsyncIterator[bytes]:
         """Return the content of a part, in blocks."""
         return _blocks(self._file, part.at)
+
+
+@dataclass(frozen=True, slots=True)
+class FormCarried:
+    """A request that came as a form, with the form that it came as.
+
+    Attributes:
+        request: What was asked for.
+        form: The form.
+    """
+
+    request: FormRequest
+    form: Form
+
+    @property
+    def call(self) -> Call:
+        """What it asks for."""
+        return self.request.call
+
+    def texts(self) -> list[str]:
+        """Return everything in it that a model would read as prose, for a screen."""
+        return self.request.texts()
+
+    def forwarded(self, admitted: Admitted) -> Body:
+        """Return the body for the upstream: as it came, except what the admission demands."""
+        return self.form.body(self.request.splices(admitted))
+
+    def reading(self, *, texts: bool) -> Reading:
+        """Return what reads its answer."""
+        return self.request.reading(texts=texts)
 
 
 class Uploads:

@@ -22,7 +22,7 @@ import random
 import time
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import BytesIO
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -65,19 +65,6 @@ class UpstreamBusy(NotReached):
 
     code = "upstream.busy"
     http_status: ClassVar[int] = 503
-
-
-class Held(Protocol):
-    """A body that is not in memory; each time it is iterated over, it begins anew."""
-
-    @property
-    def length(self) -> int:
-        """Its length in bytes."""
-        ...
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield it in blocks."""
-        ...
 
 
 class Answer:
@@ -166,7 +153,7 @@ class Upstreams:
 
     @asynccontextmanager
     async def send(
-        self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Held | None
+        self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Body | None
     ) -> AsyncGenerator[Answer]:
         """Send a request and yield the answer as soon as its head is there; leaving early breaks the connection off.
 
@@ -204,7 +191,7 @@ class Upstreams:
             self._ended(place, verdict)
 
     async def _reach(
-        self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Held | None
+        self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Body | None
     ) -> tuple[Chosen, aiohttp.ClientResponse]:
         """Send a request to one server after another until one is reached; return its place and the head of its answer."""
         offered = (Replica(upstream.url), *upstream.replicas)
@@ -232,7 +219,7 @@ class Upstreams:
         method: str,
         path: str,
         headers: Sequence[tuple[str, str]],
-        body: bytes | Held | None,
+        body: bytes | Body | None,
     ) -> aiohttp.ClientResponse:
         """Send a request to one server and return the head of its answer; on any error the place is given back."""
         assert self._session is not None, "a gateway calls nobody before it has started"

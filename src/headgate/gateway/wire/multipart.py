@@ -10,6 +10,7 @@ the body once for each part and once at the end, and nowhere else (RFC 2046, sec
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -137,6 +138,22 @@ class Parts:
         if found[0].name != name or found[0].text is not None:
             raise WrongType(f"{name} must be one file.", param=name)
         return found[0]
+
+    def account(self) -> bytes:
+        """Return what the record keeps of the form, as JSON: its fields, and of each file its name, kind, length and digest."""
+        told: list[dict[str, object]] = [
+            {"name": part.name, "text": part.text}
+            if part.text is not None
+            else {
+                "name": part.name,
+                "filename": part.filename,
+                "content_type": part.content_type,
+                "bytes": part.size,
+                "sha256": part.sha256,
+            }
+            for part in self.parts
+        ]
+        return json.dumps({"form": told}, ensure_ascii=False, separators=(",", ":")).encode()
 
     def setting(self, name: str, text: str) -> Splice:
         """Return the splice that gives a field of this form another value. The field is written anew, its headers included.

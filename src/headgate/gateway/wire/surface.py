@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from headgate.gateway.model import Admitted, Api, Call, ObjectKind, Refusal, Settings
+    from headgate.gateway.wire.multipart import Parts, Splice
     from headgate.gateway.wire.sse import Frame
 
 MOST_TOKENS = 2**31
@@ -182,6 +183,65 @@ class Request(Protocol):
         ...
 
 
+class Body(Protocol):
+    """A request's body that is not held in memory. It can be read more than once."""
+
+    @property
+    def length(self) -> int:
+        """Its length in bytes."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield it in blocks."""
+        ...
+
+
+class Carried(Protocol):
+    """A request with all that is needed to carry it out, whether its body is held in memory or not."""
+
+    @property
+    def call(self) -> Call:
+        """What it asks for."""
+        ...
+
+    def texts(self) -> list[str]:
+        """Return everything in it that a model would read as prose, for a screen."""
+        ...
+
+    def forwarded(self, admitted: Admitted) -> bytes | Body:
+        """Return the body for the upstream."""
+        ...
+
+    def reading(self, *, texts: bool) -> Reading:
+        """Return what reads its answer."""
+        ...
+
+
+class FormRequest(Protocol):
+    """A request that came as a form, as it was read."""
+
+    @property
+    def call(self) -> Call:
+        """What it asks for."""
+        ...
+
+    def texts(self) -> list[str]:
+        """Return everything in it that a model would read as prose, for a screen."""
+        ...
+
+    def splices(self, admitted: Admitted) -> list[Splice]:
+        """Return what the admission demands to be changed in the form."""
+        ...
+
+    def reading(self, *, texts: bool) -> Reading:
+        """Return what reads its answer.
+
+        Args:
+            texts: Whether somebody wants the text.
+        """
+        ...
+
+
 class Dialect(Protocol):
     """How one API says no, and how its limits stand."""
 
@@ -215,6 +275,29 @@ class Surface:
     path: str
     dialect: Dialect
     compile: Callable[[bytes, str | None, bytes], Request]
+
+
+@dataclass(frozen=True, slots=True)
+class FormSurface:
+    """A way in that takes one form and gives one answer.
+
+    Attributes:
+        name: What plans call it: ``api.audio``.
+        api: The API it belongs to; an upstream that does not speak it does not serve it.
+        path: Where clients and upstreams have it, below the version.
+        dialect: How it says no.
+        compile: Reads a form, as ``compile(parts, client_ip=…, end_user_key=…)``. Raises ``WrongType``.
+        file_bytes: Largest file that the API takes.
+        files: Most files that the API takes.
+    """
+
+    name: str
+    api: Api
+    path: str
+    dialect: Dialect
+    compile: Callable[[Parts, str | None, bytes], FormRequest]
+    file_bytes: int
+    files: int = 1
 
 
 def texts_of(pieces: Sequence[Piece]) -> list[str]:
