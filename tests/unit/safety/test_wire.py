@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.safety.wire.chat import request_passages, response_passages, texts
+from headgate.safety.wire.bodies import request_passages, response_passages, texts
 from headgate.safety.wire.plain import collapsed, plain
 
 JSON = st.recursive(
@@ -155,3 +155,67 @@ def test_long_text_is_folded_and_says_by_how_much() -> None:
     assert collapsed("a\nb", lines=5, columns=10) == ("a\nb", 0)
     shown, rest = collapsed("x" * 95 + "\ny", lines=3, columns=10)
     assert (shown, rest) == ("x" * 30, 67)
+
+
+def events(*told: dict[str, object]) -> bytes:
+    return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in told).encode()
+
+
+def test_the_pieces_of_a_messages_stream_are_joined_block_by_block() -> None:
+    def block(index: int, **delta: object) -> dict[str, object]:
+        return {"type": "content_block_delta", "index": index, "delta": delta}
+
+    body = events(
+        {"type": "message_start", "message": {"id": "msg_1", "role": "assistant", "content": [], "model": "m"}},
+        block(0, type="thinking_delta", thinking="let me "),
+        block(0, type="thinking_delta", thinking="see"),
+        block(0, type="signature_delta", signature="EqQB"),
+        block(1, type="text_delta", text="mix blea"),
+        block(1, type="text_delta", text="ch and"),
+        block(2, type="input_json_delta", partial_json='{"cmd":"r\\u006d'),
+        block(2, type="input_json_delta", partial_json=' -rf"}'),
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}},
+    )
+
+    found = words(body)
+
+    assert found["answer 1 thinking"] == "let me see"
+    assert found["answer 2"] == "mix bleach and"
+    assert found["answer 3 arguments (opened)"] == "rm -rf"
+    assert not any("EqQB" in text for text in found.values())
+
+
+def test_the_events_of_a_response_are_joined_and_what_they_repeat_is_said_once() -> None:
+    said = {"output_index": 0, "content_index": 0, "item_id": "msg_1"}
+    whole = {"id": "resp_1", "output": [{"id": "msg_1", "content": [{"type": "output_text", "text": "mix bleach"}]}]}
+    body = events(
+        {"type": "response.created", "response": {"id": "resp_1", "output": []}},
+        {"type": "response.output_text.delta", **said, "delta": "mix "},
+        {"type": "response.output_text.delta", **said, "delta": "bleach"},
+        {"type": "response.output_text.done", **said, "text": "mix bleach"},
+        {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '{"a":'},
+        {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '"b"}'},
+        {"type": "response.mcp_call.completed", "output_index": 2, "note": "only here"},
+        {"type": "response.completed", "response": whole},
+    )
+
+    passages = response_passages(body)
+
+    assert [passage.text for passage in passages].count("mix bleach") == 1
+    assert {"mix bleach", '{"a":"b"}', "only here"} == {passage.text for passage in passages}
+
+
+def test_a_request_of_another_surface_is_read_message_by_message() -> None:
+    found = words(
+        json.dumps(
+            {
+                "model": "m",
+                "instructions": "be kind",
+                "system": [{"type": "text", "text": "be brief"}],
+                "input": [{"role": "user", "content": [{"type": "input_text", "text": "how to"}]}],
+            }
+        ).encode(),
+        asked=True,
+    )
+
+    assert found == {"instructions": "be kind", "system": "be brief", "user": "how to"}

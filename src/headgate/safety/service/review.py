@@ -19,7 +19,7 @@ from headgate.safety import decide
 from headgate.safety.errors import ClaimLost, ItemUnknown, LabelInvalid, NothingToUndo, NotSettled
 from headgate.safety.model import Confidence, Opinion, ReviewItem, Standing
 from headgate.safety.ports import Wish
-from headgate.safety.wire import chat
+from headgate.safety.wire import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -118,7 +118,7 @@ class Review:
             flagged=state.flagged,
             hazards=state.hazards,
             signals=signals,
-            texts=None if content is None else chat.texts(content.request, content.response),
+            texts=None if content is None else bodies.texts(content.request, content.response),
             at=state.at,
             lease_until=state.claimed_until or now,
             left=self._store.left(by.id, wish, now=now),

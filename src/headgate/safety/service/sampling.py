@@ -22,7 +22,7 @@ from headgate.safety.model import D_MAX, OTHER, Audit, Collected, Content, Draw,
 from headgate.safety.ports import EpochState, Run, Watch
 from headgate.safety.sampling import coin
 from headgate.safety.sampling.probability import WEEK, WatchPlan, floor_probability, is_drawn, pi_for, weekly_rate
-from headgate.safety.wire import chat
+from headgate.safety.wire import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -286,7 +286,7 @@ class Sampling:
 
     def _score(self, exchange: Settled, contents: Mapping[str, Content]) -> _Scored:
         content = contents.get(exchange.exchange_id, Content(b"", b""))
-        texts = chat.texts(content.request, content.response)
+        texts = bodies.texts(content.request, content.response)
         signals: list[Signal] = []
         undetermined = False
         failed: str | None = None

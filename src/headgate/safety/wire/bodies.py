@@ -1,10 +1,11 @@
-"""Every text of an OpenAI chat exchange, whatever shape its bodies have.
+"""Every text of an exchange, by whatever surface it came and whatever shape its bodies have.
 
 A reader of ``choices[0].message.content`` alone misses the second choice, the arguments of a tool call, the reasoning, the
 refusal and every field invented after it was written. So this one takes every string, and leaves out only what is known to
-be no text: identifiers, roles, models, media. Strings that travel in pieces (the deltas of a stream, the parts of one
-message) are joined before anybody looks at them; JSON within JSON (tool arguments) is opened. Bodies come from strangers:
-nothing here raises, and a body that cannot be parsed is one passage of raw text rather than nothing.
+be no text: identifiers, roles, models, media. Strings that travel in pieces (the deltas of a stream, chunk by chunk or event by
+event, the parts of one message) are joined before anybody looks at them, and an event that only repeats what the deltas said
+adds nothing; JSON within JSON (tool arguments) is opened. Bodies come from strangers: nothing here raises, and a body that
+cannot be parsed is one passage of raw text rather than nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any, cast
 from headgate.safety.model import Passage, Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _NOT_TEXT = frozenset(
     {
         "bytes",
+        "call_id",
         "created",
         "detail",
         "encrypted_content",
@@ -28,14 +30,19 @@ _NOT_TEXT = frozenset(
         "format",
         "id",
         "index",
+        "item_id",
         "logprobs",
         "model",
         "object",
+        "obfuscation",
+        "previous_response_id",
         "prompt_cache_key",
         "role",
         "safety_identifier",
         "service_tier",
         "signature",
+        "status",
+        "stop_reason",
         "system_fingerprint",
         "tool_call_id",
         "type",
@@ -49,6 +56,10 @@ _MEDIA = ("image_url", "input_audio", "audio", "file")
 _DEEPEST = 64
 _MEDIA_TEXTS = ("transcript", "filename")
 _DONE = "[DONE]"
+_CONVERSATIONS = frozenset({"messages", "input", "output"})
+"""Fields that hold one message after another."""
+_PLACES = ("output_index", "index")
+_PARTS = ("content_index", "summary_index")
 
 
 def texts(request: bytes, response: bytes) -> Texts:
@@ -71,7 +82,7 @@ def request_passages(body: bytes) -> tuple[Passage, ...]:
         return _raw(body)
     passages: list[Passage] = []
     for name, value in document.items():
-        if name == "messages" and isinstance(value, list):
+        if name in _CONVERSATIONS and isinstance(value, list):
             for message in cast("list[object]", value):
                 passages += _message(message)
         elif name not in _NOT_TEXT:
@@ -94,6 +105,9 @@ def _completion(document: Mapping[str, object]) -> Iterator[Passage]:
                 gathered = _Gathered()
                 gathered.add_choice(choice, place)
                 yield from gathered.passages()
+        elif name in _CONVERSATIONS and isinstance(value, list):
+            for message in cast("list[object]", value):
+                yield from _message(message)
         elif name not in _NOT_TEXT:
             yield from _joined(name, value)
 
@@ -101,21 +115,23 @@ def _completion(document: Mapping[str, object]) -> Iterator[Passage]:
 def _stream(body: bytes) -> tuple[Passage, ...]:
     """Join the frames of an event stream; text that is in no frame is kept as it is."""
     gathered = _Gathered()
-    others: list[Passage] = []
+    others: list[tuple[str, object]] = []
     frames, loose = _frames(body)
     for data in frames:
         document = _document(data.encode("utf-8", "replace"))
         if document is None:
             loose.append(data)
             continue
+        if gathered.add_event(document):
+            continue
         for name, value in document.items():
             if name == "choices" and isinstance(value, list):
                 for place, choice in enumerate(cast("list[object]", value)):
                     gathered.add_choice(choice, place)
             elif name not in _NOT_TEXT:
-                others += _joined(name, value)
+                others.append((name, value))
     unparsed = "\n".join(loose)
-    return (*gathered.passages(), *others, *([Passage("unparsed", unparsed)] if unparsed.strip() else []))
+    return (*gathered.passages(), *gathered.not_said_yet(others), *([Passage("unparsed", unparsed)] if unparsed.strip() else []))
 
 
 def _frames(body: bytes) -> tuple[list[str], list[str]]:
@@ -151,6 +167,34 @@ class _Gathered:
             # A delta and a whole message name the same things; their envelopes' names do not matter.
             field = ".".join(step for step in path if step not in {"delta", "message"})
             self._pieces.setdefault((source, field), []).append(text)
+
+    def add_event(self, event: Mapping[str, object]) -> bool:
+        """Take in an event that carries a piece of text; return whether it is one."""
+        kind, delta = event.get("type"), event.get("delta")
+        if not isinstance(kind, str) or not isinstance(delta, str | dict):
+            return False
+        place = next((value for name in _PLACES if isinstance(value := event.get(name), int)), 0)
+        part = "".join(f".{value + 1}" for name in _PARTS if isinstance(value := event.get(name), int) and value)
+        source = f"answer {place + 1}"
+        if isinstance(delta, str):
+            said = kind.removeprefix("response.").removesuffix(".delta")
+            field = f"{'text' if said == 'output_text' else said}{part}"
+            self._pieces.setdefault((source, field), []).append(delta)
+            return True
+        for path, text in _leaves(cast("object", delta)):
+            field = ".".join("arguments" if step == "partial_json" else step for step in path) + part
+            self._pieces.setdefault((source, field), []).append(text)
+        return True
+
+    def not_said_yet(self, others: Iterable[tuple[str, object]]) -> Iterator[Passage]:
+        """Yield the texts of other fields that no piece has said, each once."""
+        said = {"".join(pieces) for pieces in self._pieces.values()}
+        for source, value in others:
+            fresh = [text for _, text in _leaves(value) if text not in said]
+            said.update(fresh)
+            joined = "\n".join(fresh)
+            if joined.strip():
+                yield Passage(source, joined)
 
     def passages(self) -> Iterator[Passage]:
         for (source, field), pieces in self._pieces.items():
