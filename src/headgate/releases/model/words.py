@@ -96,6 +96,7 @@ class Capability(Enum):
     STORED = "stored"
     BACKGROUND = "background"
     PREFILL = "prefill"
+    TOKEN_INPUT = "token_input"
 
 
 class OnExtra(Enum):
