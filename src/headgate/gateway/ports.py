@@ -128,8 +128,8 @@ class Objects(Protocol):
         """
         ...
 
-    def forget(self, kind: ObjectKind, object_id: str) -> None:
-        """Forget an object; one that is not there is forgotten already.
+    def forget(self, kind: ObjectKind, object_id: str) -> bool:
+        """Forget an object; return whether it was there, which of several that forget it at one time is told to one.
 
         Raises:
             Unavailable: The store does not answer.

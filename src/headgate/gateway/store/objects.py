@@ -72,9 +72,9 @@ class SqlObjects:
     def of_release(self, kind: ObjectKind, release_id: ReleaseId) -> list[StoredObject]:
         return self._newest(kind, stored_object.c.release_id == release_id)
 
-    def forget(self, kind: ObjectKind, object_id: str) -> None:
+    def forget(self, kind: ObjectKind, object_id: str) -> bool:
         with _answering(), self._engine.begin() as connection:
-            connection.execute(sa.delete(stored_object).where(*_key(kind, object_id)))
+            return bool(connection.execute(sa.delete(stored_object).where(*_key(kind, object_id))).rowcount)
 
     def _newest(self, kind: ObjectKind, whose: sa.ColumnElement[bool]) -> list[StoredObject]:
         query = sa.select(stored_object).where(stored_object.c.kind == kind.value, whose)
