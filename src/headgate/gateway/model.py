@@ -455,6 +455,9 @@ class Settings:
         max_stale_s: Longest that a gated model is served while the system of record does not answer, in seconds.
         assumed_output_tokens: Bound set on an answer where tokens are limited and nobody named a bound.
         max_answer_bytes: Largest answer that is not streamed; a larger one is an upstream failure.
+        max_file_bytes: Largest file that may be uploaded.
+        max_batch_file_bytes: Largest file of rows for a batch.
+        max_batch_rows: Most rows in one such file.
         max_recorded_bytes: Most of an answer that is kept in the record; what is beyond is noted, not kept.
         max_principals: Most principals held in memory.
         slot_ttl_s: How long a concurrency slot outlives its worker, in seconds.
@@ -476,6 +479,9 @@ class Settings:
     max_stale_s: float = 60.0
     assumed_output_tokens: int = 4096
     max_answer_bytes: int = 64 * 1024 * 1024
+    max_file_bytes: int = 512 * 1024 * 1024
+    max_batch_file_bytes: int = 200 * 1024 * 1024
+    max_batch_rows: int = 50_000
     max_recorded_bytes: int = 1024 * 1024
     max_principals: int = 50_000
     slot_ttl_s: float = 60.0
