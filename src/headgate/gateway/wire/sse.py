@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_BLANK = re.compile(rb"(?>\r\n|\n|\r){2}")  # atomic: CRLF is one line end, never two
+_BLANK = re.compile(rb"\n(?:\n|\r\n?+)|\r(?:\r\n?+|\n(?:\n|\r\n?+))")
+"""Two line ends running; CRLF is one, never two. Written out so that its first byte is searched for, not tried for."""
+_LONGEST_BLANK = 4
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -19,7 +21,8 @@ class Frame(NamedTuple):
 
     Attributes:
         raw: Its bytes, the empty line that ends it included.
-        data: Its ``data`` lines, joined; ``None`` when it has none (a comment, a keep-alive).
+        data: Its ``data`` lines, joined; ``None`` when there is nothing in them (a comment, a keep-alive): no client sees such a
+            frame as an event.
     """
 
     raw: bytes
@@ -31,7 +34,9 @@ class FrameTooLong(Exception):
 
 
 class Frames:
-    """Takes a stream apart.
+    """Takes a stream apart, in time linear in its length however it is split.
+
+    A frame that ends in CRLF, CR waits for the LF that makes it whole.
 
     Args:
         longest_bytes: The longest frame that is waited for.
@@ -39,7 +44,10 @@ class Frames:
 
     def __init__(self, *, longest_bytes: int = 16 * 1024 * 1024) -> None:
         self._longest_bytes = longest_bytes
-        self._rest = b""
+        self._begun: list[bytes] = []
+        self._begun_bytes = 0
+        self._seam = b""
+        """The last bytes of what has begun: an empty line may be split."""
         self._started = False
 
     def feed(self, chunk: bytes) -> list[Frame]:
@@ -48,28 +56,69 @@ class Frames:
         Raises:
             FrameTooLong: A frame is longer than the bound.
         """
-        buffer = self._rest + chunk if self._rest else chunk
+        seam = self._seam + chunk if self._seam else chunk
+        plain = b"\r" not in seam
+        ends = _ends_plain(seam) if plain else _ends(seam)
+        if not ends:
+            self._begun.append(chunk)
+            self._wait(self._begun_bytes + len(chunk), seam)
+            return []
+        if self._begun:
+            self._begun.append(chunk)
+            chunk = b"".join(self._begun)
+            plain = plain and b"\r" not in chunk
+        ahead = len(chunk) - len(seam)
         frames: list[Frame] = []
         done = 0
-        for match in _BLANK.finditer(buffer):
-            raw = buffer[done : match.end()]
-            done = match.end()
-            frames.append(Frame(raw, self._data(raw)))
-        self._rest = buffer[done:] if done else buffer
-        if len(self._rest) > self._longest_bytes:
-            raise FrameTooLong
+        for end in ends:
+            raw = chunk[done : end + ahead]
+            done = end + ahead
+            frames.append(Frame(raw, self._data(raw, plain=plain)))
+        rest = chunk[done:]
+        self._begun = [rest] if rest else []
+        self._wait(len(rest), rest)
         return frames
 
     def finish(self) -> list[Frame]:
         """Return what stands after the last empty line, as a frame, when the stream has come to its proper end."""
-        rest, self._rest = self._rest, b""
-        return [Frame(rest, self._data(rest))] if rest else []
+        rest = b"".join(self._begun)
+        self._begun = []
+        self._wait(0, b"")
+        return [Frame(rest, self._data(rest, plain=False))] if rest else []
 
-    def _data(self, raw: bytes) -> bytes | None:
+    def _wait(self, begun_bytes: int, seam: bytes) -> None:
+        self._begun_bytes = begun_bytes
+        self._seam = seam[1 - _LONGEST_BLANK :]
+        if begun_bytes > self._longest_bytes:
+            raise FrameTooLong
+
+    def _data(self, raw: bytes, *, plain: bool) -> bytes | None:
         if not self._started:
             self._started = True
             raw = raw.removeprefix(_BOM)
-        if raw.startswith(b"data: ") and raw.endswith(b"\n\n") and raw.find(b"\n") == len(raw) - 2 and b"\r" not in raw:
-            return raw[6:-2]
-        lines = [line[5:].removeprefix(b" ") for line in raw.splitlines() if line.startswith(b"data:")]
-        return b"\n".join(lines) if lines else None
+        if plain:  # the two shapes that model servers send: a data line, with an event line before it or none
+            start = 0 if raw.startswith(b"data: ") else raw.find(b"\n") + 1
+            if raw.startswith(b"data: ", start) and raw.startswith((b"data: ", b"event:")):
+                end = len(raw) - 2
+                if raw.find(b"\n", start) == end:
+                    return raw[start + 6 : end] or None
+        lines = [line[5:].removeprefix(b" ") for line in raw.splitlines() if line.startswith(b"data:") or line == b"data"]
+        return b"\n".join(lines) or None
+
+
+def _ends_plain(text: bytes) -> list[int]:
+    """Return where empty lines end in a text whose lines end in LF."""
+    ends: list[int] = []
+    at = text.find(b"\n\n")
+    while at >= 0:
+        ends.append(at + 2)
+        at = text.find(b"\n\n", at + 2)
+    return ends
+
+
+def _ends(text: bytes) -> list[int]:
+    """Return where empty lines end."""
+    ends = [match.end() for match in _BLANK.finditer(text)]
+    if ends and ends[-1] == len(text) and text.endswith(b"\r\n\r"):
+        ends.pop()
+    return ends
