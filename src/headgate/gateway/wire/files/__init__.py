@@ -1,0 +1,1 @@
+"""Files, as OpenAI publishes them (https://platform.openai.com/docs/api-reference/files)."""
