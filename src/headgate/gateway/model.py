@@ -412,6 +412,7 @@ class Change:
         grants: Grants that were touched.
         accounts: Accounts that were touched.
         everything: Something was touched that cannot be told apart: forget all.
+        at: When the newest of it was recorded, aware, in UTC; ``None`` where there is nothing or nobody can tell.
     """
 
     seq: int
@@ -420,6 +421,7 @@ class Change:
     grants: frozenset[GrantId] = frozenset()
     accounts: frozenset[AccountId] = frozenset()
     everything: bool = False
+    at: datetime | None = None
 
     @property
     def touches_policy(self) -> bool:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Mapping, Sequence
+    from datetime import datetime
 
-    from headgate.gateway.model import Change, ObjectKind, PolicySnapshot, Principal, ScreenResult, StoredObject
-    from headgate.kernel.ids import AccountId, KeyId, ReleaseId
+    from headgate.gateway.model import Admitted, Call, Change, ObjectKind, PolicySnapshot, Principal, ScreenResult, StoredObject
+    from headgate.kernel.ids import AccountId, ExchangeId, KeyId, ReleaseId
     from headgate.traffic.model import Admission, Outcome
 
 
@@ -281,4 +282,60 @@ class Leases(Protocol):
         Raises:
             Unavailable: The store does not answer.
         """
+        ...
+
+
+class Trace(Protocol):
+    """One exchange, as it is followed from system to system."""
+
+    def onward(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Return the headers that go to the upstream, telling it that this exchange is what it works for."""
+        ...
+
+
+class Telemetry(Protocol):
+    """What operators watch: how much, how long, how well; never what was said, and never by whom.
+
+    Called on the event loop for every request: it returns at once, waits for nobody and raises nothing.
+    """
+
+    def refused(self, surface: str, code: str) -> None:
+        """Count a request that was not admitted.
+
+        Args:
+            surface: The way in that it came by; empty where there is none of that name.
+            code: Why.
+        """
+        ...
+
+    def begun(
+        self, exchange_id: ExchangeId, call: Call, admitted: Admitted, at: datetime, headers: Sequence[tuple[bytes, bytes]]
+    ) -> Trace | None:
+        """Return the trace of an exchange that goes upstream now; ``None`` where nobody follows it.
+
+        Args:
+            exchange_id: Its identifier.
+            call: What it asks for.
+            admitted: What it was admitted under.
+            at: When it was admitted.
+            headers: What the client sent, names in lower case.
+        """
+        ...
+
+    def settled(
+        self, call: Call, admitted: Admitted, outcome: Outcome, *, first_byte_s: float | None, trace: Trace | None
+    ) -> None:
+        """Count an exchange that has ended, and end its trace.
+
+        Args:
+            call: What it asked for.
+            admitted: What it was admitted under.
+            outcome: How it ended.
+            first_byte_s: Seconds from its admission to the first byte that the client was sent; ``None`` if there was none.
+            trace: As :meth:`begun` returned it; ``None`` if it was never forwarded.
+        """
+        ...
+
+    def followed(self, delay_s: float) -> None:
+        """Take in that a change reached this worker and every exchange that it touched, so long after it was recorded."""
         ...

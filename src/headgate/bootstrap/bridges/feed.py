@@ -14,6 +14,7 @@ from headgate.ledger.store import ChangeFeed, SqlLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import sqlalchemy as sa
 
@@ -58,8 +59,10 @@ def change_of(entries: Iterable[Recorded], *, after: int) -> Change:
     grants: set[GrantId] = set()
     accounts: set[AccountId] = set()
     everything = False
+    at: datetime | None = None
     for recorded in entries:
         seq = max(seq, recorded.seq)
+        at = recorded.entry.at if at is None else max(at, recorded.entry.at)
         noun = recorded.entry.kind.partition(".")[0]
         subject = recorded.entry.subject
         match noun:
@@ -80,4 +83,5 @@ def change_of(entries: Iterable[Recorded], *, after: int) -> Change:
         grants=frozenset(grants),
         accounts=frozenset(accounts),
         everything=everything,
+        at=at,
     )

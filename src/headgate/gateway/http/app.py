@@ -26,6 +26,7 @@ from headgate.gateway.service.knowledge import Knowledge
 from headgate.gateway.service.quota import Quota
 from headgate.gateway.service.screening import Screening
 from headgate.gateway.service.underway import Stop
+from headgate.gateway.service.unwatched import Unwatched
 from headgate.gateway.upstream import Upstreams
 from headgate.gateway.wire.chat import CHAT
 from headgate.gateway.wire.openai import OPENAI
@@ -33,11 +34,12 @@ from headgate.kernel.errors import HeadgateError
 from headgate.kernel.ids import mint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
-    from headgate.gateway.model import ModelPolicy, Principal, Settings
-    from headgate.gateway.ports import Feed, Leases, Objects, Policies, Principals, Recorder, Screen
+    from headgate.gateway.model import Change, ModelPolicy, Principal, Settings
+    from headgate.gateway.ports import Feed, Leases, Objects, Policies, Principals, Recorder, Screen, Telemetry
+    from headgate.gateway.upstream import ServerStanding
     from headgate.gateway.wire.surface import Dialect, Surface
     from headgate.kernel.clock import Clock
 
@@ -70,6 +72,7 @@ class Stats:
         ready: Whether it should be sent requests: it has started, follows the ledger, and is not stopping.
         in_flight: Requests being handled.
         open: Exchanges under way.
+        streams: Those of them that are streams.
         admitted: Exchanges admitted since it started.
         refused: Refusals since it started, by code.
         endings: Settled exchanges since it started, by outcome.
@@ -77,11 +80,13 @@ class Stats:
         policy_seq: The ledger sequence that its policy reflects.
         policy_age_s: Seconds since the system of record last answered.
         stale: Whether gated models are refused because of that.
+        servers: How the model servers are doing that it has asked.
     """
 
     ready: bool
     in_flight: int
     open: int
+    streams: int
     admitted: int
     refused: Mapping[str, int]
     endings: Mapping[str, int]
@@ -89,6 +94,7 @@ class Stats:
     policy_seq: int
     policy_age_s: float
     stale: bool
+    servers: Sequence[ServerStanding]
 
 
 class Gateway:
@@ -105,6 +111,7 @@ class Gateway:
         recorder: Where exchanges are recorded.
         objects: Where it is kept whose the objects are that upstreams keep.
         screen: Who looks at requests and answers; stages that ask for a screen are refused while there is none.
+        telemetry: Who watches; nobody when absent.
         clock: Tells the time; the machine's own when absent.
     """
 
@@ -119,6 +126,7 @@ class Gateway:
         recorder: Recorder,
         objects: Objects,
         screen: Screen | None = None,
+        telemetry: Telemetry | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings
@@ -126,12 +134,14 @@ class Gateway:
         self._knowledge = Knowledge(policies, principals, feed, settings, self._clock)
         self._quota = Quota(leases, self._clock)
         self._upstreams = Upstreams()
+        self._telemetry = telemetry or Unwatched()
         self._door = Door(
             knowledge=self._knowledge,
             quota=self._quota,
             recorder=recorder,
             screening=Screening(screen, settings),
             objects=objects,
+            telemetry=self._telemetry,
             settings=settings,
             clock=self._clock,
         )
@@ -148,7 +158,7 @@ class Gateway:
             Unavailable: The system of record or the store of limits does not answer; nothing was started.
         """
         await self._quota.start(self._settings.worker)
-        await self._knowledge.start(self._door.changed)
+        await self._knowledge.start(self._changed)
         await self._upstreams.start()
         self._ticking = asyncio.create_task(self._tick())
         self._serving = True
@@ -177,6 +187,7 @@ class Gateway:
             ready=self._serving and not knowledge.stale,
             in_flight=self._in_flight,
             open=self._door.open,
+            streams=self._door.streams,
             admitted=self._door.admitted,
             refused=dict(self._refused),
             endings=dict(self._door.endings),
@@ -184,6 +195,7 @@ class Gateway:
             policy_seq=knowledge.snapshot.seq,
             policy_age_s=knowledge.age_s,
             stale=knowledge.stale,
+            servers=self._upstreams.standings(),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -208,6 +220,7 @@ class Gateway:
             if not self._in_flight:
                 self._empty.set()
         if refusal is not None:
+            self._telemetry.refused("" if surface is None else surface.name, refusal.error.code)
             await self._refuse(refusal, OPENAI if surface is None else surface.dialect, send)
 
     async def _handle(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
@@ -300,6 +313,11 @@ class Gateway:
             headers.append((b"allow", refusal.param.encode()))
         body = dialect.body(refusal, self._settings, request_id=request_id.decode())
         await answer(send, dialect.status(refusal), headers, body)
+
+    async def _changed(self, change: Change) -> None:
+        await self._door.changed(change)
+        if change.at is not None:
+            self._telemetry.followed((self._clock.now() - change.at).total_seconds())
 
     def _request_id(self) -> bytes:
         return mint("req", at=self._clock.now()).encode()

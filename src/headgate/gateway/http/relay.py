@@ -130,6 +130,7 @@ class Relay:
     async def _forward(self) -> Ending:
         admitted = self._underway.admitted
         headers = to_upstream(self._scope["headers"], request_id=self._underway.exchange_id, api_key=self._upstream.api_key)
+        headers = self._door.onward(self._underway, self._scope["headers"], headers)
         body = self._request.forwarded(admitted)
         async with self._upstreams.post(self._upstream, self._surface.path, headers, body) as answer:
             self.keep_waiting()
@@ -170,6 +171,7 @@ class Relay:
         else:
             self._outlet.keep(body)
         self._underway.leave()
+        self._underway.answered(self._clock.monotonic())
         await self._outlet.whole(status, headers, body)
         if status < 300:  # noqa: PLR2004 - success
             blocked = self._underway.output_screened is Screened.BLOCKED

@@ -206,5 +206,6 @@ class Streaming:
             return
         self._underway.until(self._clock.monotonic() + self._settings.send_idle_s, Stop.CLIENT_STALLED)
         if self._outlet.status is None:
+            self._underway.answered(self._clock.monotonic())
             await self._outlet.begin(200, self._headers)
         await self._outlet.write(b"".join([frame.raw for frame in frames]))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.gateway.model import Call, Change, ModelPolicy, Principal, Settings, Standing
-    from headgate.gateway.ports import Objects, Recorder
+    from headgate.gateway.ports import Objects, Recorder, Telemetry
     from headgate.gateway.service.instants import ForwardClock
     from headgate.gateway.service.knowledge import Knowledge
     from headgate.gateway.service.quota import Quota
@@ -82,6 +82,7 @@ class Door:
         recorder: Where exchanges are recorded.
         screening: What requests and answers are looked at with.
         objects: Whose the objects are that upstreams keep.
+        telemetry: Who watches.
         settings: The worker's settings.
         clock: Tells the time.
     """
@@ -94,6 +95,7 @@ class Door:
         recorder: Recorder,
         screening: Screening,
         objects: Objects,
+        telemetry: Telemetry,
         settings: Settings,
         clock: ForwardClock,
     ) -> None:
@@ -101,6 +103,7 @@ class Door:
         self._quota = quota
         self._recorder = recorder
         self._objects = objects
+        self._telemetry = telemetry
         self.screening = screening
         self._settings = settings
         self._clock = clock
@@ -115,6 +118,11 @@ class Door:
     def open(self) -> int:
         """How many exchanges are under way."""
         return len(self._open)
+
+    @property
+    def streams(self) -> int:
+        """How many of them are streams."""
+        return sum(underway.call.stream for underway in self._open.values())
 
     async def identify(self, key_text: str, client_ip: str | None) -> Principal | Refusal:
         """Return who is calling, or why they are turned away before they are heard.
@@ -204,6 +212,19 @@ class Door:
         self.admitted += 1
         return underway
 
+    def onward(
+        self, underway: Underway, client: Sequence[tuple[bytes, bytes]], upstream: list[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Return the headers that go upstream with an exchange, which is forwarded now.
+
+        Args:
+            underway: The exchange.
+            client: What the client sent, names in lower case.
+            upstream: What would go without anybody watching.
+        """
+        underway.trace = self._telemetry.begun(underway.exchange_id, underway.call, underway.admitted, underway.at, client)
+        return upstream if underway.trace is None else underway.trace.onward(upstream)
+
     async def settle(self, underway: Underway, ending: Ending) -> None:
         """Settle an exchange, once; settling again is harmless.
 
@@ -232,6 +253,9 @@ class Door:
             output_screened=underway.output_screened,
             response_body=ending.answer,
             detail=ending.detail,
+        )
+        self._telemetry.settled(
+            underway.call, underway.admitted, outcome, first_byte_s=underway.first_byte_s, trace=underway.trace
         )
         try:
             await self._recorder.settle(outcome)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.gateway.model import Admitted, Call, Principal, Refusal
+    from headgate.gateway.ports import Trace
     from headgate.gateway.service.quota import Reservation
     from headgate.kernel.ids import ExchangeId
 
@@ -53,6 +54,7 @@ class Underway:
         "at",
         "call",
         "exchange_id",
+        "first_byte_s",
         "output_screened",
         "relayed_frames",
         "reservation",
@@ -60,6 +62,7 @@ class Underway:
         "screened",
         "started_s",
         "stop",
+        "trace",
     )
 
     def __init__(
@@ -81,6 +84,9 @@ class Underway:
         self.started_s = started_s
         self.output_screened = Screened.NOT_ASKED
         self.relayed_frames = 0
+        self.first_byte_s: float | None = None
+        """Seconds from its admission to the first byte that the client was sent."""
+        self.trace: Trace | None = None
         self.revoked: Refusal | None = None
         self.stop: Stop | None = None
         self._task: asyncio.Task[object] | None = None
@@ -91,6 +97,11 @@ class Underway:
         """Take in that the caller is now known as this."""
         if principal is not self.admitted.principal:
             self.admitted = replace(self.admitted, principal=principal)
+
+    def answered(self, now_s: float) -> None:
+        """Take in that the client is sent its first byte now, by the monotonic clock; only the first call counts."""
+        if self.first_byte_s is None:
+            self.first_byte_s = now_s - self.started_s
 
     def wake(self, task: asyncio.Task[object]) -> None:
         """From now on, stop by cancelling this task."""

@@ -1,6 +1,6 @@
 """Calls out to model servers: which of several replicas is asked, and the bytes there and back."""
 
 from headgate.gateway.upstream.client import Answer, NotReached, UpstreamBusy, Upstreams
-from headgate.gateway.upstream.replicas import Health, Replicas, Standing
+from headgate.gateway.upstream.replicas import Health, Replicas, ServerStanding
 
-__all__ = ["Answer", "Health", "NotReached", "Replicas", "Standing", "UpstreamBusy", "Upstreams"]
+__all__ = ["Answer", "Health", "NotReached", "Replicas", "ServerStanding", "UpstreamBusy", "Upstreams"]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
     from headgate.gateway.model import Upstream
-    from headgate.gateway.upstream.replicas import Standing
+    from headgate.gateway.upstream.replicas import ServerStanding
     from headgate.gateway.wire.surface import Body
 
 _MOST_HEADER_BYTES = 64 * 1024
@@ -141,7 +141,7 @@ class Upstreams:
         if self._session is not None:
             await self._session.close()
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[ServerStanding]:
         """Return how every server is doing that was asked so far."""
         return self._replicas.standings()
 

@@ -77,7 +77,7 @@ class NoneLeft:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServerStanding:
     """How one server is doing.
 
     Attributes:
@@ -196,9 +196,9 @@ class Replicas:
         else:
             self._rest(server, now_s, chance)
 
-    def standings(self) -> list[Standing]:
+    def standings(self) -> list[ServerStanding]:
         """Return how every server is doing that this worker has met."""
-        return [Standing(url, server.health, server.in_flight) for url, server in self._servers.items()]
+        return [ServerStanding(url, server.health, server.in_flight) for url, server in self._servers.items()]
 
     def _rest(self, server: _Server, now_s: float, chance: float) -> None:
         server.rest_s = min(LONGEST_REST_S, 2 * server.rest_s or FIRST_REST_S)
