@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from headgate.kernel.errors import HeadgateError, Refused
@@ -80,14 +80,35 @@ class OnExtra(Enum):
     """Take it out and say so, where that leaves a request that means the same; refuse otherwise."""
 
 
+class Holder(Enum):
+    """Whose a limit is, narrowest first."""
+
+    END_USER = "end_user"
+    """A person behind a grant, as the grant's own application names them; those whom nobody names are one person together."""
+    GRANT = "grant"
+    ACCOUNT = "account"
+    ORGANISATION = "organisation"
+    """An account that belongs to none stands for itself."""
+    COHORT = "cohort"
+
+
+class Unit(Enum):
+    """What a meter counts."""
+
+    REQUESTS = "requests"
+    TOKENS = "tokens"
+    TOTAL_TOKENS = "total_tokens"
+    CONCURRENCY = "concurrency"
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one grant may use; ``None`` is no limit of that kind.
+    """How much one holder may use; ``None`` is no limit of that kind.
 
     Attributes:
         requests: Requests admitted per window; windows are aligned to the clock.
         tokens: Tokens (prompt and completion) per window.
-        total_tokens: Tokens over the life of the grant.
+        total_tokens: Tokens over the holder's life under the release.
         concurrency: Exchanges in flight at one time, over all workers.
     """
 
@@ -95,6 +116,24 @@ class Limits:
     tokens: Rate | None = None
     total_tokens: int | None = None
     concurrency: int | None = None
+
+
+class Ceiling(NamedTuple):
+    """One limit of one kind of holder, as decisions read it.
+
+    Attributes:
+        holder: Whose.
+        unit: What is counted.
+        limit: The most that may be in use.
+        window_s: Length of its window in seconds; 0 for one that never starts afresh.
+        name: What its count is called beside its holder: ``:tokens:86400``.
+    """
+
+    holder: Holder
+    unit: Unit
+    limit: int
+    window_s: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +148,12 @@ class StageRule:
         max_output_tokens: Most tokens that one answer may have; ``None`` for no bound.
         max_turns: Most user messages in one request; ``None`` for no bound.
         on_extra: What happens to a request that asks for more.
-        limits: How much.
+        limits: How much each grant may use.
+        shared: How much other holders may use, each over all that it holds.
         input_screen: Whether requests pass the input screen before they are admitted.
         output_screen: When answers pass the output screen.
+        ceilings: The limits of every holder one by one, narrowest holder first: a rule is made once and read by every request.
+        counts_tokens: Whether any of them counts tokens.
     """
 
     stage: str
@@ -122,8 +164,26 @@ class StageRule:
     max_turns: int | None = None
     on_extra: OnExtra = OnExtra.REFUSE
     limits: Limits = Limits()
+    shared: Mapping[Holder, Limits] = field(default_factory=dict[Holder, Limits])
     input_screen: bool = False
     output_screen: OutputScreen = OutputScreen.AFTER
+    ceilings: tuple[Ceiling, ...] = field(init=False, repr=False, compare=False)
+    counts_tokens: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        limits = {**self.shared, Holder.GRANT: self.limits}
+        ceilings = tuple(ceiling for holder in Holder if holder in limits for ceiling in _ceilings(holder, limits[holder]))
+        object.__setattr__(self, "ceilings", ceilings)
+        object.__setattr__(self, "counts_tokens", any(one.unit in (Unit.TOKENS, Unit.TOTAL_TOKENS) for one in ceilings))
+
+
+def _ceilings(holder: Holder, limits: Limits) -> Iterator[Ceiling]:
+    for unit, rate in ((Unit.REQUESTS, limits.requests), (Unit.TOKENS, limits.tokens)):
+        if rate is not None:
+            yield Ceiling(holder, unit, rate.count, rate.per_s, f":{unit.value}:{rate.per_s}")
+    for unit, most in ((Unit.TOTAL_TOKENS, limits.total_tokens), (Unit.CONCURRENCY, limits.concurrency)):
+        if most is not None:
+            yield Ceiling(holder, unit, most, 0, f":{unit.value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,29 +353,38 @@ class Admitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How one limit stands for a caller's information.
+
+    Attributes:
+        unit: What it counts.
+        limit: The most that may be used in a window.
+        remaining: What all workers together could still admit at some instant of the request that is told so, or less.
+        reset_s: Seconds until the window ends.
+    """
+
+    unit: Unit
+    limit: int
+    remaining: int
+    reset_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A call that may not go ahead.
 
     Attributes:
         error: Why, for the person who asked.
         param: The field of the request that it is about, if it is about one.
+        standings: How the limits stand, where one of them refused; as far as that is known.
     """
 
     error: HeadgateError
     param: str | None = None
+    standings: tuple[Standing, ...] = ()
 
 
-class Unit(Enum):
-    """What a meter counts."""
-
-    REQUESTS = "requests"
-    TOKENS = "tokens"
-    TOTAL_TOKENS = "total_tokens"
-    CONCURRENCY = "concurrency"
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
+class Meter(NamedTuple):
     """One limit of one holder.
 
     Attributes:
@@ -323,22 +392,14 @@ class Meter:
         unit: What it counts.
         limit: The most that may be in use.
         window_s: Length of its window in seconds; 0 for a meter that never starts afresh.
+        holder: Whose limit it is.
     """
 
     scope: str
     unit: Unit
     limit: int
     window_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one quota stands for a caller's information, as far as this worker knows."""
-
-    unit: Unit
-    limit: int
-    remaining: int
-    reset_s: float
+    holder: Holder = Holder.GRANT
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +482,7 @@ class Change:
     grants: frozenset[GrantId] = frozenset()
     accounts: frozenset[AccountId] = frozenset()
     everything: bool = False
-    at: datetime | None = None
+    at: datetime | None = field(default=None, compare=False)
 
     @property
     def touches_policy(self) -> bool:
