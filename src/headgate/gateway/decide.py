@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from headgate.gateway import errors
 from headgate.gateway.model import (
     Admitted,
-    Limits,
+    Api,
+    Holder,
     Meter,
     ModelPolicy,
     OnExtra,
@@ -21,7 +22,6 @@ from headgate.gateway.model import (
     Refusal,
     ReleaseState,
     StageRule,
-    Unit,
 )
 
 if TYPE_CHECKING:
@@ -31,10 +31,18 @@ if TYPE_CHECKING:
     from headgate.kernel.errors import HeadgateError
 
 STRIPPABLE = frozenset({"tools", "parallel_tool_calls", "logprobs", "n", "seed", "response_format", "system_prompt"})
-"""Capabilities that can be taken out and leave a request that still asks the same question."""
+"""Capabilities that can be taken out, on every surface that has them, and leave a request that still asks the same question.
+
+The others cannot. Input of any kind (``image_input``, ``file_input``, ``prefill``, …) is the question. ``stored`` may be where
+the rest of it is kept (``previous_response_id``). ``streaming``, ``background`` and ``audio_output`` say how the answer comes,
+and a client that waits for the one cannot read the other. ``thinking`` and ``hosted_tools`` are what the answer is made from:
+without a search, a question about today has another answer, and nobody would be told.
+"""
+
+ANTHROPIC_SURFACES = frozenset({"api.messages"})
+"""Ways in that belong to the Anthropic API; every other belongs to the OpenAI API."""
 
 _UNSEEN_STATES = frozenset({ReleaseState.DRAFT, ReleaseState.SCHEDULED})
-_NO_LIMITS = Limits()
 
 
 def admit(
@@ -85,7 +93,9 @@ def still_admits(earlier: Admitted, call: Call, now: Admitted) -> Refusal | None
 def visible(principal: Principal, policy: ModelPolicy) -> bool:
     """Return whether a listing shows this model to this principal: it may be used, now, on some surface of the API."""
     rule = policy.rules.get(principal.cohort)
-    return rule is not None and policy.state.serves and bool(rule.surfaces & principal.scopes)
+    if rule is None or not policy.state.serves:
+        return False
+    return any(_spoken(surface, policy) for surface in rule.surfaces & principal.scopes)
 
 
 def may_list(principal: Principal, *, client_ip: str | None, now: datetime) -> Refusal | None:
@@ -124,7 +134,20 @@ def _where(call: Call, principal: Principal, policy: ModelPolicy | None) -> tupl
                 help="Use or ask for a key of the same grant with this scope.",
             )
         )
+    if not _spoken(call.surface, policy):
+        spoken = " and ".join(sorted(api.value for api in policy.upstream.apis))
+        return Refusal(
+            errors.SurfaceNotSpoken(
+                f"The server of {call.model} does not speak the API of {call.surface}, and nothing is translated.",
+                rule="model.upstream.api",
+                help=f"Use a client of the API that it speaks: {spoken or 'none'}.",
+            )
+        )
     return policy, rule
+
+
+def _spoken(surface: str, policy: ModelPolicy) -> bool:
+    return (Api.ANTHROPIC if surface in ANTHROPIC_SURFACES else Api.OPENAI) in policy.upstream.apis
 
 
 def _closed(policy: ModelPolicy) -> HeadgateError:
@@ -165,7 +188,6 @@ def _what(
                 help="Ask for text.",
             )
         )
-    meters = _meters(principal, policy, rule)
     bound = call.output_tokens
     cap: int | None = None
     if rule.max_output_tokens is not None and (bound is None or bound > rule.max_output_tokens):
@@ -174,7 +196,7 @@ def _what(
                 return Refusal(_too_long(bound, rule), "max_tokens")
             extra.append("max_output_tokens")
         cap = rule.max_output_tokens
-    elif bound is None and any(meter.unit in _TOKEN_UNITS for meter in meters):
+    elif bound is None and rule.counts_tokens:
         cap = assumed_output_tokens  # without a bound, one answer could spend more than is reserved for it
     answers = call.prompts * (min(1, call.choices) if "n" in extra else call.choices)
     return Admitted(
@@ -184,7 +206,7 @@ def _what(
         stripped=tuple(sorted(extra)),
         output_cap=cap,
         reserved_tokens=call.input_tokens + call.media_tokens + answers * (cap or bound or assumed_output_tokens),
-        meters=meters,
+        meters=_meters(call, principal, policy, rule),
     )
 
 
@@ -205,28 +227,48 @@ def _not_allowed(call: Call, rule: StageRule, extra: list[str]) -> HeadgateError
 
 
 _READS_ALL = frozenset({OutputScreen.HOLD_BACK, OutputScreen.TRAIL})
-_TOKEN_UNITS = frozenset({Unit.TOKENS, Unit.TOTAL_TOKENS})
 
 
-def _meters(principal: Principal, policy: ModelPolicy, rule: StageRule) -> tuple[Meter, ...]:
-    """Return what must be reserved of the caller's share of the stage's limits.
+def _meters(call: Call, principal: Principal, policy: ModelPolicy, rule: StageRule) -> tuple[Meter, ...]:
+    """Return what must be reserved of everybody's limits that the call counts for.
 
     Limits count per release, so that one plan's quota does not eat another's; they are not keyed by stage, so that a
-    promotion hands nobody a fresh quota, nor by share, so that a grant that is limited keeps what it has used.
+    promotion hands nobody a fresh quota, nor by share, so that a grant that is limited keeps what it has used. The share that
+    a grant was left with is a share of its own limits only: what others hold with it is theirs too, and an end user's limit
+    says what one person may do, not how many of them the grant may serve.
     """
-    limits = rule.limits
-    if limits == _NO_LIMITS:
+    if not rule.ceilings:
         return ()
-    holder = f"grant:{principal.grant_id}@{policy.release_id}"
-    percent = principal.quota_percent
     found: list[Meter] = []
-    for unit, rate in ((Unit.REQUESTS, limits.requests), (Unit.TOKENS, limits.tokens)):
-        if rate is not None:
-            found.append(Meter(f"{holder}:{unit.value}:{rate.per_s}", unit, _share(rate.count, percent), rate.per_s))
-    for unit, most in ((Unit.TOTAL_TOKENS, limits.total_tokens), (Unit.CONCURRENCY, limits.concurrency)):
-        if most is not None:
-            found.append(Meter(f"{holder}:{unit.value}", unit, _share(most, percent), 0))
+    last: Holder | None = None
+    scope = ""
+    percent = principal.quota_percent
+    for holder, unit, limit, window_s, name in rule.ceilings:
+        if holder is not last:
+            last, scope = holder, _scope(holder, call, principal, policy)
+        most = _share(limit, percent) if percent < _WHOLE and holder is Holder.GRANT else limit
+        found.append(Meter(scope + name, unit, most, window_s, holder))
     return tuple(found)
+
+
+def _scope(holder: Holder, call: Call, principal: Principal, policy: ModelPolicy) -> str:
+    """Return who a limit counts for; requests that name no end user are counted as one end user's of the grant."""
+    match holder:
+        case Holder.END_USER:
+            who = f"{principal.grant_id}/{call.end_user or ''}"
+        case Holder.GRANT:
+            who = principal.grant_id
+        case Holder.ACCOUNT:
+            who = principal.account_id
+        case Holder.ORGANISATION:
+            who = principal.organisation_id or principal.account_id
+        case Holder.COHORT:
+            who = principal.cohort
+    return f"{holder.value}:{who}@{policy.release_id}"
+
+
+_WHOLE = 100
+"""Per cent."""
 
 
 def _share(limit: int, percent: int) -> int:

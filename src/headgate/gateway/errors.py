@@ -322,3 +322,9 @@ class AnswerUnscannable(Forbidden):
     """The answer is of a kind that no screen can read, and this stage shows nothing that was not read."""
 
     code = "output.unscannable"
+
+
+class SurfaceNotSpoken(Forbidden):
+    """The way in is open at this stage, and the model's server does not speak its API; nothing is translated."""
+
+    code = "surface.not_spoken"

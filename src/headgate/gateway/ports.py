@@ -191,16 +191,33 @@ class SlotWish:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A wish to know how a quota stands, and nothing else.
+
+    Attributes:
+        scope: The meter's scope.
+        limit: The most that may be in use over all workers in one window.
+        window_us: Length of the window in microseconds; 0 for one that never ends.
+    """
+
+    scope: str
+    limit: int
+    window_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Parts of several limits, all or none.
 
     Attributes:
         borrows: Parts of quotas.
         slots: Places.
+        looks: Other quotas that the asker wants to know about, whatever comes of the rest.
     """
 
     borrows: tuple[Borrow, ...]
     slots: tuple[SlotWish, ...]
+    looks: tuple[Look, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +239,15 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Lent:
-    """Everything asked for was had; one slice per borrow, in order."""
+    """Everything asked for was had.
+
+    Attributes:
+        slices: One per borrow, in order.
+        seen: How each quota that was looked at stands, as a slice of nothing, in order.
+    """
 
     slices: tuple[Slice, ...]
+    seen: tuple[Slice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +258,13 @@ class Short:
         scope: Whose.
         left: How much of it is left.
         window_start_us: The window that is used up; 0 for one that never ends.
+        seen: How every quota that was asked for or looked at stands, as a slice of nothing: the looks, then the borrows.
     """
 
     scope: str
     left: int
     window_start_us: int
+    seen: tuple[Slice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from headgate.gateway.model import (
     Api,
+    Holder,
     Limits,
     ModelPolicy,
     OnExtra,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.bootstrap.settings import Settings
+    from headgate.releases.model.plan import Allowance
     from headgate.releases.model.policy import OpenStage, ReleasePolicy
 
 
@@ -94,6 +96,12 @@ def policy_of(release: ReleasePolicy, settings: Settings) -> ModelPolicy:
 def rule_of(stage: OpenStage) -> StageRule:
     """Return what one open stage allows its cohort."""
     what, how_much = stage.what, stage.how_much
+    shared = {
+        Holder.END_USER: how_much.end_user,
+        Holder.ACCOUNT: how_much.account,
+        Holder.ORGANISATION: how_much.organisation,
+        Holder.COHORT: how_much.cohort,
+    }
     return StageRule(
         stage=stage.name,
         epoch=stage.epoch,
@@ -102,12 +110,12 @@ def rule_of(stage: OpenStage) -> StageRule:
         max_output_tokens=what.max_output_tokens,
         max_turns=what.max_turns,
         on_extra=OnExtra(what.on_extra.value),
-        limits=Limits(
-            requests=how_much.requests,
-            tokens=how_much.tokens,
-            total_tokens=how_much.total_tokens,
-            concurrency=how_much.concurrency,
-        ),
+        limits=_limits(how_much),
+        shared={holder: _limits(allowed) for holder, allowed in shared.items() if allowed is not None},
         input_screen=stage.watch is not None and stage.watch.input_screen,
         output_screen=OutputScreen.AFTER if stage.watch is None else OutputScreen(stage.watch.output_screen.value),
     )
+
+
+def _limits(allowed: Allowance) -> Limits:
+    return Limits(allowed.requests, allowed.tokens, allowed.total_tokens, allowed.concurrency)

@@ -200,7 +200,7 @@ DECIDING: dict[str, Lint] = {
     "plan.api_not_spoken": _error("The model server does not speak the interface of the surface, and nothing is translated."),
     "plan.repeated_replica": _error("Two replicas have one address, so one server would be taken for two."),
     "plan.unscreened_stream": _warning("Answers are streamed, and nothing can stop one that turns out to be harmful."),
-    "plan.unscannable": _error("Answers are to be held back until they are screened, and no screen can read them."),
+    "plan.unscannable": _error("Answers are to be screened before or while they are shown, and no screen can read them."),
     "plan.capability_needs": _warning("A capability is of no use without another."),
     "plan.no_seats": _error("A stage that people use says how many seats it has."),
     "plan.no_limits": _error("A stage that people use limits their requests or their tokens."),

@@ -314,6 +314,14 @@ LINTING = {
     ),
     "streams that are screened too late": ([("screen: trail", "screen: after")], [("plan.unscreened_stream", 16)]),
     "streams that are never screened": ([("screen: trail", "screen: none")], [("plan.unscreened_stream", 16)]),
+    "answers to be fetched later and not kept": (
+        [("[streaming]", "[streaming, background]")],
+        [("plan.capability_needs", 14), ("plan.steps_back", 30)],
+    ),
+    "sound to be read while it is shown": (
+        [("[api.chat]", "[api.chat, api.audio]")],
+        [("plan.unscannable", 16), ("plan.steps_back", 30)],
+    ),
     "pictures to be read before they are shown": (
         [("[api.chat]", "[api.chat, api.images]"), ("screen: trail", "screen: hold_back")],
         [("plan.unscannable", 16), ("plan.steps_back", 30)],

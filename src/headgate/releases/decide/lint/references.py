@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from enum import Enum
 
 _OPEN_SOURCE = re.compile(r"open[\s_-]?sourc", re.IGNORECASE)
-_NEEDS = {Capability.PARALLEL_TOOL_CALLS: Capability.TOOLS}
+_NEEDS = {Capability.PARALLEL_TOOL_CALLS: Capability.TOOLS, Capability.BACKGROUND: Capability.STORED}
 
 
 def lint_references(plan: Plan) -> Iterator[Finding]:

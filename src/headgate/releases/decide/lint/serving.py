@@ -65,7 +65,7 @@ def _screened(stage: Stage, here: Path) -> Iterator[Finding]:
         said = f"answers on `{stage.name}` are streamed and {late}, so a harmful one cannot be stopped"
         yield finding("plan.unscreened_stream", path, said, "write output_screen: hold_back, or trail")
     unreadable = [surface.value for surface in stage.what.surfaces if surface in _UNREADABLE]
-    if unreadable and screen is OutputScreen.HOLD_BACK:
-        said = f"`{unreadable[0]}` answers with what no screen can read, and nothing may leave `{stage.name}` unread"
+    if unreadable and late is None:
+        said = f"`{unreadable[0]}` answers with what no screen can read, and `{stage.name}` shows nothing that was not read"
         fix = "open it on a stage with output_screen: after, or take it out"
         yield finding("plan.unscannable", path, said, fix)
