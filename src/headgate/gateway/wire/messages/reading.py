@@ -16,6 +16,7 @@ import msgspec
 
 from headgate.gateway.model import ObjectKind
 from headgate.gateway.wire.anthropic import body_of
+from headgate.gateway.wire.decoding import decoded
 from headgate.gateway.wire.messages.tally import Tally
 from headgate.gateway.wire.openai import told
 from headgate.gateway.wire.surface import MOST_TOKENS, Created, NotAnAnswer, Passing, Piece, Usage
@@ -131,11 +132,9 @@ class MessagesReading:
         if data is None or data.strip() in (b"", _DONE):
             return _PASSING
         try:
-            self._take_in(_EVENT.decode(data), data)
+            self._take_in(decoded(_EVENT, data), data)
         except msgspec.ValidationError:
             _object(data)  # an event of another shape passes as it is, as long as it is one
-        except (msgspec.DecodeError, RecursionError):
-            raise NotAnAnswer from None
         return Passing(forward=True, pieces=tuple(_event_pieces(_object(data)))) if self._texts else _PASSING
 
     def whole(self, body: bytes) -> tuple[Piece, ...]:
@@ -146,7 +145,7 @@ class MessagesReading:
         """
         message = _object(body)
         self.failed = self.failed or message.get("error") is not None
-        self._begun(msgspec.Raw(body), is_whole=True)
+        self._begun(body, is_whole=True)
         self._files(body, message)
         self._stopped = self.ended = True
         return tuple(_message_pieces(message)) if self._texts else ()
@@ -200,9 +199,9 @@ class MessagesReading:
             case _:
                 pass
 
-    def _begun(self, raw: msgspec.Raw, *, is_whole: bool) -> None:
+    def _begun(self, raw: bytes | msgspec.Raw, *, is_whole: bool) -> None:
         try:
-            message = _MESSAGE.decode(raw)
+            message = decoded(_MESSAGE, raw)
         except msgspec.ValidationError:
             message = _Message()
         self._message = message
@@ -263,8 +262,8 @@ class CountReading:
             NotAnAnswer: It is not one.
         """
         try:
-            counted = _COUNT.decode(body).input_tokens
-        except (msgspec.DecodeError, RecursionError):
+            counted = decoded(_COUNT, body).input_tokens
+        except msgspec.ValidationError:
             raise NotAnAnswer from None
         if not 0 <= counted <= MOST_TOKENS:
             raise NotAnAnswer
@@ -290,10 +289,7 @@ class CountReading:
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = _ANY.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        raise NotAnAnswer from None
+    value = decoded(_ANY, data)
     if not isinstance(value, dict):
         raise NotAnAnswer
     return cast("dict[str, Any]", value)
