@@ -7,7 +7,7 @@ capability refuses it, a key without a scope opens nothing, a state that nobody 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -460,6 +460,13 @@ class StoredObject:
     organisation_id: OrganisationId | None
     created: datetime
     detail: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def at(self, upstream: Upstream) -> Upstream:
+        """Return an upstream as it must be asked for this: the one server that keeps it, where there are several."""
+        server: Any = self.detail.get("server")
+        if server not in {upstream.url, *(replica.url for replica in upstream.replicas)}:
+            return upstream
+        return replace(upstream, url=server, replicas=tuple(each for each in upstream.replicas if each.url == server))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from headgate.traffic.model import OutcomeStatus, Screened
 
 if TYPE_CHECKING:
     from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
-    from headgate.gateway.model import Settings
+    from headgate.gateway.model import Settings, Upstream
     from headgate.gateway.service.door import Door
     from headgate.gateway.service.instants import ForwardClock
     from headgate.gateway.service.underway import Underway
@@ -55,6 +55,8 @@ class Relay:
         send: Where the answer goes.
         settings: The worker's settings.
         clock: For deadlines.
+        upstream: The servers to ask, where they are not all of the model's.
+        errand: The method and the path, where they are not the surface's.
     """
 
     def __init__(
@@ -69,12 +71,15 @@ class Relay:
         send: Send,
         settings: Settings,
         clock: ForwardClock,
+        upstream: Upstream | None = None,
+        errand: tuple[str, str] | None = None,
     ) -> None:
         admitted = underway.admitted
         self._door = door
         self._upstreams = upstreams
         self._underway = underway
-        self._upstream = admitted.policy.upstream
+        self._upstream = upstream or admitted.policy.upstream
+        self._method, self._path = errand or ("POST", surface.path)
         self._surface = surface
         self._request = request
         self._scope = scope
@@ -86,8 +91,8 @@ class Relay:
         self._stream: Streaming | None = None
         self._watching: asyncio.Task[None] | None = None
 
-    async def run(self, receive: Receive) -> None:
-        """Carry it out; when this returns, it is settled."""
+    async def run(self, receive: Receive) -> Ending:
+        """Carry it out; when this returns how it ended, it is settled."""
         task = asyncio.current_task()
         assert task is not None
         watch = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._watch_from_now, receive)
@@ -118,6 +123,7 @@ class Relay:
             if self._watching is not None:
                 self._watching.cancel()
             await self._door.settle(self._underway, ending)
+        return ending
 
     def _watch_from_now(self, receive: Receive) -> None:
         self._watching = asyncio.create_task(self._watch(receive))
@@ -131,8 +137,10 @@ class Relay:
         admitted = self._underway.admitted
         headers = to_upstream(self._scope["headers"], request_id=self._underway.exchange_id, api_key=self._upstream.api_key)
         headers = self._door.onward(self._underway, self._scope["headers"], headers)
-        body = self._request.forwarded(admitted)
-        async with self._upstreams.post(self._upstream, self._surface.path, headers, body) as answer:
+        body = self._request.forwarded(admitted) or None
+        async with self._upstreams.send(self._upstream, self._method, self._path, headers, body) as answer:
+            if self._upstream.replicas:
+                self._underway.server = answer.server
             self.keep_waiting()
             if not (self._underway.call.stream and answer.status == HTTPStatus.OK and _is_stream(answer)):
                 return await self._whole(answer)

@@ -89,7 +89,7 @@ class Streaming:
         self._held_bytes = 0
         self._held_since_s = 0.0
         self._headers: Headers = []
-        self.shown = request.reading(texts=False) if self._holds else reading
+        self.shown = request.reading(texts=True) if self._holds else reading
         """What the client has been shown, read."""
 
     async def carry(self, answer: Answer, headers: Headers, heard: Callable[[], None]) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from headgate.gateway import errors
 from headgate.gateway.decide import admit, may_list, still_admits, visible
-from headgate.gateway.model import Admitted, Refusal, StoredObject
+from headgate.gateway.model import Admitted, ObjectKind, Refusal, StoredObject
+from headgate.gateway.service.background import Settling
 from headgate.gateway.service.underway import Underway
 from headgate.kernel.errors import HeadgateError
 from headgate.kernel.ids import ExchangeId, mint
@@ -103,6 +104,7 @@ class Door:
         self._quota = quota
         self._recorder = recorder
         self._objects = objects
+        self._settling = Settling(objects, quota)
         self._telemetry = telemetry
         self.screening = screening
         self._settings = settings
@@ -232,9 +234,12 @@ class Door:
         """
         if self._open.pop(underway.exchange_id, None) is None:
             return
+        if underway.counted_before:
+            ending = replace(ending, prompt_tokens=0, completion_tokens=0)
         counted = ending.prompt_tokens is not None and ending.completion_tokens is not None
         if counted:
-            charged = (ending.prompt_tokens or 0) + (ending.completion_tokens or 0)
+            used = (ending.prompt_tokens or 0) + (ending.completion_tokens or 0)
+            charged = max(0, used - underway.prepaid_tokens)
         else:
             charged = 0 if ending.spent_nothing else max(underway.admitted.reserved_tokens, underway.relayed_frames)
         self._quota.settle(underway.reservation, tokens=charged)
@@ -278,8 +283,13 @@ class Door:
             grant_id=principal.grant_id,
             organisation_id=principal.organisation_id,
             created=self._clock.now(),
+            detail=dict(created.detail) if underway.server is None else {**created.detail, "server": underway.server},
         )
-        await asyncio.to_thread(self._objects.keep, stored)
+        if created.kind is ObjectKind.RUNNING_RESPONSE:
+            now = self.judge(underway.call, principal)
+            await self._settling.note(underway, stored, () if isinstance(now, Refusal) else now.meters)
+        else:
+            await asyncio.to_thread(self._objects.keep, stored)
 
     async def changed(self, change: Change) -> None:
         """Decide again about every open exchange that a change may touch."""

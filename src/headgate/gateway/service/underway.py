@@ -53,13 +53,16 @@ class Underway:
         "admitted",
         "at",
         "call",
+        "counted_before",
         "exchange_id",
         "first_byte_s",
         "output_screened",
+        "prepaid_tokens",
         "relayed_frames",
         "reservation",
         "revoked",
         "screened",
+        "server",
         "started_s",
         "stop",
         "trace",
@@ -84,6 +87,12 @@ class Underway:
         self.started_s = started_s
         self.output_screened = Screened.NOT_ASKED
         self.relayed_frames = 0
+        self.server: str | None = None
+        """The model server that answers, once one does."""
+        self.prepaid_tokens = 0
+        """What an earlier exchange was charged for the same work."""
+        self.counted_before = False
+        """Whether an earlier exchange has recorded and been charged what this one sees."""
         self.first_byte_s: float | None = None
         """Seconds from its admission to the first byte that the client was sent."""
         self.trace: Trace | None = None

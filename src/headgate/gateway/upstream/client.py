@@ -73,10 +73,12 @@ class Answer:
     Attributes:
         status: Its HTTP status.
         headers: Its headers as they came, repeated ones apart.
+        server: The base address of the server that gives it.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, monotonic: Callable[[], float]) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, monotonic: Callable[[], float], server: str) -> None:
         self.status = response.status
+        self.server = server
         self.headers = response.raw_headers
         self.heard_s = monotonic()
         """When it last said something, on the monotonic clock."""
@@ -175,7 +177,7 @@ class Upstreams:
         try:
             if response.status < 200:  # noqa: PLR2004 - another protocol than HTTP, which nobody asked for
                 raise _garbage()
-            answer = Answer(response, self._monotonic)
+            answer = Answer(response, self._monotonic, place.url)
             verdict = Verdict.FAILED if answer.status >= 500 else Verdict.SERVED  # noqa: PLR2004 - the server's fault
             try:
                 yield answer

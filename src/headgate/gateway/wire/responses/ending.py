@@ -81,6 +81,12 @@ def emptied(response: Any, refusal: Refusal, settings: Settings) -> dict[str, An
     return _incomplete({**_UNSEEN, **given}, [], refusal, settings)
 
 
+def listed_nothing(refusal: Refusal, settings: Settings) -> bytes:
+    """Return an empty list that says why it is empty."""
+    empty: dict[str, Any] = {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+    return msgspec.json.encode({**empty, "headgate": told(refusal, settings)})
+
+
 @dataclass(slots=True)
 class _Item:
     """An output item that has been shown."""

@@ -26,19 +26,21 @@ _DONE = b"[DONE]"
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _OVER = frozenset({"completed", "incomplete", "failed", "cancelled"})
 _NOTHING = Usage(0, 0)
+_ABSENT = msgspec.Raw(b"null")
 
 
 class _Event(msgspec.Struct):
     type: str = ""
     sequence_number: int | None = None
-    response: msgspec.Raw | None = None
-    item: msgspec.Raw | None = None
-    error: msgspec.Raw | None = None
+    response: msgspec.Raw = _ABSENT
+    item: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = _ABSENT
 
 
 class _Item(msgspec.Struct):
     id: Any = None
     container_id: Any = None
+    environment: Any = None
 
 
 class _Response(msgspec.Struct):
@@ -47,7 +49,7 @@ class _Response(msgspec.Struct):
     store: Any = None
     usage: Any = None
     error: Any = None
-    output: msgspec.Raw | None = None
+    output: msgspec.Raw = _ABSENT
 
 
 _EVENT = msgspec.json.Decoder(_Event)
@@ -80,7 +82,7 @@ class ResponsesReading:
         self._running = late is True
         self._settled = late is False
         self._number = -1
-        self._bound: set[str] = set()
+        self._named: set[str] = set()
         self._created: list[Created] = []
         self.usage: Usage | None = None if late is None else _NOTHING
         self.failed = False
@@ -105,14 +107,14 @@ class ResponsesReading:
             return _PASSING
         event = _event(data)
         self._number = self._number + 1 if event.sequence_number is None else event.sequence_number
-        if event.response is not None:
+        if event.response != _ABSENT:
             self._take_response(event.response)
             if event.type in _LAST:
                 self.ended = True
                 self.failed = self.failed or event.type == "response.failed"
-        elif event.item is not None:
+        elif event.item != _ABSENT:
             self._take_item(event.item)
-        if event.type == "error" or event.error is not None:
+        if event.type == "error" or event.error != _ABSENT:
             self.failed = True
         if self._texts is None or self._shown is None:
             return _PASSING
@@ -184,13 +186,17 @@ class ResponsesReading:
             item = _ITEM.decode(raw)
         except msgspec.DecodeError:
             return
-        for kind, name in (
-            (ObjectKind.RESPONSE_ITEM, item.id if self._store else None),
-            (ObjectKind.CONTAINER, item.container_id),
-        ):
-            if isinstance(name, str) and name and name not in self._bound:
-                self._bound.add(name)
-                self._created.append(Created(kind, name))
+        if self._store:
+            self._name(ObjectKind.RESPONSE_ITEM, item.id)
+        self._name(ObjectKind.CONTAINER, item.container_id)
+        environment = item.environment
+        if isinstance(environment, dict):
+            self._name(ObjectKind.CONTAINER, cast("dict[str, Any]", environment).get("container_id"))
+
+    def _name(self, kind: ObjectKind, name: Any) -> None:
+        if isinstance(name, str) and name and name not in self._named:
+            self._named.add(name)
+            self._created.append(Created(kind, name))
 
 
 def _event(data: bytes) -> _Event:
@@ -211,12 +217,10 @@ def _event(data: bytes) -> _Event:
     return _Event(type=kind if isinstance(kind, str) else "")
 
 
-def _items(output: msgspec.Raw | None) -> list[msgspec.Raw]:
-    if output is None:
-        return []
+def _items(output: msgspec.Raw) -> list[msgspec.Raw]:
     try:
         return _ITEMS.decode(output)
-    except msgspec.DecodeError:
+    except msgspec.DecodeError:  # absent, or no list
         return []
 
 

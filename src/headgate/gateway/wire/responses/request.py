@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 SURFACE = "api.responses"
 
 _BOUND = "max_output_tokens"
-_LOGPROBS = "message.output_text.logprobs"
+LOGPROBS = "message.output_text.logprobs"
 _PICTURES = "code_interpreter_call.outputs"
 """Puts the pictures that code drew into the answer."""
 _MOST_TURNS = 2**31
@@ -197,7 +197,7 @@ def _worded(document: Document) -> Iterator[str]:
         isinstance(name, str) and name.startswith("reasoning.") for name in include
     ):
         yield "thinking"
-    if whole(document, "top_logprobs", least=0) or _LOGPROBS in include:
+    if whole(document, "top_logprobs", least=0) or LOGPROBS in include:
         yield "logprobs"
 
 
@@ -256,7 +256,7 @@ def _taken_out(document: Document, stripped: frozenset[str]) -> tuple[set[str], 
         gone.add("seed")
     if "logprobs" in stripped:
         gone.add("top_logprobs")
-        edits += _without_some(document, "include", lambda name: name == _LOGPROBS)
+        edits += _without_some(document, "include", lambda name: name == LOGPROBS)
     if "response_format" in stripped and wants_format(document.value("text")):
         edits += document.inner("text").removing({"format"})
     if "tools" in stripped:

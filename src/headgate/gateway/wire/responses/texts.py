@@ -30,7 +30,6 @@ _NOT_TEXT = frozenset(
         "fingerprint",
         "encrypted_content",
         "obfuscation",
-        "partial_image_b64",
     }
 )
 """Members that name or encode, and say nothing, where they are strings."""
@@ -39,7 +38,7 @@ _ENCODED = {"image_generation_call": "result", "output_audio": "data"}
 
 
 class _Place(NamedTuple):
-    """Where an event's text stands: the path within its output, the members that index it, and the member that holds it."""
+    """Where an event's text stands: its path within the output, and the member of the event that holds it."""
 
     path: str
     member: str
@@ -71,7 +70,7 @@ _PLACES: Mapping[str, _Place] = {
     "response.output_item.done": _Place("{output}", "item"),
     "response.output_text.annotation.added": _Place("{output}/content/{content}/annotations/{annotation}", "annotation"),
 }
-_WORDLESS = frozenset({"response.audio.delta", "response.audio.done"})
+_WORDLESS = frozenset({"response.audio.delta", "response.audio.done", "response.image_generation_call.partial_image"})
 """Events that carry nothing but an encoded medium."""
 
 
@@ -128,7 +127,7 @@ class Texts:
                 elsewhere = {"".join(parts) for parts in self._said.values()}
             if text not in elsewhere:
                 self._said[channel] = [text]
-                pieces.append(Piece(channel, text))
+                pieces.append(Piece(f"{channel}/again" if told else channel, text))
         return tuple(pieces)
 
 
