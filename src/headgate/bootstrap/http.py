@@ -9,7 +9,7 @@ it is known who calls, so nobody's may be larger than the largest plan needs.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from fastapi import FastAPI, Request
@@ -79,6 +79,50 @@ class Bounded:
         await self._app(scope, bounded, send)
 
 
+class _Described(FastAPI):
+    """An application whose description says how every operation may fail: with a problem, and never otherwise."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            described = super().openapi()
+            described["components"].setdefault("schemas", {})["Problem"] = _PROBLEM
+            told: dict[str, dict[str, Any]] = {
+                str(status.value): {
+                    "description": status.phrase,
+                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                }
+                for status in sorted({*STATUS.values(), HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
+            }
+            for path in described["paths"].values():
+                for operation in path.values():
+                    operation["responses"].pop("422", None)
+                    operation["responses"] |= told
+            self.openapi_schema = described
+        return self.openapi_schema
+
+
+_TEXT = {"type": "string"}
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "Why it was not done (RFC 9457).",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "Stable; listed in the documentation."},
+        "detail": _TEXT,
+        "rule": {"type": "string", "description": "What decided."},
+        "help": {"type": "string", "description": "What would help."},
+        "link": {"type": "string", "description": "Where to turn."},
+        "problems": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"at": _TEXT, "what": _TEXT}, "required": ["at", "what"]},
+        },
+    },
+}
+
+
 def status_of(error: type[HeadgateError]) -> HTTPStatus:
     """Return the HTTP status that an error of this kind is answered with."""
     return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -86,7 +130,7 @@ def status_of(error: type[HeadgateError]) -> HTTPStatus:
 
 def web_application(routers: Iterable[APIRouter]) -> FastAPI:
     """Return the application that serves ``routers`` and says errors in one form."""
-    app = FastAPI(title="Headgate", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
+    app = _Described(title="Headgate", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     for router in routers:
         app.include_router(router)
     app.add_middleware(Bounded)

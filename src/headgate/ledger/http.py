@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LARGEST = 2**63 - 1
 """No ledger comes to have more entries: a database counts them in 64 bits."""
 
-Place = Annotated[int, Path(le=_LARGEST, description="An entry's place, counted from 1.")]
+Place = Annotated[int, Path(ge=0, le=_LARGEST, description="An entry's place, counted from 1.")]
 
 
 def routes(service: Ledger, actor: Callable[..., Any]) -> APIRouter:

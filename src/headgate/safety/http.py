@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from headgate.safety.model import Incident, MonitorHealth, Passage, ReviewHealth, ReviewItem
     from headgate.safety.service.desk import Desk
 
+Revision = Annotated[int, Field(ge=0, lt=2**63, description="Which state of the item was answered.")]
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,7 +42,7 @@ class LabelBody(_Body):
     """A reviewer's answer: ``harms`` answers for every hazard, or is null when the item cannot be reviewed."""
 
     item: str
-    revision: int
+    revision: Revision
     harms: dict[str, bool] | None
     severity: Severity | None = None
     confidence: Confidence = Confidence.SURE
@@ -51,7 +53,7 @@ class SkipBody(_Body):
     """An item that somebody else should read."""
 
     item: str
-    revision: int
+    revision: Revision
 
 
 class CorrectBody(_Body):
@@ -78,7 +80,7 @@ class MoveBody(_Body):
     """Where an incident should go, as seen at ``revision``."""
 
     to: IncidentState
-    revision: int
+    revision: Revision
     severity: Severity | None = None
     reason: str = ""
 

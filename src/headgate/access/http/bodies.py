@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from headgate.access.model import CohortState, Tier
 from headgate.kernel.actor import Role
 
+_MOST = 2**31 - 1
+"""More seats than there will be people to take them."""
+
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,7 +43,7 @@ class NewCohort(_Body):
     """A cohort to be entered."""
 
     name: str
-    seats: int | None = Field(description="How many grants may be open at once; null for no bound.")
+    seats: int | None = Field(le=_MOST, description="How many grants may be open at once; null for no bound.")
     terms_version: str | None = None
     terms_url: str | None = None
 
@@ -48,7 +51,7 @@ class NewCohort(_Body):
 class ChangedCohort(_Body):
     """What changes about a cohort; what is absent stays."""
 
-    seats: int | None = Field(default=None, description="Null for no bound; absent to keep what is.")
+    seats: int | None = Field(default=None, le=_MOST, description="Null for no bound; absent to keep what is.")
     state: CohortState | None = None
 
 
