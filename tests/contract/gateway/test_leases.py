@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headgate.adapters.database import open_sqlite
-from headgate.gateway.ports import Ask, Borrow, Chores, Leases, Lent, Short, Slice, SlotWish
+from headgate.gateway.ports import Ask, Borrow, Chores, Leases, Lent, Look, Short, Slice, SlotWish
 from headgate.gateway.store import SLICES, SqlLeases, metadata
 from headgate.kernel.errors import Unavailable
 
@@ -40,6 +40,14 @@ def open_leases(database: Path) -> Iterator[Callable[[str], Leases]]:
     engine.dispose()
 
 
+def stands(scope: str, left: int, *, window_start_us: int = NOW_US) -> Slice:
+    return Slice(scope, window_start_us, 0, left)
+
+
+def used_up(*, window_start_us: int = NOW_US) -> Short:
+    return Short("g", 0, window_start_us, (stands("g", 0, window_start_us=window_start_us),))
+
+
 def borrow(
     leases: Leases, need: int, *, limit: int = 10, scope: str = "g", window_us: int = MINUTE_US, now_us: int = NOW_US
 ) -> Lent | Short:
@@ -54,7 +62,7 @@ def test_a_limit_is_lent_to_the_last_and_no_further(open_leases: Callable[[str],
     leases = open_leases("w1")
 
     assert [isinstance(borrow(leases, 1), Lent) for _ in range(12)] == [True] * 10 + [False] * 2
-    assert borrow(leases, 1) == Short("g", 0, NOW_US)
+    assert borrow(leases, 1) == used_up()
 
 
 def test_a_window_that_passes_starts_afresh_and_one_that_came_back_does_not(open_leases: Callable[[str], Leases]) -> None:
@@ -64,7 +72,7 @@ def test_a_window_that_passes_starts_afresh_and_one_that_came_back_does_not(open
     assert isinstance(borrow(leases, 1, now_us=NOW_US + MINUTE_US - 1), Short)
     assert isinstance(borrow(leases, 10, now_us=NOW_US + MINUTE_US), Lent)
     for back_us in (0, 5 * MINUTE_US, NOW_US):
-        assert borrow(leases, 1, now_us=NOW_US - back_us) == Short("g", 0, NOW_US + MINUTE_US)
+        assert borrow(leases, 1, now_us=NOW_US - back_us) == used_up(window_start_us=NOW_US + MINUTE_US)
 
 
 def test_a_meter_without_a_window_never_starts_afresh(open_leases: Callable[[str], Leases]) -> None:
@@ -84,11 +92,57 @@ def test_all_parts_are_lent_or_none(open_leases: Callable[[str], Leases]) -> Non
     leases = open_leases("w1")
     ask = Ask((Borrow("a", 10, MINUTE_US, 4), Borrow("b", 3, MINUTE_US, 4)), (SlotWish("s", "x", 1),))
 
-    assert leases.carry_out([ask], Chores(), now_us=NOW_US) == [Short("b", 3, NOW_US)]
+    seen = (stands("a", 10), stands("b", 3))
+    assert leases.carry_out([ask], Chores(), now_us=NOW_US) == [Short("b", 3, NOW_US, seen)]
     assert isinstance(borrow(leases, 10, scope="a"), Lent)
     no_place = Ask((Borrow("c", 10, MINUTE_US, 4),), (SlotWish("s", "x", 0),))
-    assert leases.carry_out([no_place], Chores(), now_us=NOW_US) == [Short("s", 0, 0)]
+    assert leases.carry_out([no_place], Chores(), now_us=NOW_US) == [Short("s", 0, 0, (stands("c", 10),))]
     assert isinstance(borrow(leases, 10, scope="c"), Lent)
+
+
+def test_places_taken_for_an_ask_that_falls_short_are_free_again(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+    ask = Ask((Borrow("a", 100_000, 0, 4),), (SlotWish("s", "x", 1), SlotWish("t", "x", 0)))
+
+    assert isinstance(leases.carry_out([ask], Chores(), now_us=NOW_US)[0], Short)
+
+    again = Ask((Borrow("a", 100_000, 0, 100_000),), (SlotWish("s", "y", 1),))
+    assert isinstance(leases.carry_out([again], Chores(), now_us=NOW_US)[0], Lent)
+
+
+def test_a_place_that_was_held_before_stays_when_an_ask_falls_short(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+    assert take(leases, "x")
+
+    again = Ask((), (SlotWish("g", "x", 1), SlotWish("t", "x", 0)))
+    assert isinstance(leases.carry_out([again], Chores(), now_us=NOW_US)[0], Short)
+
+    assert not take(leases, "y")
+
+
+def test_a_look_takes_nothing_and_sees_what_all_asks_of_its_turn_have_left(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+    borrow(leases, 4)
+    look, other = Look("g", 10, MINUTE_US), Look("h", 7, 0)
+    turn = [Ask((), (), (look, other)), Ask((Borrow("g", 10, MINUTE_US, 5),), ())]
+
+    answers = leases.carry_out(turn, Chores(), now_us=NOW_US)
+    again = leases.carry_out([Ask((), (), (look,))], Chores(), now_us=NOW_US)
+    later = leases.carry_out([Ask((), (), (look,))], Chores(), now_us=NOW_US + MINUTE_US)
+
+    assert answers[0] == Lent((), (stands("g", 1), stands("h", 7, window_start_us=0)))
+    assert again == [Lent((), (stands("g", 1),))]
+    assert later == [Lent((), (stands("g", 10, window_start_us=NOW_US + MINUTE_US),))]
+
+
+def test_what_is_asked_for_in_vain_in_a_new_window_is_told_what_the_window_has(open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w1")
+    borrow(leases, 10)
+
+    answer = borrow(leases, 11, now_us=NOW_US + MINUTE_US)
+
+    assert isinstance(answer, Short)
+    assert (answer.left, answer.window_start_us) == (10, NOW_US + MINUTE_US)
 
 
 def test_what_is_given_back_can_be_lent_again_in_the_same_window_only(open_leases: Callable[[str], Leases]) -> None:
