@@ -6,6 +6,7 @@
     ├── headgate.toml      settings
     ├── headgate.sqlite    the system of record
     ├── traffic/           the exchange log: a spool per worker, then sealed segments
+    ├── metrics/           what the workers count, for /metrics; made anew at every start
     └── secrets/           0700: master.key (transcripts), pepper (API keys), ledger.key (signs checkpoints), token (yours)
 """
 
@@ -51,6 +52,11 @@ class Home:
     def traffic(self) -> Path:
         """Where the exchange log lies."""
         return self.root / "traffic"
+
+    @property
+    def metrics(self) -> Path:
+        """Where the workers' numbers lie."""
+        return self.root / "metrics"
 
     @property
     def secrets(self) -> Path:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
+from headgate.bootstrap.home import Home
 from headgate.bootstrap.processes.ports import listener
 from headgate.bootstrap.processes.supervisor import Child, OnRestart
 from headgate.kernel.errors import Invalid
@@ -53,6 +55,7 @@ def processes(directory: Path, settings: Settings, *, only: str | None = None) -
     children: list[Child] = []
     if only in (None, "web"):
         socket = listener(settings.host, settings.port)
+        shutil.rmtree(Home(directory).metrics, ignore_errors=True)  # whoever has the port is alone here
         children.append(
             Child(
                 "web",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -22,7 +23,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 from fastapi import Header
 
+from headgate import __version__
 from headgate.access.http import routes as access_routes
+from headgate.adapters.telemetry import Counting, Tracing, Watching
 from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.feed import LedgerFeed
 from headgate.bootstrap.bridges.policies import ReleasePolicies
@@ -30,6 +33,8 @@ from headgate.bootstrap.bridges.principals import AccessPrincipals, KeyUses
 from headgate.bootstrap.bridges.screens import RuleScreen
 from headgate.bootstrap.home import Home, secret_file
 from headgate.bootstrap.http import web_application
+from headgate.bootstrap.processes import numbers
+from headgate.bootstrap.processes.numbers import Numbers
 from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.supervisor import READY
 from headgate.bootstrap.settings import load
@@ -57,6 +62,8 @@ log = structlog.get_logger()
 _SETTLE_S = 0.2
 """How long what was just accepted may take to become a request."""
 _TELL_USES_S = 60.0
+_COLLECT_AFTER = (20_000, 50, 50)
+"""How often the garbage collector looks at what was made lately, and at what has survived that."""
 
 
 class Recorder:
@@ -87,6 +94,8 @@ class Worker:
         self._web = web
         self._gateway: Gateway | None = None
         self._spool: Spool | None = None
+        self._numbers: Numbers | None = None
+        self._tracing: Tracing | None = None
         self._feed = LedgerFeed(house.engine)
         self._uses = KeyUses(house.access)
         self._telling: asyncio.Task[None] | None = None
@@ -109,6 +118,8 @@ class Worker:
             await self._gateway(scope, receive, send)  # pyright: ignore[reportArgumentType] - the same protocol, typed otherwise
         elif path in ("/healthz", "/readyz"):
             await self._tell_health(path, send)
+        elif path == numbers.PATH and numbers.may_read(scope, self._house.settings.metrics):
+            await self._tell_numbers(scope, send)
         else:
             await self._web(scope, receive, send)  # pyright: ignore[reportArgumentType] - the same protocol, typed otherwise
 
@@ -144,6 +155,8 @@ class Worker:
             max_stale_s=settings.max_stale_s,
             max_recorded_bytes=settings.capture_bytes,
         )
+        counting = Counting()
+        self._tracing = Tracing.of(os.environ, version=__version__, worker=name)
         gateway = Gateway(
             gateway_settings,
             policies=ReleasePolicies(house.releases, self._feed.position, settings),
@@ -153,11 +166,22 @@ class Worker:
             recorder=Recorder(spool, self._uses),
             objects=SqlObjects(house.engine),
             screen=RuleScreen(house.detector),
+            telemetry=Watching(counting, self._tracing),
             clock=house.clock,
         )
         await gateway.start()
+        self._numbers = Numbers(
+            house.home.metrics,
+            name,
+            counting,
+            stats=gateway.stats,
+            owed=lambda: spool.owed,
+            retiring=lambda: self._retiring is not None,
+        )
+        self._numbers.start()
         self._spool, self._gateway = spool, gateway
         self._telling = asyncio.create_task(self._tell_uses())
+        _keep_what_is_here()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._on_end)
         _tell_ready()
 
@@ -181,6 +205,10 @@ class Worker:
         if self._retiring is None:  # it was not told to end: its loop came to rest some other way
             self._retiring = asyncio.create_task(self._retire_now())
         await self._retiring
+        if self._numbers is not None:
+            await self._numbers.stop()
+        if self._tracing is not None:
+            await asyncio.to_thread(self._tracing.close)
         if self._spool is not None:
             await self._spool.close()
         await asyncio.to_thread(self._uses_once)
@@ -199,6 +227,14 @@ class Worker:
     def _uses_once(self) -> None:
         with contextlib.suppress(Unavailable):  # told again with the next ones
             self._uses.tell()
+
+    async def _tell_numbers(self, scope: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        assert self._numbers is not None, "Granian sends requests after startup"
+        accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
+        body, media_type = await self._numbers.told(accept)
+        headers = [(b"content-type", media_type.encode()), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def _tell_health(self, path: str, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         stats = self._gateway.stats() if self._gateway else None
@@ -227,6 +263,13 @@ def _tell_ready() -> None:
     if told is not None:
         with contextlib.suppress(OSError):
             os.write(int(told), b".")
+
+
+def _keep_what_is_here() -> None:
+    """Spare the garbage collector what a worker consists of: looking through all of it took longer than serving the requests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def control_api(house: House) -> FastAPI:
