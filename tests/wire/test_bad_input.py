@@ -189,7 +189,7 @@ def test_a_client_that_does_not_read_is_let_go(upstream: ScriptedUpstream, tmp_p
         ("POST", "/v1/models", 405, "request.method_not_allowed"),
         ("GET", "/v1/chat/completions", 405, "request.method_not_allowed"),
         ("POST", "/v1/embeddings", 403, "surface.not_admitted"),
-        ("GET", "/v1/responses/resp_1", 403, "surface.not_admitted"),
+        ("GET", "/v1/responses/resp_1", 404, "object_not_found"),
         ("GET", "/v1/files", 403, "surface.not_admitted"),
         ("POST", "/v1/chat/completions/x", 403, "surface.not_admitted"),
         ("POST", "/v1/realtime", 404, "surface.unknown"),

@@ -19,10 +19,13 @@ import structlog
 from headgate.gateway import errors
 from headgate.gateway.http.asgi import ClientGone, answer, client_ip, key_text, read_json
 from headgate.gateway.http.relay import Relay
+from headgate.gateway.http.stored import StoredResponses
 from headgate.gateway.model import Refusal
+from headgate.gateway.service.background import Background
 from headgate.gateway.service.door import Door
 from headgate.gateway.service.instants import ForwardClock
 from headgate.gateway.service.knowledge import Knowledge
+from headgate.gateway.service.ownership import Ownership
 from headgate.gateway.service.quota import Quota
 from headgate.gateway.service.screening import Screening
 from headgate.gateway.service.underway import Stop
@@ -30,6 +33,8 @@ from headgate.gateway.service.unwatched import Unwatched
 from headgate.gateway.upstream import Upstreams
 from headgate.gateway.wire.chat import CHAT
 from headgate.gateway.wire.openai import OPENAI
+from headgate.gateway.wire.responses import RESPONSES
+from headgate.gateway.wire.surface import referring
 from headgate.kernel.errors import HeadgateError
 from headgate.kernel.ids import mint
 
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
-    from headgate.gateway.model import Change, ModelPolicy, Principal, Settings
+    from headgate.gateway.model import Change, ModelPolicy, Principal, Settings, StoredObject
     from headgate.gateway.ports import Feed, Leases, Objects, Policies, Principals, Recorder, Screen, Telemetry
     from headgate.gateway.upstream import ServerStanding
     from headgate.gateway.wire.surface import Dialect, Surface
@@ -47,10 +52,10 @@ _LOG = structlog.get_logger("headgate.gateway")
 _TICK_S = 0.1
 _ROOT = "/v1/"
 _MODELS = "models"
-_SURFACES: Mapping[str, Surface] = {surface.path[1:]: surface for surface in (CHAT,)}
+_RESPONSES = "responses"
+_SURFACES: Mapping[str, Surface] = {surface.path[1:]: surface for surface in (CHAT, RESPONSES)}
 """Ways in that take one JSON body and give one answer, by their path."""
 _KNOWN_SURFACES = {
-    "responses": "api.responses",
     "messages": "api.messages",
     "embeddings": "api.embeddings",
     "completions": "api.completions",
@@ -145,6 +150,18 @@ class Gateway:
             settings=settings,
             clock=self._clock,
         )
+        self._ownership = Ownership(objects, self._door.judge)
+        self._stored_responses = StoredResponses(
+            door=self._door,
+            ownership=self._ownership,
+            objects=objects,
+            upstreams=self._upstreams,
+            settings=settings,
+            clock=self._clock,
+        )
+        self._background = Background(
+            objects=objects, knowledge=self._knowledge, upstreams=self._upstreams, settings=settings, clock=self._clock
+        )
         self._in_flight = 0
         self._empty = asyncio.Event()
         self._refused: Counter[str] = Counter()
@@ -160,6 +177,7 @@ class Gateway:
         await self._quota.start(self._settings.worker)
         await self._knowledge.start(self._changed)
         await self._upstreams.start()
+        self._background.start()
         self._ticking = asyncio.create_task(self._tick())
         self._serving = True
 
@@ -176,6 +194,7 @@ class Gateway:
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.wait([self._ticking])
+        await self._background.stop()
         await self._knowledge.stop()
         await self._quota.stop()
         await self._upstreams.close()
@@ -239,6 +258,8 @@ class Gateway:
         if first == _MODELS and (name or rest == _MODELS):
             # A model's name may hold a slash, written as one or escaped.
             return await self._models(scope, send, unquote(name)) if method == "GET" else _wrong_method("GET")
+        if first == _RESPONSES and name:
+            return await self._stored_responses.handle(name, scope, receive, send)
         return await self._unserved(scope, _KNOWN_SURFACES.get(first))
 
     async def _unserved(self, scope: Scope, surface: str | None) -> Refusal:
@@ -263,9 +284,19 @@ class Gateway:
             return principal
         body = await read_json(scope, receive, most_bytes=self._settings.max_body_bytes, within_s=self._settings.body_s)
         request = surface.compile(body, ip, self._settings.end_user_key)
+        naming = referring(request)
+        kept: list[StoredObject] = []
+        if naming is not None:
+            owned = await self._ownership.own(principal, naming.references, client_ip=ip)
+            if isinstance(owned, Refusal):
+                return owned
+            kept, request = owned, naming.continuing(owned)
         underway = await self._door.admit(text, request, body)
         if isinstance(underway, Refusal):
             return underway
+        upstream = underway.admitted.policy.upstream
+        for stored in kept:
+            upstream = stored.at(upstream)
         relay = Relay(
             door=self._door,
             upstreams=self._upstreams,
@@ -276,6 +307,7 @@ class Gateway:
             send=send,
             settings=self._settings,
             clock=self._clock,
+            upstream=upstream,
         )
         await relay.run(receive)
         return None
@@ -316,6 +348,7 @@ class Gateway:
 
     async def _changed(self, change: Change) -> None:
         await self._door.changed(change)
+        self._background.changed(change)
         if change.at is not None:
             self._telemetry.followed((self._clock.now() - change.at).total_seconds())
 

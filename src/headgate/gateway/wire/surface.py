@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from headgate.gateway.model import Admitted, Api, Call, ObjectKind, Refusal, Settings
+    from headgate.gateway.model import Admitted, Api, Call, ObjectKind, Refusal, Settings, StoredObject
     from headgate.gateway.wire.multipart import Parts, Splice
     from headgate.gateway.wire.sse import Frame
 
@@ -240,6 +240,28 @@ class FormRequest(Protocol):
             texts: Whether somebody wants the text.
         """
         ...
+
+
+class Referring(Request, Protocol):
+    """A request of a surface where a request may name what an upstream keeps."""
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """What it names; each must be the caller's own."""
+        ...
+
+    def continuing(self, kept: Sequence[StoredObject]) -> Request:
+        """Return the same request, counting what it goes on from.
+
+        Args:
+            kept: What its references name.
+        """
+        ...
+
+
+def referring(request: Request) -> Referring | None:
+    """Return a request as one that names what an upstream keeps; ``None`` where it names nothing."""
+    return cast("Referring", request) if getattr(request, "references", ()) else None
 
 
 class Dialect(Protocol):
