@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -168,3 +170,28 @@ def test_a_process_of_our_own_has_only_what_it_was_given() -> None:
     controller.must(Permission.CUT)
     with pytest.raises(Forbidden):
         controller.must(Permission.APPROVE)
+
+
+@pytest.mark.filterwarnings("ignore:This process")  # newer Pythons warn of forks beside threads; this child only mints
+def test_a_forked_process_mints_identifiers_of_its_own() -> None:
+    mint("ex", at=NOON)  # whatever is drawn ahead is drawn before the fork
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, mint("ex", at=NOON).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    theirs = os.read(reading, 100).decode()
+
+    os.close(reading)
+    os.close(writing)
+    assert theirs.startswith("ex_")
+    assert theirs not in {mint("ex", at=NOON) for _ in range(300)}
+
+
+def test_threads_mint_different_identifiers() -> None:
+    with ThreadPoolExecutor(4) as pool:
+        minted = [waiting.result() for waiting in [pool.submit(mint, "ex", at=NOON) for _ in range(4000)]]
+
+    assert len(set(minted)) == len(minted)
