@@ -12,12 +12,12 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 import structlog
 
 from headgate.gateway import errors
-from headgate.gateway.http.asgi import ClientGone, answer, client_ip, key_text, read_json
+from headgate.gateway.http.asgi import ClientGone, answer, client_ip, header, key_text, read_json
 from headgate.gateway.http.relay import Relay
 from headgate.gateway.http.stored import StoredResponses
 from headgate.gateway.model import Refusal
@@ -31,7 +31,9 @@ from headgate.gateway.service.screening import Screening
 from headgate.gateway.service.underway import Stop
 from headgate.gateway.service.unwatched import Unwatched
 from headgate.gateway.upstream import Upstreams
+from headgate.gateway.wire import anthropic
 from headgate.gateway.wire.chat import CHAT
+from headgate.gateway.wire.messages import COUNT_TOKENS, MESSAGES
 from headgate.gateway.wire.openai import OPENAI
 from headgate.gateway.wire.responses import RESPONSES
 from headgate.gateway.wire.surface import referring
@@ -53,10 +55,9 @@ _TICK_S = 0.1
 _ROOT = "/v1/"
 _MODELS = "models"
 _RESPONSES = "responses"
-_SURFACES: Mapping[str, Surface] = {surface.path[1:]: surface for surface in (CHAT, RESPONSES)}
+_SURFACES: Mapping[str, Surface] = {surface.path[1:]: surface for surface in (CHAT, RESPONSES, MESSAGES, COUNT_TOKENS)}
 """Ways in that take one JSON body and give one answer, by their path."""
 _KNOWN_SURFACES = {
-    "messages": "api.messages",
     "embeddings": "api.embeddings",
     "completions": "api.completions",
     "files": "api.files",
@@ -240,7 +241,7 @@ class Gateway:
                 self._empty.set()
         if refusal is not None:
             self._telemetry.refused("" if surface is None else surface.name, refusal.error.code)
-            await self._refuse(refusal, OPENAI if surface is None else surface.dialect, send)
+            await self._refuse(refusal, _spoken(scope) if surface is None else surface.dialect, send)
 
     async def _handle(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
         if not self._serving:
@@ -328,22 +329,27 @@ class Gateway:
                     ),
                     "model",
                 )
-            await self._say(send, _listed(model, principal))
+            said = anthropic.model_info(model, principal) if _speaks_anthropic(scope) else _listed(model, principal)
+            await self._say(scope, send, said)
+        elif _speaks_anthropic(scope):
+            asked = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+            page = {name: asked.get(name) for name in ("after_id", "before_id", "limit")}
+            await self._say(scope, send, anthropic.listed(models, principal, **page))
         else:
-            await self._say(send, {"object": "list", "data": [_listed(model, principal) for model in models]})
+            await self._say(scope, send, {"object": "list", "data": [_listed(model, principal) for model in models]})
         return None
 
-    async def _say(self, send: Send, value: Mapping[str, object]) -> None:
-        headers: Headers = [(b"content-type", b"application/json"), (b"x-request-id", self._request_id())]
+    async def _say(self, scope: Scope, send: Send, value: Mapping[str, object]) -> None:
+        headers: Headers = [(b"content-type", b"application/json"), *_spoken(scope).identified(self._request_id())]
         await answer(send, 200, headers, json.dumps(value, separators=(",", ":")).encode())
 
     async def _refuse(self, refusal: Refusal, dialect: Dialect, send: Send) -> None:
         self._refused[refusal.error.code] += 1
         request_id = self._request_id()
-        headers = [*dialect.headers(refusal), (b"x-request-id", request_id)]
+        headers = [*dialect.headers(refusal), *dialect.identified(request_id)]
         if isinstance(refusal.error, errors.MethodNotAllowed) and refusal.param is not None:
             headers.append((b"allow", refusal.param.encode()))
-        body = dialect.body(refusal, self._settings, request_id=request_id.decode())
+        body = dialect.body(refusal, self._settings, request_id=request_id)
         await answer(send, dialect.status(refusal), headers, body)
 
     async def _changed(self, change: Change) -> None:
@@ -352,8 +358,8 @@ class Gateway:
         if change.at is not None:
             self._telemetry.followed((self._clock.now() - change.at).total_seconds())
 
-    def _request_id(self) -> bytes:
-        return mint("req", at=self._clock.now()).encode()
+    def _request_id(self) -> str:
+        return mint("req", at=self._clock.now())
 
     async def _tick(self) -> None:
         while True:
@@ -383,6 +389,15 @@ def _listed(policy: ModelPolicy, principal: Principal) -> dict[str, object]:
             "max_turns": rule.max_turns,
         },
     }
+
+
+def _speaks_anthropic(scope: Scope) -> bool:
+    """Return whether a request to a path of both APIs is one of Anthropic's, all of whose requests name a version."""
+    return bool(header(scope, b"anthropic-version"))
+
+
+def _spoken(scope: Scope) -> Dialect:
+    return anthropic.ANTHROPIC if _speaks_anthropic(scope) else OPENAI
 
 
 def _wrong_method(allowed: str) -> Refusal:

@@ -20,7 +20,7 @@ from headgate.gateway.model import OutputScreen, Refusal
 from headgate.gateway.service.door import Ending
 from headgate.gateway.service.underway import Stop
 from headgate.gateway.upstream import NotReached
-from headgate.gateway.wire.headers import limits, to_client, to_upstream
+from headgate.gateway.wire.headers import to_client, to_upstream
 from headgate.gateway.wire.openai import header_value
 from headgate.gateway.wire.surface import NotAnAnswer, texts_of
 from headgate.gateway.wire.unpacking import unpacked
@@ -135,7 +135,12 @@ class Relay:
 
     async def _forward(self) -> Ending:
         admitted = self._underway.admitted
-        headers = to_upstream(self._scope["headers"], request_id=self._underway.exchange_id, api_key=self._upstream.api_key)
+        headers = to_upstream(
+            self._scope["headers"],
+            request_id=self._underway.exchange_id,
+            api_key=self._upstream.api_key,
+            api=self._surface.api,
+        )
         headers = self._door.onward(self._underway, self._scope["headers"], headers)
         body = self._request.forwarded(admitted) or None
         async with self._upstreams.send(self._upstream, self._method, self._path, headers, body) as answer:
@@ -283,7 +288,7 @@ class Relay:
     async def _refuse(self, refusal: Refusal, type_: str | None) -> bool:
         dialect = self._surface.dialect
         request_id = self._underway.exchange_id
-        headers = [*dialect.headers(refusal), (b"x-request-id", request_id.encode())]
+        headers = [*dialect.headers(refusal), *dialect.identified(request_id)]
         body = dialect.body(refusal, self._settings, type_=type_, request_id=request_id)
         try:
             async with asyncio.timeout(5.0):
@@ -306,8 +311,8 @@ class Relay:
         )
 
     def _response_headers(self, answer: Answer) -> Headers:
-        headers = to_client(answer.headers, request_id=self._underway.exchange_id)
-        headers += limits(self._door.standing(self._underway))
+        headers = to_client(answer.headers, request_id=self._underway.exchange_id, api=self._surface.api)
+        headers += self._surface.dialect.limits(self._door.standing(self._underway), now=self._clock.now())
         admitted = self._underway.admitted
         if admitted.stripped:
             headers.append((b"x-headgate-stripped", ",".join(admitted.stripped).encode()))

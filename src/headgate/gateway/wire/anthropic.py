@@ -205,6 +205,14 @@ class AnthropicDialect:
         """Return the headers that a refusal adds."""
         return headers_of(refusal)
 
+    def limits(self, standings: Sequence[Standing], *, now: datetime) -> Headers:
+        """Return the headers that say how limits stand."""
+        return limits(standings, now=now)
+
+    def identified(self, request_id: str) -> Headers:
+        """Return the headers that carry a request's identifier: the API's own, and the one that Headgate's answers all have."""
+        return [(b"request-id", request_id.encode()), (b"x-request-id", request_id.encode())]
+
 
 ANTHROPIC = AnthropicDialect()
 

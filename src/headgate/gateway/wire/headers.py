@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.gateway.model import Unit
+from headgate.gateway.model import Api, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +40,8 @@ _NOT_UPSTREAM = _CONNECTION | {
     "cookie",
     "openai-organization",
     "openai-project",
+    "anthropic-workspace-id",
+    "anthropic-user-profile-id",
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -48,17 +50,22 @@ _NOT_UPSTREAM = _CONNECTION | {
     "x-request-id",
     "via",
 }
-_NOT_DOWNSTREAM = _CONNECTION | {"set-cookie", "server", "date", "x-request-id", "alt-svc", "strict-transport-security"}
-_OURS = ("x-headgate-", "x-ratelimit-")
+_NOT_DOWNSTREAM = _CONNECTION | {"set-cookie", "server", "date", "alt-svc", "strict-transport-security"}
+_REQUEST_IDS = {Api.OPENAI: ("x-request-id",), Api.ANTHROPIC: ("request-id", "x-request-id")}
+"""Headers that carry a request's identifier, the API's own first."""
+_OURS = ("x-headgate-", "x-ratelimit-", "anthropic-ratelimit-")
 
 
-def to_upstream(headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api_key: str | None) -> list[tuple[str, str]]:
+def to_upstream(
+    headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api_key: str | None, api: Api = Api.OPENAI
+) -> list[tuple[str, str]]:
     """Return the headers that go to the upstream.
 
     Args:
         headers: As the client sent them, names in lower case.
         request_id: The exchange's identifier.
         api_key: Headgate's own credential there.
+        api: What the upstream is spoken to in.
     """
     found = [(name.decode("latin-1"), _text(value)) for name, value in headers]
     named = _named(found)
@@ -67,25 +74,28 @@ def to_upstream(headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api_
     crossing += (("accept-encoding", "identity"), ("x-request-id", request_id))
     if api_key is not None:
         crossing.append(("authorization", f"Bearer {api_key}"))
+        if api is Api.ANTHROPIC:
+            crossing.append(("x-api-key", api_key))  # the API takes it either way; servers that imitate it take one or the other
     return crossing
 
 
-def to_client(headers: Iterable[tuple[bytes, bytes]], *, request_id: str) -> list[tuple[bytes, bytes]]:
+def to_client(headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api: Api = Api.OPENAI) -> list[tuple[bytes, bytes]]:
     """Return the upstream's headers that go to the client, with the exchange's identifier.
 
     The upstream's own request id is kept under a name of its own; what Headgate says of itself cannot be forged by it.
     """
     found = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
     named = _named(found)
+    ids = _REQUEST_IDS[api]
     crossing = [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in found
-        if name not in _NOT_DOWNSTREAM and name not in named and not name.startswith(_OURS)
+        if name not in _NOT_DOWNSTREAM and name not in named and name not in ids and not name.startswith(_OURS)
     ]
-    theirs = next((value for name, value in found if name == "x-request-id"), None)
+    theirs = next((value for name, value in found if name in ids), None)
     if theirs is not None:
         crossing.append((b"x-headgate-upstream-request-id", theirs.encode("latin-1")))
-    crossing.append((b"x-request-id", request_id.encode()))
+    crossing += ((name.encode(), request_id.encode()) for name in ids)
     return crossing
 
 

@@ -10,6 +10,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from headgate.gateway.wire.headers import limits
 from headgate.kernel.errors import (
     HeadgateError,
     Invalid,
@@ -21,7 +22,10 @@ from headgate.kernel.errors import (
 )
 
 if TYPE_CHECKING:
-    from headgate.gateway.model import Refusal, Settings
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from headgate.gateway.model import Refusal, Settings, Standing
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -127,6 +131,15 @@ class OpenAiDialect:
     def headers(self, refusal: Refusal) -> Headers:
         """Return the headers that a refusal adds."""
         return headers_of(refusal)
+
+    def limits(self, standings: Sequence[Standing], *, now: datetime) -> Headers:
+        """Return the headers that say how limits stand: they are whole again after a while, not at an instant."""
+        del now
+        return limits(standings)
+
+    def identified(self, request_id: str) -> Headers:
+        """Return the header that carries a request's identifier."""
+        return [(b"x-request-id", request_id.encode())]
 
 
 OPENAI = OpenAiDialect()

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from datetime import datetime
 
-    from headgate.gateway.model import Admitted, Api, Call, ObjectKind, Refusal, Settings, StoredObject
+    from headgate.gateway.model import Admitted, Api, Call, ObjectKind, Refusal, Settings, Standing, StoredObject
     from headgate.gateway.wire.multipart import Parts, Splice
     from headgate.gateway.wire.sse import Frame
 
@@ -277,6 +278,14 @@ class Dialect(Protocol):
 
     def headers(self, refusal: Refusal) -> list[tuple[bytes, bytes]]:
         """Return the headers that a refusal adds."""
+        ...
+
+    def limits(self, standings: Sequence[Standing], *, now: datetime) -> list[tuple[bytes, bytes]]:
+        """Return the headers that say how limits stand, at an instant in UTC."""
+        ...
+
+    def identified(self, request_id: str) -> list[tuple[bytes, bytes]]:
+        """Return the headers that carry a request's identifier."""
         ...
 
 
