@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from headgate.kernel.errors import HeadgateError, Refused
     from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
@@ -352,8 +353,7 @@ class Admitted:
     meters: tuple[Meter, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How one limit stands for a caller's information.
 
     Attributes:
@@ -519,6 +519,8 @@ class Settings:
         worker: The worker's name, recorded with every exchange and owning its concurrency slots.
         end_user_key: Secret under which end-user names are hashed before they are recorded.
         max_body_bytes: Largest request body, before and after decompression.
+        uploads_dir: Where forms wait until they are decided on, on a disk with room; the system's own where absent.
+        max_uploads_bytes: The most that all forms of one worker may take up there.
         max_in_flight: Most exchanges that one worker carries; more are told to come back.
         body_s: Longest that a client may take to send its body, in seconds.
         send_idle_s: Longest that a client may leave an answer unread, in seconds.
@@ -543,6 +545,8 @@ class Settings:
     worker: str
     end_user_key: bytes = field(repr=False)
     max_body_bytes: int = 10 * 1024 * 1024
+    uploads_dir: Path | None = None
+    max_uploads_bytes: int = 4 * 1024**3
     max_in_flight: int = 2000
     body_s: float = 30.0
     send_idle_s: float = 60.0

@@ -18,6 +18,7 @@ import structlog
 
 from headgate.gateway import errors
 from headgate.gateway.http.asgi import ClientGone, answer, client_ip, header, key_text, read_json
+from headgate.gateway.http.forms import Forms
 from headgate.gateway.http.relay import Relay
 from headgate.gateway.http.stored import StoredResponses
 from headgate.gateway.model import Refusal
@@ -32,9 +33,15 @@ from headgate.gateway.service.underway import Stop
 from headgate.gateway.service.unwatched import Unwatched
 from headgate.gateway.upstream import Upstreams
 from headgate.gateway.wire import anthropic
+from headgate.gateway.wire.audio import SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from headgate.gateway.wire.chat import CHAT
+from headgate.gateway.wire.completions import COMPLETIONS
+from headgate.gateway.wire.embeddings import EMBEDDINGS
+from headgate.gateway.wire.images import IMAGE_EDITS, IMAGE_GENERATIONS, IMAGE_VARIATIONS
 from headgate.gateway.wire.messages import COUNT_TOKENS, MESSAGES
+from headgate.gateway.wire.moderations import MODERATIONS
 from headgate.gateway.wire.openai import OPENAI
+from headgate.gateway.wire.paths import turned_away
 from headgate.gateway.wire.responses import RESPONSES
 from headgate.gateway.wire.surface import referring
 from headgate.kernel.errors import HeadgateError
@@ -47,7 +54,7 @@ if TYPE_CHECKING:
     from headgate.gateway.model import Change, ModelPolicy, Principal, Settings, StoredObject
     from headgate.gateway.ports import Feed, Leases, Objects, Policies, Principals, Recorder, Screen, Telemetry
     from headgate.gateway.upstream import ServerStanding
-    from headgate.gateway.wire.surface import Dialect, Surface
+    from headgate.gateway.wire.surface import Dialect, FormSurface, Surface
     from headgate.kernel.clock import Clock
 
 _LOG = structlog.get_logger("headgate.gateway")
@@ -55,19 +62,18 @@ _TICK_S = 0.1
 _ROOT = "/v1/"
 _MODELS = "models"
 _RESPONSES = "responses"
-_SURFACES: Mapping[str, Surface] = {surface.path[1:]: surface for surface in (CHAT, RESPONSES, MESSAGES, COUNT_TOKENS)}
-"""Ways in that take one JSON body and give one answer, by their path."""
-_KNOWN_SURFACES = {
-    "embeddings": "api.embeddings",
-    "completions": "api.completions",
-    "files": "api.files",
-    "uploads": "api.files",
-    "batches": "api.batches",
-    "fine_tuning": "api.fine_tuning",
-    "moderations": "api.moderations",
-    "chat": "api.chat",
+_SURFACES: Mapping[str, Surface] = {
+    surface.path[1:]: surface
+    for surface in (
+        *(CHAT, RESPONSES, MESSAGES, COUNT_TOKENS),
+        *(COMPLETIONS, EMBEDDINGS, MODERATIONS, IMAGE_GENERATIONS, SPEECH),
+    )
 }
-"""Ways in that exist and are not served here, by the first part of their path."""
+"""Ways in that take one JSON body and give one answer, by their path."""
+_FORMS: Mapping[str, FormSurface] = {
+    surface.path[1:]: surface for surface in (IMAGE_EDITS, IMAGE_VARIATIONS, TRANSCRIPTIONS, TRANSLATIONS)
+}
+"""Ways in that take one form and give one answer, by their path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,7 @@ class Gateway:
         self._background = Background(
             objects=objects, knowledge=self._knowledge, upstreams=self._upstreams, settings=settings, clock=self._clock
         )
+        self._forms = Forms(door=self._door, upstreams=self._upstreams, settings=settings, clock=self._clock)
         self._in_flight = 0
         self._empty = asyncio.Event()
         self._refused: Counter[str] = Counter()
@@ -250,6 +257,9 @@ class Gateway:
             return Refusal(
                 errors.Overloaded("This worker carries as much as it can.", rule="max_in_flight", help="Try again soon.")
             )
+        return await self._route(surface, scope, receive, send)
+
+    async def _route(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
         method: str = scope["method"]
         if surface is not None:
             return await self._exchange(surface, scope, receive, send) if method == "POST" else _wrong_method("POST")
@@ -261,21 +271,15 @@ class Gateway:
             return await self._models(scope, send, unquote(name)) if method == "GET" else _wrong_method("GET")
         if first == _RESPONSES and name:
             return await self._stored_responses.handle(name, scope, receive, send)
-        return await self._unserved(scope, _KNOWN_SURFACES.get(first))
+        if rest in _FORMS:
+            return await self._forms.exchange(_FORMS[rest], scope, receive, send) if method == "POST" else _wrong_method("POST")
+        return await self._unserved(scope, turned_away(path, method))
 
-    async def _unserved(self, scope: Scope, surface: str | None) -> Refusal:
-        if surface is None:
-            return Refusal(
-                errors.SurfaceUnknown(
-                    "There is no such path here.", rule="surface", help="Served: /v1/chat/completions and /v1/models."
-                )
-            )
+    async def _unserved(self, scope: Scope, refusal: Refusal) -> Refusal:
+        if isinstance(refusal.error, errors.SurfaceUnknown):
+            return refusal
         principal = await self._door.identify(key_text(scope), client_ip(scope))
-        if isinstance(principal, Refusal):
-            return principal
-        return Refusal(
-            errors.SurfaceNotAdmitted(f"{surface} is not open here.", rule="surface", help="Use /v1/chat/completions.")
-        )
+        return principal if isinstance(principal, Refusal) else refusal
 
     async def _exchange(self, surface: Surface, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
         text = key_text(scope)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from headgate.gateway.service.instants import ForwardClock
     from headgate.gateway.service.underway import Underway
     from headgate.gateway.upstream import Answer, Upstreams
-    from headgate.gateway.wire.surface import Request, Surface
+    from headgate.gateway.wire.surface import Carried, FormSurface, Surface
 
 _LOG = structlog.get_logger("headgate.gateway")
 _WATCH_AFTER_S = 0.02
@@ -65,8 +65,8 @@ class Relay:
         door: Door,
         upstreams: Upstreams,
         underway: Underway,
-        surface: Surface,
-        request: Request,
+        surface: Surface | FormSurface,
+        request: Carried,
         scope: Scope,
         send: Send,
         settings: Settings,
@@ -87,6 +87,8 @@ class Relay:
         self._clock = clock
         self._screened = admitted.rule.output_screen in _LOOKED_AT
         self._reading = request.reading(texts=self._screened)
+        if self._screened and not request.call.scannable:
+            underway.output_screened = Screened.UNSCANNED
         self._outlet = Outlet(send, most_kept_bytes=settings.max_recorded_bytes)
         self._stream: Streaming | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -207,7 +209,8 @@ class Relay:
             return body, headers
         verdict = await self._door.screening.answer(self._underway.admitted, texts_of(pieces)) if pieces else Screened.PASSED
         if isinstance(verdict, Screened):
-            self._underway.output_screened = verdict
+            if self._underway.output_screened is not Screened.UNSCANNED:
+                self._underway.output_screened = verdict
             return body, headers
         self._underway.output_screened = Screened.BLOCKED
         kept = [pair for pair in headers if pair[0] != b"content-encoding"]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from headgate.gateway.service.underway import Underway
     from headgate.gateway.upstream import Answer
     from headgate.gateway.wire.sse import Frame
-    from headgate.gateway.wire.surface import Reading, Request
+    from headgate.gateway.wire.surface import Carried, Reading
 
 _DRAIN_S = 0.05
 """How long what comes after the last frame is waited for: a server's own end, so that the connection can be used again."""
@@ -70,7 +70,7 @@ class Streaming:
         *,
         door: Door,
         underway: Underway,
-        request: Request,
+        request: Carried,
         reading: Reading,
         outlet: Outlet,
         settings: Settings,

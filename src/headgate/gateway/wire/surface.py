@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.gateway.model import Admitted, Api, Call, ObjectKind, Refusal, Settings, Standing, StoredObject
-    from headgate.gateway.wire.multipart import Parts, Splice
+    from headgate.gateway.wire.multipart import FormLimits, Parts, Splice
     from headgate.gateway.wire.sse import Frame
 
 MOST_TOKENS = 2**31
@@ -318,8 +318,7 @@ class FormSurface:
         path: Where clients and upstreams have it, below the version.
         dialect: How it says no.
         compile: Reads a form, as ``compile(parts, client_ip=…, end_user_key=…)``. Raises ``WrongType``.
-        file_bytes: Largest file that the API takes.
-        files: Most files that the API takes.
+        limits: How large a form the API takes.
     """
 
     name: str
@@ -327,8 +326,7 @@ class FormSurface:
     path: str
     dialect: Dialect
     compile: Callable[[Parts, str | None, bytes], FormRequest]
-    file_bytes: int
-    files: int = 1
+    limits: FormLimits
 
 
 def texts_of(pieces: Sequence[Piece]) -> list[str]:
