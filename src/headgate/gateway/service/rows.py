@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from headgate.gateway import errors
@@ -19,17 +19,19 @@ from headgate.gateway.wire.batches.kinds import Kinds
 from headgate.gateway.wire.batches.row import read_row
 from headgate.gateway.wire.fine_tuning.row import read_training_row
 from headgate.gateway.wire.jsonl import Lines, at_line
+from headgate.gateway.wire.surface import referring
 from headgate.kernel.errors import HeadgateError
 from headgate.traffic.model import Screened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from headgate.gateway.model import Admitted, Principal, Settings
+    from headgate.gateway.model import Admitted, Call, Principal, Settings
     from headgate.gateway.service.door import Door
+    from headgate.gateway.service.ownership import Ownership
     from headgate.gateway.wire.batches.kinds import Kind
     from headgate.gateway.wire.batches.row import Row
-    from headgate.gateway.wire.surface import Surface
+    from headgate.gateway.wire.surface import Request, Surface
 
 _PARAM = "file"
 _ID_BYTES = 16
@@ -75,17 +77,34 @@ class ScannedTraining:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """A row that may go.
+
+    Attributes:
+        call: What it asks for, of the model by its served name.
+        admitted: What it is admitted under.
+        screened: What the input screen said of it.
+    """
+
+    call: Call
+    admitted: Admitted
+    screened: Screened
+
+
 class Rows:
     """Takes rows through the door.
 
     Args:
         door: Decides, and looks.
+        ownership: Whose the things are that rows name.
         surfaces: The ways in that batch rows may ask, by their ``url``.
         settings: How large rows may be, and how many.
     """
 
-    def __init__(self, *, door: Door, surfaces: Mapping[str, Surface], settings: Settings) -> None:
+    def __init__(self, *, door: Door, ownership: Ownership, surfaces: Mapping[str, Surface], settings: Settings) -> None:
         self._door = door
+        self._ownership = ownership
         self._surfaces = surfaces
         self._settings = settings
 
@@ -128,12 +147,12 @@ class Rows:
                 )
                 _must_go_with(row, model, seen)
                 model = row.request.call.model
-                decision = await self.look_at(row, principal)
-                if isinstance(decision, Refusal):
-                    return Refusal(at_line(number, decision.error, custom_id=row.custom_id), _PARAM)
-                data = row.forwarded(decision)
+                looked = await self.look_at(row, principal)
+                if isinstance(looked, Refusal):
+                    return Refusal(at_line(number, looked.error, custom_id=row.custom_id), _PARAM)
+                data = row.forwarded(looked.admitted)
                 _must_not_hold(data, delimiter, number)
-                kinds.add(row.request.call, decision)
+                kinds.add(looked.call, looked.admitted)
                 digest.update(data)
                 digest.update(b"\n")
                 size += len(data) + 1
@@ -144,13 +163,35 @@ class Rows:
             return Refusal(_no_row(), _PARAM)
         return ScannedBatch(model, kinds.all(), rows, digest.hexdigest(), size)
 
-    async def look_at(self, row: Row, principal: Principal) -> Admitted | Refusal:
-        """Return what a row is admitted under, once the decision and the screen have passed it; or why it is not."""
-        decision = self._door.judge(row.request.call, principal)
-        if isinstance(decision, Refusal) or not decision.rule.input_screen:
+    async def look_at(self, row: Row, principal: Principal, *, model: str | None = None) -> LookedAt | Refusal:
+        """Take one row through the door.
+
+        Args:
+            row: The row.
+            principal: Whose it is.
+            model: The served name, where the row calls the model what its upstream does.
+
+        Returns:
+            What it is admitted under; or why it is not.
+
+        Raises:
+            Unavailable: What it names cannot be looked up.
+        """
+        request: Request = row.request
+        naming = referring(request)
+        if naming is not None:
+            owned = await self._ownership.own(principal, naming.references, client_ip=request.call.client_ip)
+            if isinstance(owned, Refusal):
+                return owned
+            request = naming.continuing(owned)
+        call = request.call if model is None else replace(request.call, model=model)
+        decision = self._door.judge(call, principal)
+        if isinstance(decision, Refusal):
             return decision
-        screened = await self._door.screening.prompt(decision, row.request.texts())
-        return screened if isinstance(screened, Refusal) else decision
+        if not decision.rule.input_screen:
+            return LookedAt(call, decision, Screened.NOT_ASKED)
+        screened = await self._door.screening.prompt(decision, request.texts())
+        return screened if isinstance(screened, Refusal) else LookedAt(call, decision, screened)
 
     async def training(self, blocks: AsyncIterator[bytes], admitted: Admitted) -> ScannedTraining | Refusal:
         """Look at every row of a file for fine-tuning.

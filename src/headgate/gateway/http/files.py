@@ -1,0 +1,436 @@
+"""``/v1/files``: uploads that are looked at before the upstream is sent a byte, and files that only their owner can reach.
+
+An upload waits on disk while it is decided on. A batch's rows go through the door one by one, and go up as they would be
+forwarded one by one; a file for fine-tuning goes up as it came, once every row of it was looked at; other files go up as they
+came, and what they may be used for is decided when they are used.
+
+Which model an upload is for is said by the rows of a batch. Any other file names none, so it is for the one model that the
+caller may have files for; where there are several, the caller says which in the header ``x-headgate-model`` or the query
+parameter ``model``.
+
+The answers of a batch go through the door again when they are fetched, row by row past the output screen where the stage asks
+for one. A row that is withheld is replaced by an error row, and the header ``x-headgate-withheld-rows`` says how many there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from headgate.gateway import errors
+from headgate.gateway.http.asgi import ClientGone, header
+from headgate.gateway.http.calls import NotGiven
+from headgate.gateway.http.keeping import elsewhere, garbage, not_admitted
+from headgate.gateway.http.scratch import scratch
+from headgate.gateway.model import Call, ObjectKind, Refusal
+from headgate.gateway.wire.batches.answers import read_answer
+from headgate.gateway.wire.batches.kinds import refused_now, remembered, written
+from headgate.gateway.wire.files import file as files
+from headgate.gateway.wire.fine_tuning.job import CAPABILITY
+from headgate.gateway.wire.fine_tuning.job import SURFACE as FINE_TUNING
+from headgate.gateway.wire.headers import to_upstream
+from headgate.gateway.wire.jsonl import Lines
+from headgate.gateway.wire.multipart import FormLimits, Splice
+from headgate.gateway.wire.surface import NotAnAnswer
+from headgate.kernel.errors import HeadgateError
+from headgate.traffic.model import Screened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
+    from headgate.gateway.http.errand import Errands
+    from headgate.gateway.http.keeping import Asked, Keeping
+    from headgate.gateway.http.multipart import Form, Uploads
+    from headgate.gateway.http.scratch import Scratch
+    from headgate.gateway.model import Admitted, ModelPolicy, StoredObject
+    from headgate.gateway.service.batches import Batches
+    from headgate.gateway.service.kept import Heard
+    from headgate.gateway.service.rows import Rows
+    from headgate.gateway.service.underway import Underway
+    from headgate.gateway.wire.multipart import Part
+    from headgate.gateway.wire.surface import Body, Surface
+
+_ROOT = "/v1/files"
+_METHODS = {("",): ("GET", "POST"), ("*",): ("GET", "DELETE"), ("*", "content"): ("GET",)}
+_USUAL = 100
+_FORM_BYTES = 2 * 1024 * 1024
+"""What a form may hold besides its file."""
+_MODEL_HEADER = b"x-headgate-model"
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """An upload that may go up.
+
+    Attributes:
+        call: What it asks for.
+        body: As it is to be sent.
+        detail: What must be remembered about the file.
+        unread: Whether nobody has looked at what it holds.
+    """
+
+    call: Call
+    body: Body
+    detail: dict[str, Any]
+    unread: bool = False
+
+
+class Files:
+    """Answers everything below ``/v1/files``.
+
+    Args:
+        keeping: Whose things are, and the way to upstreams.
+        uploads: Where forms are taken in.
+        rows: Takes rows through the door.
+        batches: Knows whether a batch's answers are on record.
+        errands: Carries uploads out.
+        surfaces: The ways in that batch rows may ask, by their ``url``.
+    """
+
+    def __init__(
+        self,
+        *,
+        keeping: Keeping,
+        uploads: Uploads,
+        rows: Rows,
+        batches: Batches,
+        errands: Errands,
+        surfaces: Mapping[str, Surface],
+    ) -> None:
+        self._keeping = keeping
+        self._uploads = uploads
+        self._rows = rows
+        self._batches = batches
+        self._errands = errands
+        self._surfaces = surfaces
+        self._settings = keeping.settings
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
+        """Answer a request; return why it is refused, if it is.
+
+        Raises:
+            HeadgateError: It is refused.
+        """
+        asked = await self._keeping.asked(scope, send)
+        if isinstance(asked, Refusal):
+            return asked
+        parts = scope["path"].removeprefix(_ROOT).strip("/").split("/")
+        match scope["method"], parts:
+            case "POST", [""]:
+                return await self._upload(asked, receive)
+            case "GET", [""]:
+                return await self._keeping.page(asked, ObjectKind.FILE, files.SURFACE, self._show, usual=_USUAL)
+            case "GET" | "DELETE" as method, [file_id] if file_id:
+                return await self._one(asked, file_id, method)
+            case "GET", [file_id, "content"] if file_id:
+                return await self._content(asked, file_id)
+            case _:
+                return elsewhere(parts, _METHODS)
+
+    # Uploads.
+
+    async def _upload(self, asked: Asked, receive: Receive) -> Refusal | None:
+        open_models = self._keeping.open_models(asked.principal, files.SURFACE)
+        if not open_models:  # before the body is read: whoever may have no files sends no megabytes
+            return not_admitted(files.SURFACE)
+        limits = FormLimits(total_bytes=self._settings.max_file_bytes + _FORM_BYTES, file_bytes=self._settings.max_file_bytes)
+        async with (
+            self._uploads.receive(asked.scope, receive, limits=limits, within_s=self._settings.body_s) as form,
+            scratch() as rewritten,
+        ):
+            upload = await self._looked_at(asked, form, rewritten, open_models)
+            if isinstance(upload, Refusal):
+                return upload
+            said = {key: value for key, value in upload.detail.items() if key != "kinds"}
+            underway = await self._keeping.door.admit(asked.key_text, files.Creation(upload.call), json.dumps(said).encode())
+            if isinstance(underway, Refusal):
+                return underway
+            if upload.unread and underway.screened is Screened.PASSED:
+                underway.screened = Screened.UNSCANNED
+            return await self._errands.run(
+                underway,
+                receive,
+                asked.send,
+                lambda: self._send_up(asked, underway, upload),
+                within_s=underway.admitted.policy.upstream.total_s,
+            )
+
+    async def _looked_at(self, asked: Asked, form: Form, rewritten: Scratch, open_models: list[ModelPolicy]) -> _Upload | Refusal:
+        """Look at an upload, and return it as it may go up, or why it may not."""
+        purpose, part = form.parts.text("purpose"), form.parts.file("file")
+        if purpose not in files.PURPOSES:
+            return Refusal(
+                errors.PurposeUnknown(
+                    "purpose must be one that is served.", rule="purpose", help=f"Served: {', '.join(sorted(files.PURPOSES))}."
+                ),
+                "purpose",
+            )
+        if part is None:
+            return Refusal(errors.WrongType("file must be one file.", param="file"), "file")
+        detail = {"purpose": purpose, "bytes": part.size, "sha256": part.sha256, "filename": part.filename}
+        if purpose == files.BATCH:
+            return await self._batch(asked, form, part, rewritten, detail)
+        if purpose == files.FINE_TUNE:
+            return await self._training(asked, form, part, open_models, detail)
+        policy = _one_of(open_models, asked)
+        if isinstance(policy, Refusal):
+            return policy
+        call = _call(policy.model, asked, frozenset({"file_input"}))
+        return _Upload(call, form.body(), detail, unread=True)
+
+    async def _batch(self, asked: Asked, form: Form, part: Part, rewritten: Scratch, detail: dict[str, Any]) -> _Upload | Refusal:
+        most_bytes = self._settings.max_batch_file_bytes
+        if part.size > most_bytes:
+            too_large = errors.TooLarge(f"The file is larger than {most_bytes:,} bytes.", rule="largest batch", help="Send two.")
+            return Refusal(too_large, "file")
+        scanned = await self._rows.batch(
+            form.content(part),
+            asked.principal,
+            client_ip=asked.client_ip,
+            sink=rewritten,
+            delimiter=form.parts.delimiter,
+        )
+        if isinstance(scanned, Refusal):
+            return scanned
+        detail |= {
+            "sha256": scanned.sha256,
+            "bytes": scanned.size,
+            "rows": scanned.rows,
+            "kinds": written(scanned.kinds),
+        }
+        return _Upload(_call(scanned.model, asked, frozenset()), _Replaced(form, part, rewritten), detail)
+
+    async def _training(
+        self, asked: Asked, form: Form, part: Part, open_models: list[ModelPolicy], detail: dict[str, Any]
+    ) -> _Upload | Refusal:
+        principal = asked.principal
+        tunable = [
+            policy
+            for policy in self._keeping.open_models(principal, FINE_TUNING)
+            if policy in open_models and CAPABILITY in policy.rules[principal.cohort].capabilities
+        ]
+        if not tunable:
+            return not_admitted(FINE_TUNING)
+        policy = _one_of(tunable, asked)
+        if isinstance(policy, Refusal):
+            return policy
+        admitted = self._keeping.door.judge(_call(policy.model, asked, frozenset({CAPABILITY})), principal)
+        if isinstance(admitted, Refusal):
+            return admitted
+        scanned = await self._rows.training(form.content(part), admitted)
+        if isinstance(scanned, Refusal):
+            return scanned
+        capabilities = scanned.capabilities | {CAPABILITY}
+        detail |= {"rows": scanned.rows, "capabilities": sorted(capabilities)}
+        return _Upload(_call(policy.model, asked, capabilities), form.body(), detail)
+
+    async def _send_up(self, asked: Asked, underway: Underway, upload: _Upload) -> Heard | Refusal:
+        admitted = underway.admitted
+        upstream = admitted.policy.upstream
+        refusal = self._rows_refused(upload.detail, upload.call.model, asked)  # again: the rows took a while
+        if refusal is not None:
+            return refusal
+        headers = to_upstream(asked.scope["headers"], request_id=underway.exchange_id, api_key=upstream.api_key)
+        headers = [pair for pair in headers if pair[0] != _MODEL_HEADER.decode()]
+        calls, kept = self._keeping.calls, self._keeping.kept
+        heard = await calls.send(upstream, "POST", files.PATH, headers, upload.body)
+        if not heard.well:
+            return heard
+        underway.leave()  # it is there now, so it must be bound
+        try:
+            file_id = files.kept_id(heard.body)
+        except NotAnAnswer:
+            raise garbage() from None
+        try:
+            await kept.bind(ObjectKind.FILE, file_id, admitted, upload.call.model, {**upload.detail, "server": heard.server})
+        except HeadgateError:
+            await self._take_back(upstream_file=file_id, underway=underway)
+            raise
+        return heard
+
+    async def _take_back(self, *, upstream_file: str, underway: Underway) -> None:
+        """Have a file deleted that nobody can be told of; if that fails too, nobody can reach it all the same."""
+        try:
+            await self._keeping.calls.ask(underway.admitted.policy.upstream, "DELETE", f"{files.PATH}/{upstream_file}")
+        except HeadgateError:
+            return
+
+    def _rows_refused(self, detail: Mapping[str, Any], model: str, asked: Asked) -> Refusal | None:
+        door, principal = self._keeping.door, asked.principal
+        return refused_now(remembered(detail), model, lambda call: door.judge(call, principal), client_ip=asked.client_ip)
+
+    # What is kept.
+
+    async def _show(self, stored: StoredObject, admitted: Admitted) -> Heard:
+        return await self._keeping.ask(stored, admitted, "GET", f"{files.PATH}/{stored.id}")
+
+    async def _one(self, asked: Asked, file_id: str, method: str) -> Refusal | None:
+        found = await self._keeping.find(asked, ObjectKind.FILE, file_id, files.SURFACE)
+        if isinstance(found, Refusal):
+            return found
+        stored, admitted = found
+        heard = await self._keeping.ask(stored, admitted, method, f"{files.PATH}/{file_id}")
+        if method == "DELETE" and heard.well:
+            await self._keeping.kept.forget(stored)
+        await self._keeping.pass_on(asked.send, heard)
+        return None
+
+    async def _content(self, asked: Asked, file_id: str) -> Refusal | None:
+        found = await self._keeping.find(asked, ObjectKind.FILE, file_id, files.SURFACE)
+        if isinstance(found, Refusal):
+            return found
+        stored, admitted = found
+        refusal = self._rows_refused(stored.detail, stored.model, asked)
+        if refusal is not None:
+            return refusal
+        path = f"{files.PATH}/{file_id}/content"
+        try:
+            async with self._keeping.calls.content(stored.at(admitted.policy.upstream), path) as blocks:
+                if stored.detail.get("purpose") != files.ANSWERS:
+                    await self._stream(asked, stored, blocks, [])
+                    return None
+                await self._on_record(asked, stored, admitted)
+                async with scratch() as room:
+                    withheld = await self._show_answers(stored, admitted, blocks, room)
+                    refusal = self._rows_refused(stored.detail, stored.model, asked)
+                    if refusal is None:
+                        headers = [(b"content-length", str(room.length).encode())]
+                        if withheld:
+                            headers.append((b"x-headgate-withheld-rows", str(withheld).encode()))
+                        await self._stream(asked, stored, aiter(room), headers)
+                return refusal
+        except NotGiven as refused:
+            if refused.heard.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            await self._keeping.pass_on(asked.send, refused.heard)
+            return None
+
+    async def _on_record(self, asked: Asked, stored: StoredObject, admitted: Admitted) -> None:
+        """See to it that answers are on record before they are shown.
+
+        Raises:
+            AnswersUnrecorded: They are not yet.
+        """
+        kept = self._keeping.kept
+        batch = await kept.find(ObjectKind.BATCH, stored.detail["batch"], asked.principal)
+        if not batch.detail.get("recorded"):
+            heard = await self._keeping.ask(batch, admitted, "GET", f"/batches/{batch.id}")
+            try:
+                await self._batches.seen(batch, heard.body, admitted)
+            except NotAnAnswer:
+                raise garbage() from None
+            batch = await kept.find(ObjectKind.BATCH, batch.id, asked.principal)
+        if not batch.detail.get("recorded"):
+            raise errors.AnswersUnrecorded(
+                "The answers are not on record yet.", rule="every exchange is recorded", help="Try again."
+            )
+
+    async def _show_answers(self, stored: StoredObject, admitted: Admitted, blocks: AsyncIterator[bytes], room: Scratch) -> int:
+        """Put the answers into ``room`` as they may be shown; return how many are withheld."""
+        surface = self._surfaces[stored.detail["endpoint"]]
+        lines = Lines(most_bytes=self._settings.max_answer_bytes)
+        withheld = 0
+
+        async def show(line: bytes) -> bool:
+            row = read_answer(line)
+            _, _, refusal = await self._batches.look(admitted, row, surface, stored)
+            await room.write((line if refusal is None else row.withheld(refusal, self._settings)) + b"\n")
+            return refusal is not None
+
+        try:
+            async for block in blocks:
+                for _, line in lines.feed(block):
+                    withheld += await show(line)
+                    await asyncio.sleep(0)
+            for _, line in lines.finish():
+                withheld += await show(line)
+        except NotAnAnswer:
+            raise garbage() from None
+        return withheld
+
+    async def _stream(self, asked: Asked, stored: StoredObject, blocks: AsyncIterator[bytes], headers: Headers) -> None:
+        """Send a file; whoever loses access while it is sent gets no more of it."""
+        headers = [(b"content-type", b"application/octet-stream"), *headers]
+        await asked.send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": headers})
+        async for block in blocks:
+            if await self._lost(asked, stored):
+                raise ClientGone
+            try:
+                async with asyncio.timeout(self._settings.send_idle_s):
+                    await asked.send({"type": "http.response.body", "body": block, "more_body": True})
+            except TimeoutError:
+                raise ClientGone from None
+        await asked.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _lost(self, asked: Asked, stored: StoredObject) -> bool:
+        """Return whether the caller may not have a file any more."""
+        principal = await self._keeping.door.identify(asked.key_text, asked.client_ip)
+        if isinstance(principal, Refusal):
+            return True
+        decision = self._keeping.kept.may(
+            stored, principal, surface=files.SURFACE, client_ip=asked.client_ip, capabilities=frozenset()
+        )
+        return isinstance(decision, Refusal) or self._rows_refused(stored.detail, stored.model, asked) is not None
+
+
+class _Replaced:
+    """A form with the content of its file replaced."""
+
+    def __init__(self, form: Form, part: Part, content: Scratch) -> None:
+        filename = (part.filename or "rows.jsonl").replace('"', "%22")
+        lines = [form.parts.delimiter, b'Content-Disposition: form-data; name="file"; filename="%b"' % filename.encode()]
+        if part.content_type:
+            lines.append(b"Content-Type: " + part.content_type.encode("latin-1"))
+        self._head = b"\r\n".join((*lines, b"", b""))
+        self._around = form.body([Splice(part.whole, self._head)])
+        self._content = content
+        self.length = self._around.length + content.length + 2
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield it in blocks."""
+        async for block in self._around:
+            yield block
+            if block is self._head:
+                async for row in self._content:
+                    yield row
+                yield b"\r\n"
+
+
+def _one_of(models: list[ModelPolicy], asked: Asked) -> ModelPolicy | Refusal:
+    """Return the model that a file is for which names none."""
+    query = parse_qs(asked.scope["query_string"].decode("latin-1"))
+    named = header(asked.scope, _MODEL_HEADER) or (query.get("model") or [""])[-1]
+    if named:
+        found = next((policy for policy in models if policy.model == named), None)
+        if found is not None:
+            return found
+        missing = errors.ModelNotFound(
+            f"The model {named[:100]!r} does not exist or does not admit this for you.", rule="model", help=_SAY_WHICH
+        )
+        return Refusal(missing, "model")
+    if len({policy.release_id for policy in models}) == 1:
+        return models[0]
+    unclear = errors.ReleaseUnclear("Nothing says which model this file is for.", rule="one model to a file", help=_SAY_WHICH)
+    return Refusal(unclear, "model")
+
+
+_SAY_WHICH = "Name the model in the header x-headgate-model or the query parameter model."
+
+
+def _call(model: str, asked: Asked, capabilities: frozenset[str]) -> Call:
+    return Call(
+        surface=files.SURFACE,
+        model=model,
+        stream=False,
+        capabilities=capabilities,
+        input_tokens=1,
+        output_tokens=None,
+        choices=0,
+        turns=0,
+        client_ip=asked.client_ip,
+    )
