@@ -8,16 +8,18 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from headgate.testing.small_model import faults, spelling
+from headgate.testing.small_model import faults, responses, spelling
 from headgate.testing.small_model.answer import SmallModel, prompt_tokens
-from headgate.testing.small_model.request import ChatRequest, Rejected, parse
+from headgate.testing.small_model.request import Rejected, parse
 
 if TYPE_CHECKING:
     from headgate.testing.small_model.faults import Fault
+    from headgate.testing.small_model.request import ChatRequest
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -35,7 +37,7 @@ class Tally:
     """What the server has done since it started; ``GET /state`` shows it.
 
     Attributes:
-        requests: Chat completions that were asked for.
+        requests: Answers that were asked for.
         working: Those that are being answered now.
         hung_up: Those whose caller went away before the end.
         events: Events of streams that were sent.
@@ -45,6 +47,31 @@ class Tally:
     working: int = 0
     hung_up: int = 0
     events: int = 0
+
+
+class Question(Protocol):
+    """What any request for an answer says."""
+
+    model: str
+    metadata: dict[str, str] | None
+
+
+_Q = TypeVar("_Q", bound=Question)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer, ready to be sent.
+
+    Attributes:
+        tokens: How many tokens it took.
+        body: The whole of it; empty for a stream.
+        events: The stream; ``None`` for a whole answer.
+    """
+
+    tokens: int
+    body: bytes = b""
+    events: Iterable[bytes] | None = None
 
 
 class HungUp(Exception):
@@ -69,6 +96,7 @@ class Application:
         self._names = tuple(names)
         self._pause_s = 1 / tokens_per_second if tokens_per_second > 0 else 0.0
         self._since = int(time.time())
+        self._responses = responses.Responses(model)
         self.tally = Tally()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,7 +114,14 @@ class Application:
         method, path = scope["method"], scope["path"]
         if path == "/v1/chat/completions":
             _must_be(method, "POST")
-            await self._chat(scope, receive, send)
+            await self._work(scope, receive, send, parse, self._chat)
+            return
+        if path == "/v1/responses":
+            _must_be(method, "POST")
+            await self._work(scope, receive, send, responses.parse, self._respond)
+            return
+        if path.startswith("/v1/responses/"):
+            await self._kept_response(scope, receive, send, *path.removeprefix("/v1/responses/").split("/"))
             return
         _must_be(method, "GET", "HEAD")
         if path == "/v1/models":
@@ -101,25 +136,28 @@ class Application:
         else:
             raise Rejected(f"There is nothing at {path}.", status=HTTPStatus.NOT_FOUND, code="not_found")
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _work(
+        self, scope: Scope, receive: Receive, send: Send, read: Callable[[bytes], _Q], answer: Callable[[_Q], Said]
+    ) -> None:
+        """Answer one question, or fail in the way that it asks for."""
         self.tally.requests += 1
         self.tally.working += 1
         try:
-            request = parse(await _body(receive))
-            self._must_serve(request.model)
-            fault = _fault(scope, request)
+            question = read(await _body(receive))
+            self._must_serve(question.model)
+            fault = _fault(scope, question)
             caller = _Caller(receive)
             try:
                 await caller.wait(fault.slow_s)
                 if fault.status is not None:
                     raise Rejected("A fault, as was asked for.", status=fault.status, kind="server_error", code="fault")
-                await self._answer(request, fault, caller, send)
+                await self._say(answer(question), fault, caller, send)
             finally:
                 caller.leave()
         finally:
             self.tally.working -= 1
 
-    async def _answer(self, request: ChatRequest, fault: Fault, caller: _Caller, send: Send) -> None:
+    def _chat(self, request: ChatRequest) -> Said:
         choices = self._model.answer(request)
         counted = prompt_tokens(request)
         envelope = spelling.Envelope(
@@ -129,16 +167,48 @@ class Application:
             fingerprint=self._model.fingerprint,
             top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         )
+        tokens = sum(choice.tokens for choice in choices)
         if request.stream:
             options = request.stream_options
             with_usage = options is not None and options.include_usage
-            events = spelling.events(envelope, choices, prompt_tokens=counted, with_usage=with_usage)
-            await self._stream([_GARBAGE] if fault.garbage else events, fault, caller, send)
+            return Said(tokens, events=spelling.events(envelope, choices, prompt_tokens=counted, with_usage=with_usage))
+        return Said(tokens, body=spelling.body(envelope, choices, counted))
+
+    def _respond(self, asked: responses.Asked) -> Said:
+        made = self._responses.make(asked, created=int(time.time()))
+        return Said(made.tokens, events=made.stream()) if asked.stream else Said(made.tokens, body=made.whole())
+
+    async def _kept_response(self, scope: Scope, receive: Receive, send: Send, response_id: str, *what: str) -> None:
+        kept = self._responses
+        match scope["method"], what:
+            case "GET", ():
+                query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+                response = kept.look(response_id)
+                if query.get("stream") == "true":
+                    caller = _Caller(receive)
+                    try:
+                        await self._stream(response.stream(int(query.get("starting_after", -1))), faults.NONE, caller, send)
+                    finally:
+                        caller.leave()
+                    return
+                await _whole(send, HTTPStatus.OK, response.whole())
+            case "DELETE", ():
+                await _whole(send, HTTPStatus.OK, kept.delete(response_id))
+            case "GET", ("input_items",):
+                await _whole(send, HTTPStatus.OK, kept.asked(response_id))
+            case "POST", ("cancel",):
+                await _whole(send, HTTPStatus.OK, kept.cancel(response_id).whole())
+            case _:
+                raise Rejected(f"There is nothing at {scope['path']}.", status=HTTPStatus.NOT_FOUND, code="not_found")
+
+    async def _say(self, said: Said, fault: Fault, caller: _Caller, send: Send) -> None:
+        if said.events is not None:
+            await self._stream([_GARBAGE] if fault.garbage else said.events, fault, caller, send)
             return
-        await caller.wait(self._pause_s * sum(choice.tokens for choice in choices))
+        await caller.wait(self._pause_s * said.tokens)
         if fault.stall_after is not None:
             await caller.gone()
-        answer = _GARBAGE if fault.garbage else spelling.body(envelope, choices, counted)
+        answer = _GARBAGE if fault.garbage else said.body
         if fault.close_after is None:
             await _whole(send, HTTPStatus.OK, answer)
             return
@@ -210,7 +280,7 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-def _fault(scope: Scope, request: ChatRequest) -> Fault:
+def _fault(scope: Scope, request: Question) -> Fault:
     name = faults.NAME.encode()
     for key, value in scope["headers"]:
         if key == name:

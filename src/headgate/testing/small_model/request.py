@@ -170,14 +170,19 @@ def parse(body: bytes) -> ChatRequest:
         raise Rejected("top_logprobs needs logprobs.", param="top_logprobs")
     if request.stream_options is not None and not request.stream:
         raise Rejected("stream_options needs stream.", param="stream_options")
-    _check_tools(request)
+    check_tools(request)
     form = request.response_format
     if form is not None and form.type == "json_schema" and form.json_schema is None:
         raise Rejected("json_schema is missing.", param="response_format.json_schema")
     return request
 
 
-def _check_tools(request: ChatRequest) -> None:
+def check_tools(request: ChatRequest) -> None:
+    """Check that the tool that must be called is there.
+
+    Raises:
+        Rejected: It is not.
+    """
     names = {tool.function.name for tool in request.tools or ()}
     if request.tool_choice is not None and not names and request.tool_choice != "none":
         raise Rejected("tool_choice needs tools.", param="tool_choice")
