@@ -20,6 +20,7 @@ from headgate.gateway import errors
 from headgate.gateway.http.asgi import ClientGone, answer, client_ip, header, key_text, read_json
 from headgate.gateway.http.forms import Forms
 from headgate.gateway.http.relay import Relay
+from headgate.gateway.http.shelf import ROOTS, Shelf
 from headgate.gateway.http.stored import StoredResponses
 from headgate.gateway.model import Refusal
 from headgate.gateway.service.background import Background
@@ -170,6 +171,18 @@ class Gateway:
             objects=objects, knowledge=self._knowledge, upstreams=self._upstreams, settings=settings, clock=self._clock
         )
         self._forms = Forms(door=self._door, upstreams=self._upstreams, settings=settings, clock=self._clock)
+        self._shelf = Shelf(
+            door=self._door,
+            ownership=self._ownership,
+            knowledge=self._knowledge,
+            quota=self._quota,
+            recorder=recorder,
+            objects=objects,
+            upstreams=self._upstreams,
+            batched=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS),
+            settings=settings,
+            clock=self._clock,
+        )
         self._in_flight = 0
         self._empty = asyncio.Event()
         self._refused: Counter[str] = Counter()
@@ -203,6 +216,7 @@ class Gateway:
             self._ticking.cancel()
             await asyncio.wait([self._ticking])
         await self._background.stop()
+        await self._shelf.stop()
         await self._knowledge.stop()
         await self._quota.stop()
         await self._upstreams.close()
@@ -273,6 +287,8 @@ class Gateway:
             return await self._stored_responses.handle(name, scope, receive, send)
         if rest in _FORMS:
             return await self._forms.exchange(_FORMS[rest], scope, receive, send) if method == "POST" else _wrong_method("POST")
+        if first in ROOTS:
+            return await self._shelf.handle(scope, receive, send, root=first)
         return await self._unserved(scope, turned_away(path, method))
 
     async def _unserved(self, scope: Scope, refusal: Refusal) -> Refusal:
@@ -359,6 +375,7 @@ class Gateway:
     async def _changed(self, change: Change) -> None:
         await self._door.changed(change)
         self._background.changed(change)
+        await self._shelf.changed(change)
         if change.at is not None:
             self._telemetry.followed((self._clock.now() - change.at).total_seconds())
 
@@ -369,6 +386,7 @@ class Gateway:
         while True:
             await asyncio.sleep(_TICK_S)
             self._door.tick()
+            self._shelf.tick()
 
     async def _emptied(self, within_s: float) -> None:
         self._empty.clear()

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from headgate.gateway import errors
 from headgate.gateway.http.asgi import read_json
-from headgate.gateway.http.keeping import elsewhere, garbage
+from headgate.gateway.http.keeping import garbage
 from headgate.gateway.model import Call, ObjectKind, Refusal
 from headgate.gateway.service.kept import Heard
 from headgate.gateway.upstream import NotReached
 from headgate.gateway.wire.batches import batch as batches
 from headgate.gateway.wire.batches.kinds import refused_now, remembered, written
 from headgate.gateway.wire.files import file as files
+from headgate.gateway.wire.paths import turned_away
 from headgate.gateway.wire.surface import NotAnAnswer
 from headgate.kernel.errors import HeadgateError
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from headgate.gateway.wire.surface import Surface
 
 _ROOT = "/v1/batches"
-_METHODS = {("",): ("GET", "POST"), ("*",): ("GET",), ("*", "cancel"): ("POST",)}
 _USUAL = 20
 
 
@@ -69,7 +69,7 @@ class BatchPaths:
             case "POST", [batch_id, "cancel"] if batch_id:
                 return await self._one(asked, batch_id, "POST", "/cancel")
             case _:
-                return elsewhere(parts, _METHODS)
+                return turned_away(scope["path"], scope["method"])
 
     async def _create(self, asked: Asked, receive: Receive) -> Refusal | None:
         settings = self._keeping.settings

@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 from headgate.gateway import errors
 from headgate.gateway.http.asgi import ClientGone, header
 from headgate.gateway.http.calls import NotGiven
-from headgate.gateway.http.keeping import elsewhere, garbage, not_admitted
+from headgate.gateway.http.keeping import garbage, not_admitted
 from headgate.gateway.http.scratch import scratch
 from headgate.gateway.model import Call, ObjectKind, Refusal
 from headgate.gateway.wire.batches.answers import read_answer
@@ -35,6 +35,7 @@ from headgate.gateway.wire.fine_tuning.job import SURFACE as FINE_TUNING
 from headgate.gateway.wire.headers import to_upstream
 from headgate.gateway.wire.jsonl import Lines
 from headgate.gateway.wire.multipart import FormLimits, Splice
+from headgate.gateway.wire.paths import turned_away
 from headgate.gateway.wire.surface import NotAnAnswer
 from headgate.kernel.errors import HeadgateError
 from headgate.traffic.model import Screened
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from headgate.gateway.wire.surface import Body, Surface
 
 _ROOT = "/v1/files"
-_METHODS = {("",): ("GET", "POST"), ("*",): ("GET", "DELETE"), ("*", "content"): ("GET",)}
 _USUAL = 100
 _FORM_BYTES = 2 * 1024 * 1024
 """What a form may hold besides its file."""
@@ -130,7 +130,7 @@ class Files:
             case "GET", [file_id, "content"] if file_id:
                 return await self._content(asked, file_id)
             case _:
-                return elsewhere(parts, _METHODS)
+                return turned_away(scope["path"], scope["method"])
 
     # Uploads.
 

@@ -17,7 +17,7 @@ from headgate.gateway.wire.surface import NotAnAnswer
 from headgate.kernel.ids import mint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from headgate.gateway.http.asgi import Scope, Send
     from headgate.gateway.http.calls import Calls
@@ -183,20 +183,6 @@ async def _each(
 def garbage() -> UpstreamGarbage:
     """Return the error for what a model server should not have sent."""
     return UpstreamGarbage("What the model server answers is not what was asked for.", rule="upstream", help="Tell its operator.")
-
-
-def elsewhere(parts: Sequence[str], allowed: Mapping[tuple[str, ...], tuple[str, ...]]) -> Refusal:
-    """Return the refusal of a request that no path answers.
-
-    Args:
-        parts: The path below its root, taken apart.
-        allowed: The methods that paths take, an identifier written as ``*``.
-    """
-    methods = allowed.get((parts[0] and "*", *parts[1:]))
-    if methods is None:
-        return Refusal(errors.SurfaceUnknown("There is no such path here.", rule="surface", help="See the API's reference."))
-    names = ", ".join(methods)
-    return Refusal(errors.MethodNotAllowed("This path takes another method.", rule="method", help=f"Use {names}."), names)
 
 
 def not_admitted(surface: str) -> Refusal:
