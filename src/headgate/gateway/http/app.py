@@ -375,7 +375,7 @@ class Gateway:
     async def _changed(self, change: Change) -> None:
         await self._door.changed(change)
         self._background.changed(change)
-        await self._shelf.changed(change)
+        self._shelf.changed(change)
         if change.at is not None:
             self._telemetry.followed((self._clock.now() - change.at).total_seconds())
 

@@ -104,9 +104,9 @@ class Shelf:
         """
         return await self._handlers[root].handle(scope, receive, send)
 
-    async def changed(self, change: Change) -> None:
-        """Stop what runs and may not go on after a change."""
-        await self.running.changed(change)
+    def changed(self, change: Change) -> None:
+        """Take in a change; what runs and may not go on is stopped."""
+        self.running.changed(change)
 
     def tick(self) -> None:
         """Do what is due."""

@@ -83,13 +83,14 @@ class Running:
         self._turns: dict[str, _Turn] = {}
         self._doubtful: dict[tuple[ObjectKind, str], float] = {}
         """What must be decided about again, and when."""
+        self._changes: list[Change] = []
         self._task: asyncio.Task[None] | None = None
 
     def tick(self) -> None:
         """Do what is due, in the background; whoever calls is not kept waiting."""
         if self._task is None or self._task.done():
             due = self._due()
-            if due:
+            if due or self._changes:
                 self._task = asyncio.create_task(self._go_through(due))
 
     async def stop(self) -> None:
@@ -98,18 +99,17 @@ class Running:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def changed(self, change: Change) -> None:
-        """Decide again about everything that runs and that a change touches."""
-        now_s = self._clock.monotonic()
-        try:
-            touched = await self._touched(change)
-        except HeadgateError:
-            # Who is touched cannot be looked up, so all that this worker knows of is decided about when it can be.
-            self._doubtful |= {(ObjectKind.BATCH, batch_id): now_s + _RETRY_S for batch_id in self._batches.runs}
-            _LOG.warning("running.unknown", seq=change.seq)
-            return
-        self._doubtful |= {(stored.kind, stored.id): now_s for stored in touched if not stored.detail.get("over")}
+    def changed(self, change: Change) -> None:
+        """Take in a change; what runs and is touched by it is decided about again."""
+        self._changes.append(change)
         self.tick()
+
+    async def _take_in_changes(self) -> None:
+        now_s = self._clock.monotonic()
+        while self._changes:
+            touched = await self._touched(self._changes[0])
+            del self._changes[0]
+            self._doubtful |= {(stored.kind, stored.id): now_s for stored in touched if not stored.detail.get("over")}
 
     async def _touched(self, change: Change) -> list[StoredObject]:
         accounts = set(change.accounts)
@@ -143,7 +143,13 @@ class Running:
         return due
 
     async def _go_through(self, due: list[tuple[ObjectKind, str]]) -> None:
-        for kind, object_id in due:
+        try:
+            await self._take_in_changes()
+        except HeadgateError as error:
+            # Who is touched cannot be looked up now: the change is kept, and looked at again until it can be.
+            _LOG.info("running.retry", error=type(error).__name__)
+            await asyncio.sleep(_RETRY_S)
+        for kind, object_id in dict.fromkeys((*due, *self._doubtful)):
             try:
                 settled = await self._look_after(kind, object_id)
             except (HeadgateError, NotAnAnswer) as error:
