@@ -4,63 +4,44 @@ A worker borrows a slice of each limit from the store and spends it without aski
 the moment it is lent, so a worker that dies strands what it held and never overspends. Slices shrink towards the end of a
 limit, down to the bare need, and idle ones go back, so that several workers together admit what the limit says.
 
-A request reserves everything that it may cost, or nothing. What it turns out to have cost is settled; what nobody knows is
-not refunded. Asks that wait while the store is busy are carried out together, in one transaction.
+A request reserves everything that it may cost, of everybody's limits that it counts for, or nothing. What it turns out to
+have cost is settled; what nobody knows is not refunded.
+
+What a caller is told remains was true of all workers together at some instant of the caller's own request, or was less. The
+store tells it in whatever turn the request takes there; where the request takes none, because a slice was at hand, the limit
+is looked at in a turn that many requests share, and a request that is answered sooner is told nothing. Within a window, as
+long as the worker remembers the limit, it only falls, except by what was reserved here and has come back.
 """
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.gateway import errors
-from headgate.gateway.model import Meter, Refusal, Standing, Unit
-from headgate.gateway.ports import Ask, Borrow, Chores, Lent, Short, Slice, SlotWish
+from headgate.gateway.model import Meter, Refusal, Unit
+from headgate.gateway.ports import Lent, Slice
+from headgate.gateway.service.exhausted import exhausted
+from headgate.gateway.service.held import NEVER_US, US, Part, held_from
+from headgate.gateway.service.turns import Turns, wish_for
 from headgate.kernel.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from headgate.gateway.model import Standing
     from headgate.gateway.ports import Leases
+    from headgate.gateway.service.held import Held
     from headgate.gateway.service.instants import ForwardClock
 
 _IDLE_S = 1.0
 """How long an unspent slice is kept before it goes back."""
-_DENIED_S = 0.25
-"""How long a limit that was found used up is believed to be, without asking the store again."""
+_FORGOTTEN_S = 60.0
+"""How long an idle limit is remembered."""
 _ANSWER_S = 4.0
 """How long a request waits for the store."""
-_AT_ONCE = 64
-"""Most asks that one transaction carries out: the first of many waits for few."""
 _TRIES = 3
-_US = 1_000_000
-
-
-@dataclass(slots=True)
-class _Held:
-    """What this worker holds of one limit."""
-
-    limit: int
-    window_start_us: int
-    balance: int = 0
-    """What may be spent; below zero when more was used than was reserved."""
-    left: int = 0
-    """What the store had left when it was last asked."""
-    touched_s: float = 0.0
-    denied_until_s: float = 0.0
-    denied_left: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What was reserved of one limit."""
-
-    meter: Meter
-    window_start_us: int
-    amount: int
 
 
 @dataclass(slots=True)
@@ -70,10 +51,13 @@ class Reservation:
     Attributes:
         spent: What was reserved of each quota.
         slot_id: The place that it takes, if its limits have places; the place is left once.
+        since: The turn at the store that was last begun when it was asked for.
+        settled: Whether it was settled.
     """
 
-    spent: tuple[Spent, ...]
+    spent: Sequence[Part]
     slot_id: str | None
+    since: int = 0
     settled: bool = False
 
 
@@ -89,18 +73,11 @@ class Quota:
     """
 
     def __init__(self, leases: Leases, clock: ForwardClock) -> None:
-        self._leases = leases
         self._clock = clock
-        self._held: dict[str, _Held] = {}
+        self._turns = Turns(leases, clock)
+        self._held: dict[tuple[str, int], Held] = {}
         self._slots: dict[str, tuple[str, ...]] = {}
         self._places: dict[str, int] = {}
-        self._asks: list[tuple[Ask, asyncio.Future[Lent | Short]]] = []
-        self._returns: list[Slice] = []
-        self._left: list[str] = []
-        self._kept: list[str] = []
-        self._work = asyncio.Event()
-        self._executor = ThreadPoolExecutor(1, "headgate-leases")
-        self._runner: asyncio.Task[None] | None = None
 
     async def start(self, worker: str) -> None:
         """Free what an earlier worker of this name left behind, and begin.
@@ -108,21 +85,13 @@ class Quota:
         Raises:
             Unavailable: The store does not answer.
         """
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._leases.forget, worker)
-        self._runner = asyncio.create_task(self._run())
+        await self._turns.start(worker)
 
     async def stop(self) -> None:
         """Give back everything that is not spent."""
-        for scope in list(self._held):
-            self._give_back(scope)
-        if self._runner is not None:
-            self._runner.cancel()
-            await asyncio.wait([self._runner])
-        chores = self._chores()
-        if chores is not None:
-            with suppress(Unavailable):  # what is not given back is stranded until its window ends: less is served, never more
-                await self._carry_out([], chores)
-        self._executor.shutdown(wait=False)
+        for held in self._held.values():
+            self._give_back(held)
+        await self._turns.stop()
 
     async def reserve(
         self, meters: tuple[Meter, ...], *, tokens: int, exchange_id: str, requests: int = 1
@@ -130,51 +99,31 @@ class Quota:
         """Reserve what is needed of every meter, or of none.
 
         Args:
-            meters: The limits that hold.
+            meters: The limits that hold, whoever's they are.
             tokens: What the exchange may cost.
             exchange_id: What takes the place where concurrency is limited.
             requests: How many requests it counts as.
         """
-        if not meters:
-            return Reservation((), None)
-        quotas = [
-            (meter, requests if meter.unit is Unit.REQUESTS else tokens) for meter in meters if meter.unit is not Unit.CONCURRENCY
-        ]
-        places = [meter for meter in meters if meter.unit is Unit.CONCURRENCY]
-        hopeless = self._hopeless(quotas, places)
-        if hopeless is not None:
-            return hopeless
-        return await self._try(quotas, places, exchange_id)
-
-    async def _try(self, quotas: Sequence[tuple[Meter, int]], places: Sequence[Meter], exchange_id: str) -> Reservation | Refusal:
+        since = self._turns.number
         answer: Reservation | Refusal = _UNCOUNTED
         for _ in range(_TRIES):
-            now_us = self._clock.now_us()
-            known = self._known_denial(quotas, now_us)
-            if known is not None:
-                return known
-            if not places and self._spend_locally(quotas, now_us):
-                return Reservation(
-                    tuple(Spent(meter, self._held[meter.scope].window_start_us, need) for meter, need in quotas), None
-                )
+            now_s = self._clock.monotonic()
+            parts, lacks = self._parts(meters, tokens, requests, now_s)
+            places = [meter for meter in meters if meter.unit is Unit.CONCURRENCY] if len(parts) < len(meters) else []
+            if not lacks and not places:
+                self._spend(parts, now_s)
+                return Reservation(parts, None, since)
+            refusal = self._refused_at_once(parts, places, since, now_s)
+            if refusal is not None:
+                return refusal
             try:
-                answer = await self._borrow(quotas, places, exchange_id)
+                answer = await self._borrow(tuple(parts), places, exchange_id, since)
             except (Unavailable, TimeoutError):
                 return _UNCOUNTED
             if isinstance(answer, Reservation) or isinstance(answer.error, errors.TooManyAtOnce):
                 return answer
             # Refused by the store; a slice that another request of this worker has brought meanwhile may still do.
         return answer
-
-    def _hopeless(self, quotas: Sequence[tuple[Meter, int]], places: Sequence[Meter]) -> Refusal | None:
-        """Return the refusal that needs no counting, if there is one."""
-        for meter in places:
-            if self._places.get(meter.scope, 0) >= meter.limit:
-                return _refused(meter, 0, 0.0, need=1)
-        for meter, need in quotas:
-            if need > meter.limit:
-                return _refused(meter, meter.limit, None, need=need)
-        return None
 
     def settle(self, reservation: Reservation, *, tokens: int | None, admitted: bool = True) -> None:
         """Settle what a request cost, once; settling again is harmless.
@@ -188,244 +137,150 @@ class Quota:
             return
         reservation.settled = True
         if reservation.slot_id is not None:
-            for scope in self._slots.pop(reservation.slot_id, ()):
-                self._places[scope] -= 1
-                if not self._places[scope]:
-                    del self._places[scope]
-            self._left.append(reservation.slot_id)
-            self._work.set()
+            self._leave(reservation.slot_id)
         for spent in reservation.spent:
-            held = self._held.get(spent.meter.scope)
-            if spent.meter.unit is Unit.REQUESTS:
+            held = spent.held
+            if held.meter.unit is Unit.REQUESTS:
                 refund = 0 if admitted else spent.amount
             else:
                 refund = 0 if tokens is None else spent.amount - tokens
             if not refund:
                 continue
-            if held is not None and held.window_start_us == spent.window_start_us:
-                held.balance += refund
-                held.denied_until_s = 0.0
-            elif spent.meter.window_s == 0:
-                self._returns.append(Slice(spent.meter.scope, 0, refund, 0))
-                self._work.set()
+            if held.window_start_us == spent.window_start_us and not held.gone:
+                held.refund(refund)
+            elif spent.window_start_us + (held.meter.window_s * US or NEVER_US) > self._clock.now_us():
+                self._turns.give_back(Slice(held.meter.scope, spent.window_start_us, refund, 0))
 
     def standing(self, reservation: Reservation) -> list[Standing]:
-        """Return how the quotas of a reservation stand."""
-        now_us = self._clock.now_us()
+        """Return how the quotas of a reservation stand, as far as the store has spoken of them since it was asked for.
+
+        Of several holders' limits in one unit all are told or none: the tightest may be the one that nobody has heard of.
+        """
+        if not reservation.spent:
+            return []
+        since, now_us = reservation.since, self._clock.now_us()
         found: list[Standing] = []
+        unheard: list[Unit] = []
         for spent in reservation.spent:
-            held = self._held.get(spent.meter.scope)
-            remaining = 0 if held is None else max(0, held.balance + held.left)
-            end_us = spent.window_start_us + spent.meter.window_s * _US
-            found.append(Standing(spent.meter.unit, spent.meter.limit, remaining, max(0.0, (end_us - now_us) / _US)))
-        return found
+            held = spent.held
+            if held.heard > since and held.window_start_us == spent.window_start_us and now_us < held.ends_us:
+                found.append(held.standing(held.known, now_us))
+            else:
+                unheard.append(held.meter.unit)
+        return [one for one in found if one.unit not in unheard] if unheard else found
 
     def tick(self, *, keep_slots: bool) -> None:
         """Give idle slices back, push debts, and keep the places that are in use."""
         now_s = self._clock.monotonic()
-        now_us = self._clock.now_us()
-        for scope, held in list(self._held.items()):
-            if held.balance < 0 or now_s - held.touched_s > _IDLE_S:
-                self._give_back(scope)
-                if now_us - held.window_start_us > 0 and now_s - held.touched_s > 60 * _IDLE_S:
-                    del self._held[scope]
-        if keep_slots:
-            self._kept = list(self._slots)
-        if self._returns or self._left or self._kept:
-            self._work.set()
+        for key, held in list(self._held.items()):
+            idle_s = now_s - held.touched_s
+            if held.balance < 0 or idle_s > _IDLE_S:
+                self._give_back(held)
+                if idle_s > _FORGOTTEN_S:
+                    held.gone = True
+                    del self._held[key]
+        if keep_slots and self._slots:
+            self._turns.keep(list(self._slots))
 
-    def _known_denial(self, quotas: Sequence[tuple[Meter, int]], now_us: int) -> Refusal | None:
-        now_s = self._clock.monotonic()
-        for meter, need in quotas:
-            held = self._current(meter, now_us)
+    def _parts(self, meters: Iterable[Meter], tokens: int, requests: int, now_s: float) -> tuple[list[Part], bool]:
+        """Return what is needed of each quota in the present window, and whether it is not all at hand."""
+        now_us = self._clock.now_us()
+        parts: list[Part] = []
+        lacks = False
+        for meter in meters:
+            _, unit, limit, window_s, _ = meter
+            if unit is Unit.CONCURRENCY:
+                continue
+            key = (meter.scope, limit)
+            held = self._held.get(key)
+            if held is None or now_us >= held.ends_us:
+                window_us = window_s * US
+                start_us = now_us // window_us * window_us if window_us else 0
+                if held is None:
+                    held = self._held[key] = held_from(meter, start_us, now_s)
+                else:
+                    held.begin(start_us)
+            need = requests if unit is Unit.REQUESTS else tokens
+            if held.balance < need:
+                lacks = True
+            parts.append(Part(held, held.window_start_us, need))
+        return parts, lacks
+
+    def _spend(self, parts: Iterable[Part], now_s: float) -> None:
+        """Spend what is at hand, and have it looked at so that the caller can be told how it stands."""
+        for part in parts:
+            held = part.held
+            held.balance -= part.amount
+            held.known -= part.amount
+            held.touched_s = now_s
+            if not held.unseen:
+                self._turns.look_at(held, now_s)
+
+    def _refused_at_once(self, parts: Sequence[Part], places: Iterable[Meter], since: int, now_s: float) -> Refusal | None:
+        """Return the refusal that the store need not be asked for, if there is one."""
+        for meter in places:
+            if self._places.get(meter.scope, 0) >= meter.limit:
+                return exhausted(meter, 0, 0.0, need=1)
+        for part in parts:
+            held, need = part.held, part.amount
+            if need > held.meter.limit:
+                return exhausted(held.meter, held.meter.limit, None, need=need)
             if now_s < held.denied_until_s and need > held.balance + held.denied_left:
-                return _refused(meter, max(0, held.balance + held.denied_left), self._until_reset_s(meter, held), need=need)
+                return self._denied(part, held.balance + held.denied_left, parts, since)
         return None
 
-    def _spend_locally(self, quotas: Sequence[tuple[Meter, int]], now_us: int) -> bool:
-        held = [self._current(meter, now_us) for meter, _ in quotas]
-        if any(mine.balance < need for mine, (_, need) in zip(held, quotas, strict=True)):
-            return False
-        now_s = self._clock.monotonic()
-        for mine, (_, need) in zip(held, quotas, strict=True):
-            mine.balance -= need
-            mine.touched_s = now_s
-        return True
+    def _denied(self, denied: Part, left: int, parts: Iterable[Part], since: int) -> Refusal:
+        """Return the refusal of what a quota has no room for, with how all of them stand as far as that is certain."""
+        now_us = self._clock.now_us()
+        standings: list[Standing] = []
+        for part in parts:
+            if part.held.heard > since:
+                standings.append(part.held.standing(part.held.known, now_us))
+            elif part is denied:  # believed since an earlier request: only what is held here is certain
+                standings.append(part.held.standing(part.held.balance, now_us))
+        meter = denied.held.meter
+        reset_s = max(0.0, (denied.held.ends_us - now_us) / US) if meter.window_s else None
+        return exhausted(meter, left, reset_s, need=denied.amount, standings=standings)
 
     async def _borrow(
-        self, quotas: Sequence[tuple[Meter, int]], places: Sequence[Meter], exchange_id: str
+        self, parts: tuple[Part, ...], places: Sequence[Meter], exchange_id: str, since: int
     ) -> Reservation | Refusal:
         """Spend what is held and borrow the rest; on a refusal everything is as it was."""
-        now_us, now_s = self._clock.now_us(), self._clock.monotonic()
-        own: list[Spent] = []
-        borrows: list[Borrow] = []
-        for meter, need in quotas:
-            held = self._current(meter, now_us)
-            mine = min(held.balance, need)  # negative when there is a debt to be borrowed for as well
-            held.balance -= mine
-            held.touched_s = now_s
-            own.append(Spent(meter, held.window_start_us, mine))
-            if mine < need:
-                borrows.append(Borrow(meter.scope, meter.limit, meter.window_s * _US, need - mine))
-        wishes = tuple(SlotWish(meter.scope, exchange_id, meter.limit) for meter in places)
+        wish = wish_for(parts, places, exchange_id, self._clock.monotonic())
+        self._turns.wish(wish)
         try:
-            answer = await self._ask(Ask(tuple(borrows), wishes))
+            answer = await asyncio.wait_for(wish.answer, _ANSWER_S)
         except BaseException:  # a cancelled caller must leave no debit behind
-            self._put_back(own)
+            if not wish.answer.done() or wish.answer.cancelled() or wish.answer.exception() is not None:
+                wish.put_back()
+            elif isinstance(wish.answer.result(), Lent):
+                self.settle(self._made(parts, places, exchange_id, since), tokens=0, admitted=False)
             raise
-        if isinstance(answer, Short):
-            self._put_back(own)
-            return self._short(answer, quotas, places)
-        spent = {part.meter.scope: part for part in own}
-        for slice_, borrow in zip(answer.slices, borrows, strict=True):
-            self._credit(slice_, slice_.amount - borrow.need)
-            mine = spent[slice_.scope]
-            # What was held of a window that ended meanwhile is spent, and cannot be refunded into the next.
-            carried = mine.amount if mine.window_start_us == slice_.window_start_us else 0
-            spent[slice_.scope] = Spent(mine.meter, slice_.window_start_us, borrow.need + carried)
-        if places:
-            self._slots[exchange_id] = tuple(meter.scope for meter in places)
-            for meter in places:
-                self._places[meter.scope] = self._places.get(meter.scope, 0) + 1
-        return Reservation(tuple(spent.values()), exchange_id if places else None)
-
-    def _put_back(self, own: Sequence[Spent]) -> None:
-        for part in own:
-            held = self._held[part.meter.scope]
-            if held.window_start_us == part.window_start_us:
-                held.balance += part.amount
-
-    def _short(self, answer: Short, quotas: Sequence[tuple[Meter, int]], places: Sequence[Meter]) -> Refusal:
-        for meter, need in quotas:
-            if meter.scope == answer.scope:
-                held = self._current(meter, self._clock.now_us())
-                if answer.window_start_us > held.window_start_us:
-                    held.window_start_us, held.balance = answer.window_start_us, 0
-                held.left = held.denied_left = answer.left
-                held.denied_until_s = self._clock.monotonic() + _DENIED_S
-                return _refused(meter, held.balance + answer.left, self._until_reset_s(meter, held), need=need)
+        if isinstance(answer, Lent):
+            return self._made(parts, places, exchange_id, since)
+        for part in parts:
+            if part.held.meter.scope == answer.scope:
+                return self._denied(part, part.held.balance + answer.left, parts, since)
         taken = next(meter for meter in places if meter.scope == answer.scope)
-        return _refused(taken, 0, 0.0, need=1)
-
-    def _credit(self, slice_: Slice, surplus: int) -> None:
-        held = self._held[slice_.scope]
-        if slice_.window_start_us > held.window_start_us:
-            held.window_start_us, held.balance = slice_.window_start_us, 0
-        held.left = slice_.left
-        held.denied_until_s = 0.0
-        if slice_.window_start_us == held.window_start_us:
-            held.balance += surplus
-
-    def _current(self, meter: Meter, now_us: int) -> _Held:
-        """Return what is held of a limit in the present window; what belongs to a past one is gone."""
-        window_us = meter.window_s * _US
-        start_us = now_us // window_us * window_us if window_us else 0
-        held = self._held.get(meter.scope)
-        if held is not None and held.limit != meter.limit:
-            self._give_back(meter.scope)
-            held = None
-        if held is None:
-            held = self._held[meter.scope] = _Held(meter.limit, start_us, touched_s=self._clock.monotonic())
-        elif start_us > held.window_start_us:
-            held.window_start_us, held.balance, held.left, held.denied_until_s = start_us, 0, 0, 0.0
-        return held
-
-    def _give_back(self, scope: str) -> None:
-        held = self._held[scope]
-        if held.balance:
-            self._returns.append(Slice(scope, held.window_start_us, held.balance, 0))
-            held.left += held.balance
-            held.balance = 0
-            self._work.set()
-
-    def _until_reset_s(self, meter: Meter, held: _Held) -> float | None:
-        if not meter.window_s:
-            return None
-        return max(0.0, (held.window_start_us + meter.window_s * _US - self._clock.now_us()) / _US)
-
-    async def _ask(self, ask: Ask) -> Lent | Short:
-        answer: asyncio.Future[Lent | Short] = asyncio.get_running_loop().create_future()
-        self._asks.append((ask, answer))
-        self._work.set()
-        return await asyncio.wait_for(answer, _ANSWER_S)
-
-    async def _run(self) -> None:
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            asks, self._asks = self._asks[:_AT_ONCE], self._asks[_AT_ONCE:]
-            if self._asks:
-                self._work.set()
-            chores = self._chores() or Chores()
-            if not asks and chores == Chores():
-                continue
-            try:
-                answers = await self._carry_out([ask for ask, _ in asks], chores)
-            except Unavailable as error:
-                self._returns += chores.returns
-                self._left += chores.left
-                for _, answer in asks:
-                    if not answer.done():
-                        answer.set_exception(error)
-                await asyncio.sleep(_DENIED_S)
-                continue
-            for (ask, future), answer in zip(asks, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
-                elif isinstance(answer, Lent):  # whoever asked has given up waiting
-                    self._returns += answer.slices
-                    self._left += [wish.slot_id for wish in ask.slots]
-                    self._work.set()
-
-    def _chores(self) -> Chores | None:
-        if not (self._returns or self._left or self._kept):
-            return None
-        chores = Chores(tuple(self._returns), tuple(self._left), tuple(self._kept))
-        self._returns, self._left, self._kept = [], [], []
-        return chores
-
-    async def _carry_out(self, asks: Sequence[Ask], chores: Chores) -> list[Lent | Short]:
         now_us = self._clock.now_us()
-        return await asyncio.get_running_loop().run_in_executor(
-            self._executor, lambda: self._leases.carry_out(asks, chores, now_us=now_us)
-        )
+        return exhausted(taken, 0, 0.0, need=1, standings=[part.held.standing(part.held.known, now_us) for part in parts])
 
+    def _made(self, parts: Sequence[Part], places: Sequence[Meter], exchange_id: str, since: int) -> Reservation:
+        if not places:
+            return Reservation(parts, None, since)
+        self._slots[exchange_id] = tuple(meter.scope for meter in places)
+        for meter in places:
+            self._places[meter.scope] = self._places.get(meter.scope, 0) + 1
+        return Reservation(parts, exchange_id, since)
 
-def _refused(meter: Meter, left: int, reset_s: float | None, *, need: int) -> Refusal:
-    match meter.unit:
-        case Unit.REQUESTS:
-            return Refusal(
-                errors.RequestsExhausted(
-                    f"All {meter.limit:,} requests of this window are used.",
-                    retry_after_s=reset_s,
-                    rule="how_much.requests",
-                    help="Wait for the next window.",
-                )
-            )
-        case Unit.TOKENS:
-            return Refusal(
-                errors.TokensExhausted(
-                    f"This request may need {need:,} tokens; {max(0, left):,} of {meter.limit:,} are left in this window.",
-                    retry_after_s=None if need > meter.limit else reset_s,
-                    rule="how_much.tokens",
-                    help="Ask for a shorter answer, or wait for the next window.",
-                )
-            )
-        case Unit.TOTAL_TOKENS:
-            return Refusal(
-                errors.TotalTokensExhausted(
-                    f"This request may need {need:,} tokens; {max(0, left):,} of the grant's {meter.limit:,} are left.",
-                    retry_after_s=None,
-                    rule="how_much.total_tokens",
-                    help="Ask for a shorter answer, or for a larger grant.",
-                )
-            )
-        case Unit.CONCURRENCY:
-            return Refusal(
-                errors.TooManyAtOnce(
-                    f"{meter.limit:,} exchanges may be open at a time, and are.",
-                    retry_after_s=1.0,
-                    rule="how_much.concurrency",
-                    help="Wait for one of them to end.",
-                )
-            )
+    def _leave(self, slot_id: str) -> None:
+        for scope in self._slots.pop(slot_id, ()):
+            self._places[scope] -= 1
+            if not self._places[scope]:
+                del self._places[scope]
+        self._turns.leave(slot_id)
+
+    def _give_back(self, held: Held) -> None:
+        if held.balance:
+            self._turns.give_back(Slice(held.meter.scope, held.window_start_us, held.balance, 0))
+            held.balance = 0
