@@ -1,6 +1,6 @@
 # One entry point for people and for CI. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-slow check bench bench-replay bench-revocation docs clean
+.PHONY: help setup up test test-slow check bench bench-replay bench-revocation bench-gateway soak test-upstream docs clean
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE # a start takes twice as long without compiled modules
 
@@ -39,3 +39,13 @@ docs: setup ## Write the generated documents
 
 clean: ## Remove what was built (not your data)
 	rm -rf build dist .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
+
+bench-gateway: setup ## Headgate beside nginx and LiteLLM: throughput, latency, streams, revocation, a million grants
+	PYTHONPATH=bench $(BIN)/python -m gateway $(ARGS)
+
+soak: setup ## An hour of mixed load; fails if memory, descriptors or threads grow
+	PYTHONPATH=bench $(BIN)/python bench/soak.py $(ARGS)
+
+test-upstream: setup ## A real third-party model server behind Headgate (builds llama.cpp once)
+	@tools/upstream.sh
+	$(BIN)/python -m pytest -n 0 -q tests/upstream $(ARGS)
