@@ -8,7 +8,7 @@ A reason that would tell a stranger of a model they may not know of is not given
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from headgate.gateway import errors
 from headgate.gateway.model import (
@@ -255,16 +255,17 @@ def _scope(holder: Holder, call: Call, principal: Principal, policy: ModelPolicy
     """Return who a limit counts for; requests that name no end user are counted as one end user's of the grant."""
     match holder:
         case Holder.END_USER:
-            who = f"{principal.grant_id}/{call.end_user or ''}"
+            return f"end_user:{principal.grant_id}/{call.end_user or ''}@{policy.release_id}"
         case Holder.GRANT:
-            who = principal.grant_id
+            return f"grant:{principal.grant_id}@{policy.release_id}"
         case Holder.ACCOUNT:
-            who = principal.account_id
+            return f"account:{principal.account_id}@{policy.release_id}"
         case Holder.ORGANISATION:
-            who = principal.organisation_id or principal.account_id
+            return f"organisation:{principal.organisation_id or principal.account_id}@{policy.release_id}"
         case Holder.COHORT:
-            who = principal.cohort
-    return f"{holder.value}:{who}@{policy.release_id}"
+            return f"cohort:{principal.cohort}@{policy.release_id}"
+        case _:
+            assert_never(holder)
 
 
 _WHOLE = 100

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from headgate.kernel.units import Rate
 
 
-class ReleaseState(Enum):
+class _Word(Enum):
+    """A word of a closed list. There is one of each, so it is hashed by identity: every request looks several of them up."""
+
+    __hash__ = object.__hash__
+
+
+class ReleaseState(_Word):
     """Where a release stands, as far as serving is concerned."""
 
     DRAFT = "draft"
@@ -53,7 +59,7 @@ _STATES = {state.value: state for state in ReleaseState}
 _SERVING = frozenset({ReleaseState.LIVE, ReleaseState.HELD, ReleaseState.FROZEN, ReleaseState.NARROWED, ReleaseState.COMPLETED})
 
 
-class Api(Enum):
+class Api(_Word):
     """A published interface that a client or a model server speaks."""
 
     OPENAI = "openai"
@@ -81,7 +87,7 @@ class OnExtra(Enum):
     """Take it out and say so, where that leaves a request that means the same; refuse otherwise."""
 
 
-class Holder(Enum):
+class Holder(_Word):
     """Whose a limit is, narrowest first."""
 
     END_USER = "end_user"
@@ -93,7 +99,7 @@ class Holder(Enum):
     COHORT = "cohort"
 
 
-class Unit(Enum):
+class Unit(_Word):
     """What a meter counts."""
 
     REQUESTS = "requests"
