@@ -327,9 +327,8 @@ def _event_pieces(event: dict[str, Any]) -> Iterator[Piece]:
             yield from _pieces(event.get("delta"), f"{event.get('index')}")
         case "content_block_start":
             yield from _pieces(event.get("content_block"), f"{event.get('index')}")
-        case "message_start":
-            message = event.get("message")
-            yield from _message_pieces(cast("dict[str, Any]", message) if isinstance(message, dict) else {})
+        case "message_start" if isinstance(event.get("message"), dict):
+            yield from _message_pieces(event["message"])
         case kind:
             yield from _pieces(event, f"{kind}")
 
