@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl
@@ -15,7 +16,12 @@ import msgspec
 
 from headgate.testing.small_model import faults, responses, spelling
 from headgate.testing.small_model.answer import SmallModel, prompt_tokens
+from headgate.testing.small_model.batches import Batches
+from headgate.testing.small_model.files import Asked, Files
+from headgate.testing.small_model.fine_tuning import Jobs
+from headgate.testing.small_model.plain import Plain, PlainSurfaces
 from headgate.testing.small_model.request import Rejected, parse
+from headgate.testing.small_model.said import Said
 
 if TYPE_CHECKING:
     from headgate.testing.small_model.faults import Fault
@@ -52,26 +58,18 @@ class Tally:
 class Question(Protocol):
     """What any request for an answer says."""
 
-    model: str
-    metadata: dict[str, str] | None
+    @property
+    def model(self) -> str:
+        """The model that is to answer."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, str] | None:
+        """What the caller says about the request."""
+        ...
 
 
 _Q = TypeVar("_Q", bound=Question)
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An answer, ready to be sent.
-
-    Attributes:
-        tokens: How many tokens it took.
-        body: The whole of it; empty for a stream.
-        events: The stream; ``None`` for a whole answer.
-    """
-
-    tokens: int
-    body: bytes = b""
-    events: Iterable[bytes] | None = None
 
 
 class HungUp(Exception):
@@ -94,9 +92,17 @@ class Application:
     def __init__(self, model: SmallModel, names: Sequence[str], *, tokens_per_second: float = 0.0) -> None:
         self._model = model
         self._names = tuple(names)
+        self._tuned: set[str] = set()
         self._pause_s = 1 / tokens_per_second if tokens_per_second > 0 else 0.0
         self._since = int(time.time())
         self._responses = responses.Responses(model)
+        self._plain = PlainSurfaces(model)
+        self.files = Files()
+        self._shelf = {
+            "files": self.files,
+            "batches": Batches(self.files, self._ask),
+            "fine_tuning": Jobs(self.files, self._also_serve),
+        }
         self.tally = Tally()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,8 +126,20 @@ class Application:
             _must_be(method, "POST")
             await self._work(scope, receive, send, responses.parse, self._respond)
             return
+        if path in self._plain:
+            _must_be(method, "POST")
+            await self._work(scope, receive, send, partial(self._plain.read, path, _content_type(scope)), Plain.answered)
+            return
         if path.startswith("/v1/responses/"):
             await self._kept_response(scope, receive, send, *path.removeprefix("/v1/responses/").split("/"))
+            return
+        first, *rest = path.removeprefix("/v1/").split("/")
+        if first in self._shelf:
+            await self._kept(scope, receive, send, (first, *rest))
+            return
+        if method == "DELETE" and first == "models" and (name := "/".join(rest)) in self._tuned:
+            self._tuned.discard(name)
+            await _whole(send, HTTPStatus.OK, msgspec.json.encode({"id": name, "object": "model", "deleted": True}))
             return
         _must_be(method, "GET", "HEAD")
         if path == "/v1/models":
@@ -201,6 +219,34 @@ class Application:
             case _:
                 raise Rejected(f"There is nothing at {scope['path']}.", status=HTTPStatus.NOT_FOUND, code="not_found")
 
+    async def _kept(self, scope: Scope, receive: Receive, send: Send, parts: tuple[str, ...]) -> None:
+        headers = dict(scope["headers"])
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        asked = Asked(scope["method"], parts, query, headers.get(b"content-type", b""), await _body(receive))
+        told = self._shelf[parts[0]].answer(asked)
+        await _whole(send, HTTPStatus.OK, told.body, b"application/octet-stream" if told.is_file else _JSON)
+
+    async def _ask(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Ask this server as a caller would; return the status and the answer."""
+        sent: list[MutableMapping[str, Any]] = []
+        given = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> MutableMapping[str, Any]:
+            if given:
+                return given.pop()
+            await asyncio.Event().wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
+        await self(scope, receive, send)
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
+
+    def _also_serve(self, name: str) -> None:
+        self._tuned.add(name)
+
     async def _say(self, said: Said, fault: Fault, caller: _Caller, send: Send) -> None:
         if said.events is not None:
             await self._stream([_GARBAGE] if fault.garbage else said.events, fault, caller, send)
@@ -210,9 +256,9 @@ class Application:
             await caller.gone()
         answer = _GARBAGE if fault.garbage else said.body
         if fault.close_after is None:
-            await _whole(send, HTTPStatus.OK, answer)
+            await _whole(send, HTTPStatus.OK, answer, said.content_type)
             return
-        await _begin(send, _JSON, len(answer))
+        await _begin(send, said.content_type, len(answer))
         await send({"type": "http.response.body", "body": answer[: len(answer) // 2], "more_body": True})
         raise _CutOff("closed early, as was asked for")
 
@@ -229,7 +275,7 @@ class Application:
         await send({"type": "http.response.body", "body": b""})
 
     def _must_serve(self, name: str) -> None:
-        if name not in self._names:
+        if name not in self._names and name not in self._tuned:
             message = f"There is no model {name!r}; there is {', '.join(self._names)}."
             raise Rejected(message, status=HTTPStatus.NOT_FOUND, param="model", code="model_not_found")
 
@@ -278,6 +324,10 @@ async def _body(receive: Receive) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+def _content_type(scope: Scope) -> bytes:
+    return next((value for name, value in scope["headers"] if name == b"content-type"), b"")
 
 
 def _fault(scope: Scope, request: Question) -> Fault:
