@@ -27,7 +27,7 @@ class Asked(msgspec.Struct):
     """A request for completions; fields that do not matter here are ignored."""
 
     model: str
-    prompt: str | list[str] | list[int] | list[list[int]] | None = None
+    prompt: str | list[str | int | list[int]] | None = None
     suffix: str | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=0)] | None = None
     n: _Limit | None = None

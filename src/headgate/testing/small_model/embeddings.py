@@ -20,7 +20,7 @@ class Asked(msgspec.Struct):
     """A request for embeddings."""
 
     model: str
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | list[str | int | list[int]]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, msgspec.Meta(ge=1, le=4096)] = _DIMENSIONS
     metadata: dict[str, str] | None = None
@@ -31,7 +31,7 @@ class Asked(msgspec.Struct):
             case str(text):
                 return [text]
             case [int(), *_] as tokens:
-                return [tokens]
+                return [[token for token in tokens if isinstance(token, int)]]
             case several:
                 return [each for each in several if not isinstance(each, int)]
 

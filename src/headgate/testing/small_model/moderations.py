@@ -17,7 +17,7 @@ class Asked(msgspec.Struct):
     """A request for judgements."""
 
     model: str
-    input: str | list[str] | list[dict[str, Any]]
+    input: str | list[str | dict[str, Any]]
     metadata: dict[str, str] | None = None
 
     def inputs(self) -> list[str]:
@@ -26,7 +26,7 @@ class Asked(msgspec.Struct):
             case str(text):
                 return [text]
             case [dict(), *_] as parts:
-                return [" ".join(str(part["text"]) for part in parts if "text" in part)]
+                return [" ".join(str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part)]
             case several:
                 return [str(each) for each in several]
 
