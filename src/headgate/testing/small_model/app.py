@@ -133,13 +133,9 @@ class Application:
         if path.startswith("/v1/responses/"):
             await self._kept_response(scope, receive, send, *path.removeprefix("/v1/responses/").split("/"))
             return
-        first, *rest = path.removeprefix("/v1/").split("/")
-        if first in self._shelf:
-            await self._kept(scope, receive, send, (first, *rest))
-            return
-        if method == "DELETE" and first == "models" and (name := "/".join(rest)) in self._tuned:
-            self._tuned.discard(name)
-            await _whole(send, HTTPStatus.OK, msgspec.json.encode({"id": name, "object": "model", "deleted": True}))
+        parts = tuple(path.removeprefix("/v1/").split("/"))
+        if parts[0] in self._shelf or method == "DELETE":
+            await self._kept(scope, receive, send, parts)
             return
         _must_be(method, "GET", "HEAD")
         if path == "/v1/models":
@@ -220,9 +216,15 @@ class Application:
                 raise Rejected(f"There is nothing at {scope['path']}.", status=HTTPStatus.NOT_FOUND, code="not_found")
 
     async def _kept(self, scope: Scope, receive: Receive, send: Send, parts: tuple[str, ...]) -> None:
-        headers = dict(scope["headers"])
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         asked = Asked(scope["method"], parts, query, headers.get(b"content-type", b""), await _body(receive))
+        if parts[0] == "models":
+            name = "/".join(parts[1:])
+            self._must_serve(name)
+            self._tuned.discard(name)
+            await _whole(send, HTTPStatus.OK, msgspec.json.encode({"id": name, "object": "model", "deleted": True}))
+            return
         told = self._shelf[parts[0]].answer(asked)
         await _whole(send, HTTPStatus.OK, told.body, b"application/octet-stream" if told.is_file else _JSON)
 
@@ -240,7 +242,7 @@ class Application:
         async def send(message: MutableMapping[str, Any]) -> None:
             sent.append(message)
 
-        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
+        scope: Scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
         await self(scope, receive, send)
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
