@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from headgate.gateway.decide import STRIPPABLE, admit, may_list, still_admits, visible
 from headgate.gateway.model import (
     Admitted,
+    Api,
     Call,
+    Holder,
     Limits,
     ModelPolicy,
     OnExtra,
@@ -22,7 +24,7 @@ from headgate.gateway.model import (
     Upstream,
 )
 from headgate.kernel.errors import Forbidden, Refused
-from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, ReleaseId
+from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
 from headgate.kernel.units import Rate
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -218,6 +220,105 @@ def test_a_share_is_never_more_than_the_whole_nor_nothing_of_something(limit: in
     assert share <= limit
     assert (share > 0) == (limit > 0)
     assert share <= max(1, limit * percent / 100)
+
+
+SHARED = {
+    Holder.COHORT: Limits(concurrency=50),
+    Holder.ORGANISATION: Limits(total_tokens=9000),
+    Holder.ACCOUNT: Limits(tokens=Rate(4000, 60)),
+    Holder.END_USER: Limits(requests=Rate(2, 60)),
+}
+
+
+def scopes_of(call: Call, principal: Principal, shared: dict[Holder, Limits] | None = None) -> dict[str, int]:
+    rule = a_rule(limits=Limits(requests=Rate(5, 60)), shared=SHARED if shared is None else shared)
+    decision = decide(call, principal, a_policy(rules={"vetted": rule}))
+    assert isinstance(decision, Admitted)
+    return {meter.scope: meter.limit for meter in decision.meters}
+
+
+def test_a_call_counts_for_everybody_it_belongs_to_narrowest_first() -> None:
+    scopes = scopes_of(a_call(end_user="e5"), a_principal(organisation_id=OrganisationId("org")))
+
+    assert list(scopes.items()) == [
+        ("end_user:grt/e5@rel:requests:60", 2),
+        ("grant:grt@rel:requests:60", 5),
+        ("account:acc@rel:tokens:60", 4000),
+        ("organisation:org@rel:total_tokens", 9000),
+        ("cohort:vetted@rel:concurrency", 50),
+    ]
+
+
+def test_a_grant_that_is_limited_leaves_to_others_what_is_theirs() -> None:
+    whole = scopes_of(a_call(), a_principal())
+    part = scopes_of(a_call(), a_principal(quota_percent=40))
+
+    assert part == {**whole, "grant:grt@rel:requests:60": 2}
+
+
+def test_end_users_are_told_apart_within_a_grant_and_those_without_a_name_are_one() -> None:
+    shared = {Holder.END_USER: SHARED[Holder.END_USER]}
+    nobody = scopes_of(a_call(), a_principal(), shared)
+    somebody = scopes_of(a_call(end_user="e5"), a_principal(), shared)
+    elsewhere = scopes_of(a_call(end_user="e5"), a_principal(grant_id=GrantId("other")), shared)
+
+    users = [next(scope for scope in scopes if scope.startswith("end_user:")) for scopes in (nobody, somebody, elsewhere)]
+    assert len(set(users)) == 3
+
+
+def test_an_account_without_an_organisation_stands_for_itself() -> None:
+    shared = {Holder.ORGANISATION: SHARED[Holder.ORGANISATION]}
+    alone = scopes_of(a_call(), a_principal(), shared)
+    other = scopes_of(a_call(), a_principal(account_id=AccountId("else")), shared)
+
+    assert "organisation:acc@rel:total_tokens" in alone
+    assert set(alone) != set(other)
+
+
+limits = st.builds(
+    Limits,
+    requests=st.none() | st.builds(Rate, st.integers(1, 9), st.integers(1, 99)),
+    tokens=st.none() | st.builds(Rate, st.integers(1, 9), st.integers(1, 99)),
+    total_tokens=st.none() | st.integers(1, 9),
+    concurrency=st.none() | st.integers(1, 9),
+)
+
+
+@given(limits, st.dictionaries(st.sampled_from([holder for holder in Holder if holder is not Holder.GRANT]), limits))
+def test_every_limit_of_every_holder_is_one_meter(own: Limits, shared: dict[Holder, Limits]) -> None:
+    rule = a_rule(limits=own, shared=shared)
+    decision = decide(a_call(), a_principal(), a_policy(rules={"vetted": rule}))
+    assert isinstance(decision, Admitted)
+
+    stated = sum(
+        getattr(one, unit) is not None
+        for one in (own, *shared.values())
+        for unit in ("requests", "tokens", "total_tokens", "concurrency")
+    )
+    assert len(decision.meters) == len({meter.scope for meter in decision.meters}) == stated
+    counts_tokens = any("tokens" in meter.unit.value for meter in decision.meters)
+    assert (decision.output_cap == 100) == counts_tokens
+
+
+@pytest.mark.parametrize("apis", [frozenset[Api](), frozenset({Api.OPENAI}), frozenset({Api.ANTHROPIC}), frozenset(Api)])
+@pytest.mark.parametrize(("surface", "needed"), [("api.chat", Api.OPENAI), ("api.messages", Api.ANTHROPIC)])
+def test_a_surface_is_served_by_a_server_that_speaks_its_api(surface: str, needed: Api, apis: frozenset[Api]) -> None:
+    principal = a_principal(scopes=frozenset({surface}))
+    policy = a_policy(rules={"vetted": a_rule(surfaces=frozenset({surface}))}, upstream=Upstream("http://x/v1", "up", apis=apis))
+
+    decision = decide(a_call(surface=surface), principal, policy)
+
+    assert isinstance(decision, Admitted) == (needed in apis)
+    assert visible(principal, policy) == (needed in apis)
+    if isinstance(decision, Refusal):
+        assert (decision.error.code, decision.error.rule) == ("surface.not_spoken", "model.upstream.api")
+
+
+def test_a_surface_that_the_stage_does_not_admit_says_nothing_of_the_server() -> None:
+    decision = decide(a_call(surface="api.messages"), a_principal(), a_policy())
+
+    assert isinstance(decision, Refusal)
+    assert decision.error.code == "surface.not_admitted"
 
 
 def test_an_open_answer_is_measured_by_what_would_be_admitted_now() -> None:
