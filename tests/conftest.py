@@ -17,7 +17,9 @@ HOUSES = {
     "test_control_api.py": "shared",
     "test_review_in_the_terminal.py": "shared",
     "test_faults.py": "sturdy",
+    "test_keeping_going.py": "leisurely",
     "test_limits_across_workers.py": "sturdy",
+    "test_telemetry.py": "watched",
 }
 """Files of functional tests, and the fixture that runs their Headgate."""
 

@@ -114,7 +114,7 @@ def headers(who: Member, **more: str) -> dict[str, str]:
 
 
 def test_the_numbers_are_those_of_all_workers_and_name_nobody(watched: Running) -> None:
-    who = watched.member("counted")
+    who = watched.member("ada-lovelace")
     counted = frozenset({"api.chat", watched.model, "first", "completed", "200"})
     before = samples(watched).get(("headgate_exchanges_total", counted), 0)
     # when: each worker serves, and refuses
@@ -131,7 +131,7 @@ def test_the_numbers_are_those_of_all_workers_and_name_nobody(watched: Running) 
     assert found["headgate_workers", frozenset({"ready"})] == 2
     assert found["headgate_policy_stale_workers", frozenset()] == 0
     text = metrics(watched).text
-    for word in (who.key, who.account_id, SECRET, "counted", "127.0.0.1:1"):
+    for word in (who.key, who.account_id, SECRET, "lovelace"):
         assert word not in text
 
 
