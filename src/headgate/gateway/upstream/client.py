@@ -196,7 +196,7 @@ class Upstreams:
         self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Body | None
     ) -> tuple[Chosen, aiohttp.ClientResponse]:
         """Send a request to one server after another until one is reached; return its place and the head of its answer."""
-        offered = (Replica(upstream.url), *upstream.replicas)
+        offered = _servers(upstream)
         tried: set[str] = set()
         unreached: NotReached | None = None
         while True:
@@ -298,6 +298,14 @@ class _Response(aiohttp.ClientResponse):
         if self.connection is not None and self.connection.transport is not None:
             self.connection.transport.abort()  # would otherwise linger until a server that reads nothing has read everything
         super().close()
+
+
+def _servers(upstream: Upstream) -> Sequence[Replica]:
+    """Return the servers of a model; a replica that names the first one's own address says how busy that may be."""
+    first = Replica(upstream.url)
+    if not upstream.replicas:
+        return (first,)
+    return list({server.url: server for server in (first, *upstream.replicas)}.values())
 
 
 def _told(error: aiohttp.ClientError | HttpProcessingError) -> UpstreamFailed | UpstreamGarbage:
