@@ -70,6 +70,8 @@ def said(path: str, body: bytes, *, streamed: bool, choices: int) -> Said | None
         streamed: Whether it is a stream.
         choices: How many choices were asked for.
     """
+    if path == "/audio/speech":
+        return Said(usage=None, texts=[], volume=0, finished=True, failed=False, without_usage=body)
     try:
         return Said(
             usage=usage(path, body, streamed=streamed),
@@ -135,6 +137,8 @@ def usage(path: str, body: bytes, *, streamed: bool) -> Counts:
             return _messages_usage(values)
         case "/messages/count_tokens":
             return 0, 0
+        case "/images/generations":
+            return _last([_counts(value.get("usage"), "input_tokens", "output_tokens") for value in values])
         case _:
             return _last([_counts(value.get("usage"), "prompt_tokens", "completion_tokens") for value in values])
 
@@ -250,6 +254,9 @@ def _parts(path: str, value: dict[str, Any], *, streamed: bool) -> Iterator[tupl
         case "/completions":
             for choice in value.get("choices") or ():
                 yield choice.get("index", 0), choice.get("text") or ""
+        case "/images/generations":
+            for number, image in enumerate(value.get("data") or ()):
+                yield number, image.get("revised_prompt") or ""
         case "/responses":
             yield from _responses(value)
         case "/messages":

@@ -31,18 +31,19 @@ PATHS = {
     "responses": "/responses",
     "messages": "/messages",
     "messages.count_tokens": "/messages/count_tokens",
+    "images": "/images/generations",
+    "audio": "/audio/speech",
 }
 """Where Headgate has what the catalogue calls a surface."""
 NOT_REPLAYED = {
     "assistants": 75,
-    "audio": 14,
+    "audio": 9,
     "batches": 8,
     "complete(legacy)": 7,
     "conversations": 14,
     "error-body": 4,
     "files": 36,
     "fine_tuning": 3,
-    "images": 10,
     "messages.batches": 13,
     "models": 19,
     "ollama-native": 27,
@@ -59,6 +60,8 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "/responses": {"input": "Hi"},
     "/messages": {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 900},
     "/messages/count_tokens": {"messages": [{"role": "user", "content": "Hi"}]},
+    "/images/generations": {"prompt": "Hi"},
+    "/audio/speech": {"input": "Hi", "voice": "alloy"},
 }
 ADDED_USAGE = frozenset({"/chat/completions", "/completions"})
 """Where Headgate asks for the usage of a stream when the client did not, and keeps it to itself."""
@@ -114,13 +117,19 @@ class Exchange:
         return self.request().reading(texts=texts)
 
 
+def path_of(one: Recorded) -> str | None:
+    """Return where Headgate has what a recording is of; ``None`` for what is not one JSON body up and one answer down."""
+    path = PATHS.get(one.surface)
+    return None if path == "/audio/speech" and not one.url.endswith(path) else path
+
+
 @cache
 def exchanges() -> tuple[Exchange, ...]:
     """Return what can be replayed: every recorded call that takes one JSON body and gives one answer."""
     return tuple(
-        _exchange(one, surfaces()[PATHS[one.surface]])
+        _exchange(one, surfaces()[path])
         for one in recorded.everything()
-        if one.method == "POST" and PATHS.get(one.surface) in surfaces() and not one.url.endswith("/compact")
+        if one.method == "POST" and (path := path_of(one)) is not None and not one.url.endswith("/compact")
     )
 
 

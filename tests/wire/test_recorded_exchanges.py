@@ -1,345 +1,75 @@
-"""Exchanges of real model servers, replayed: what a client receives through Headgate is what it would receive directly.
-
-Every exchange is fetched twice from a server that replays it, directly and through a gateway; half of them past an output screen
-that holds everything back until it has seen it. What may differ is written here and nowhere else.
-"""
+"""Exchanges of real model servers, replayed: what a client receives through Headgate is what it would receive directly."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from headgate.adapters.database import open_sqlite
 from headgate.gateway.http.app import _SURFACES
-from headgate.gateway.model import Api, OutputScreen, StoredObject
-from headgate.gateway.store import SqlObjects
-from headgate.gateway.wire.surface import referring
-from headgate.kernel.ids import ExchangeId, KeyId
-from headgate.releases.model.words import Surface as Way
-from headgate.traffic.model import OutcomeStatus, Screened
-from wire.kit import KEY, LoopThread, Running, a_policy, a_principal, a_rule, eventually, running
-from wire.recorded_requests import ADDED_USAGE, SYNTHETIC, Exchange, exchanges
-from wire.replaying_upstream import ASKED_FOR, Answer, Got, ReplayingUpstream, fetch
+from wire.recorded_requests import exchanges, surfaces
+from wire.replaying_kit import body_wrong, coded_wrong, fetch_all, headers_wrong, replaying, sent_wrongly, settled_wrongly, unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from headgate.gateway.model import ScreenResult
-    from headgate.traffic.model import Admission, Outcome
-    from wire.oracles import Said
+    from wire.replaying_kit import Fetched
 
 pytestmark = pytest.mark.xdist_group("recorded exchanges")  # read and replayed once, whichever process its tests go to
-HELD = "hg_test_held"
-"""A key whose stage holds answers back."""
-UNFORWARDED = frozenset(
-    {
-        *(b"set-cookie", b"server", b"date", b"alt-svc", b"strict-transport-security"),
-        *(b"connection", b"content-length", b"transfer-encoding", b"keep-alive", b"trailer", b"upgrade", b"te"),
-    }
-)
-"""Response headers that belong to a connection, or to whoever is asked."""
-OURS = (b"x-headgate-", b"x-ratelimit-", b"anthropic-ratelimit-")
-REQUEST_IDS = {Api.OPENAI: (b"x-request-id",), Api.ANTHROPIC: (b"request-id", b"x-request-id")}
 SPLICED = "vercel-ai/anthropic__src____fixtures____anthropic-tool-search-deferred-bm25.chunks.txt#0"
 """Three answers that somebody put into one."""
-AT_ONCE = 48
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """One exchange as it was received both ways, and as it was settled."""
-
-    exchange: Exchange
-    held: bool
-    direct: Got
-    through: Got
-    sent: bytes
-    """What the upstream was sent through Headgate; empty when it was not asked."""
-    outcome: Outcome | None
-    shown: tuple[str, ...]
-    """What the output screen was given."""
-
-    @property
-    def name(self) -> str:
-        return self.exchange.recorded.name
-
-    @property
-    def said(self) -> Said:
-        """What the answer says."""
-        assert self.exchange.said is not None
-        return self.exchange.said
-
-    @property
-    def passes(self) -> bool:
-        """Whether the answer is one that is passed on as it is."""
-        if self.direct.status in (401, 403, 407) or 300 <= self.direct.status < 400:
-            return False
-        return self.direct.status != 200 or self.exchange.said is not None
-
-    @property
-    def answers(self) -> bool:
-        """Whether it is an answer of a model, and no error in its place."""
-        return self.passes and self.direct.status == 200
-
-    @property
-    def expected(self) -> bytes:
-        """What the client must receive: the direct body, without the chunk that it did not ask for."""
-        asked = self.exchange.asked.get("stream_options") or {}
-        if not self.exchange.streamed or self.exchange.path not in ADDED_USAGE or asked.get("include_usage"):
-            return self.direct.body
-        return self.said.without_usage
-
-
-def replayable() -> tuple[Exchange, ...]:
-    served = {surface.path for surface in _SURFACES.values()}
-    return tuple(exchange for exchange in exchanges() if exchange.path in served and exchange.recorded.name != SPLICED)
-
-
-@contextmanager
-def replaying(database: Path, played: Sequence[Exchange]) -> Generator[Running]:
-    """Serve a gateway before a server that replays, for every model that was ever asked for, by two keys of one account."""
-    thread = LoopThread()
-    upstream = ReplayingUpstream(thread)
-    upstream.answers = [
-        Answer(exchange.recorded.status, exchange.recorded.headers, exchange.recorded.body, seed=seed)
-        for seed, exchange in enumerate(played)
-    ]
-    thread.run(upstream.start())
-    asked_for = frozenset[str]().union(*(exchange.request().call.capabilities for exchange in played))
-    rule = a_rule(surfaces=frozenset(way.value for way in Way), capabilities=asked_for)
-    rules = {"vetted": rule, "held": replace(rule, stage="held", output_screen=OutputScreen.HOLD_BACK)}
-    policy = a_policy(upstream.url, model=SYNTHETIC, rules=rules)
-    server = replace(policy.upstream, apis=frozenset(Api), first_byte_s=20.0, idle_s=20.0)
-    names = {exchange.asked["model"] for exchange in played}
-    with running(upstream, database, policy=replace(policy, upstream=server), max_recorded_bytes=1 << 22) as served:
-        scopes = frozenset(way.value for way in Way)
-        served.world.principals = {
-            KEY: a_principal(scopes=scopes),
-            HELD: a_principal(key_id=KeyId("key_held"), scopes=scopes, cohort="held"),
-        }
-        served.world.models = {
-            name: replace(policy, model=name, upstream=replace(server, model=f"the server's {name}")) for name in names
-        }
-        served.world.change_policy(served.world.models[min(names)])
-        eventually(lambda: served.gateway.stats().policy_seq == 1)
-        _own(served, played)
-        yield served
-    thread.run(upstream.stop())
-    thread.close()
-
-
-def _own(served: Running, played: Sequence[Exchange]) -> None:
-    """Make everything that a request names the caller's own."""
-    engine = open_sqlite(served.database)
-    objects = SqlObjects(engine)
-    owner = served.world.principals[KEY]
-    for exchange in played:
-        naming = referring(exchange.request())
-        for reference in naming.references if naming is not None else ():
-            if reference.kind is not None:
-                objects.keep(
-                    StoredObject(
-                        kind=reference.kind,
-                        id=reference.id,
-                        release_id=served.world.models[SYNTHETIC].release_id,
-                        model=exchange.asked["model"],
-                        account_id=owner.account_id,
-                        grant_id=owner.grant_id,
-                        organisation_id=owner.organisation_id,
-                        created=served.clock.now(),
-                    )
-                )
-    engine.dispose()
-
-
-async def fetch_all(served: Running, played: Sequence[Exchange]) -> list[Fetched]:
-    """Fetch everything, both ways, many at a time."""
-    room = asyncio.Semaphore(AT_ONCE)
-    shown = _watched(served)
-    # What no screen can read is not shown where everything must be read, by design.
-    held = [bool(number % 2) and exchange.request().call.scannable for number, exchange in enumerate(played)]
-
-    async def both(number: int, exchange: Exchange) -> tuple[Got, Got]:
-        key = (HELD if held[number] else KEY).encode()
-        common = ((b"content-type", b"application/json"), (ASKED_FOR.encode(), str(number).encode()))
-        async with room:
-            target = f"/v1{exchange.path}"
-            direct = await fetch(served.upstream.port, target, common, exchange.body)
-            return direct, await fetch(served.port, target, (*common, (b"authorization", b"Bearer " + key)), exchange.body)
-
-    got = await asyncio.gather(*(both(number, exchange) for number, exchange in enumerate(played)))
-    await asyncio.to_thread(eventually, lambda: not served.gateway.stats().open)
-    outcomes = {outcome.exchange_id: outcome for outcome in served.recorder.outcomes}
-    sent = {
-        int(dict(received.headers)[ASKED_FOR]): received.body
-        for received in served.upstream.received
-        if "x-request-id" in dict(received.headers)
-    }
-    return [
-        Fetched(
-            exchange=exchange,
-            held=held[number],
-            direct=direct,
-            through=through,
-            sent=sent.get(number, b""),
-            outcome=outcomes.get(ExchangeId(through.header(b"x-request-id").decode())),
-            shown=tuple(shown.get(through.header(b"x-request-id").decode(), ())),
-        )
-        for number, (exchange, (direct, through)) in enumerate(zip(played, got, strict=True))
-    ]
-
-
-def _watched(served: Running) -> dict[str, list[str]]:
-    """Note what the output screen is given, by the exchange whose task asks."""
-    shown: dict[str, list[str]] = {}
-    current: ContextVar[str] = ContextVar("exchange")
-    admit, answer = served.recorder.admit, served.screen.answer
-
-    async def admitting(admission: Admission) -> None:
-        current.set(admission.exchange_id)
-        await admit(admission)
-
-    async def answering(texts: Sequence[str]) -> ScreenResult:
-        shown.setdefault(current.get(), []).extend(texts)
-        return await answer(texts)
-
-    served.recorder.admit = admitting  # type: ignore[method-assign]
-    served.screen.answer = answering  # type: ignore[method-assign]
-    return shown
 
 
 @pytest.fixture(scope="module")
 def fetched(tmp_path_factory: pytest.TempPathFactory) -> list[Fetched]:
-    played = replayable()
+    played = [exchange for exchange in exchanges() if exchange.recorded.name != SPLICED]
     with replaying(tmp_path_factory.mktemp("recorded") / "limits.db", played) as served:
         return asyncio.run(fetch_all(served, played))
 
 
+def assert_right(fetched: list[Fetched], wrong: Callable[[Fetched], str]) -> None:
+    found = [f"{one.name}: {why}" for one in fetched if (why := wrong(one))]
+    assert not found, f"{len(found)} of {len(fetched)}:\n" + "\n".join(found[:12])
+
+
+def test_every_surface_that_is_described_is_served() -> None:
+    assert {surface.path for surface in _SURFACES.values()} == surfaces().keys()
+
+
 def test_every_answer_arrives_byte_for_byte(fetched: list[Fetched]) -> None:
-    wrong = list[str]()
-    for one in fetched:
-        if one.direct.body != one.exchange.recorded.body or one.direct.status != one.exchange.recorded.status:
-            wrong.append(f"{one.name}: not even directly")
-        elif not one.passes:
-            continue
-        elif one.through.status != one.direct.status:
-            wrong.append(f"{one.name}: {one.through.status} for {one.direct.status}: {one.through.body[:300]!r}")
-        elif (not one.answers or one.said.finished) and one.through.body != one.expected:
-            wrong.append(f"{one.name}: {difference(one.through.body, one.expected)}")
-        elif one.answers and not one.said.finished and not _sealed(one):
-            wrong.append(f"{one.name}: not sealed: {one.through.body[-300:]!r}")
-
-    assert_none(wrong, fetched)
-
-
-def _sealed(one: Fetched) -> bool:
-    """Whether the client received what there was and then an error of Headgate's."""
-    assert one.outcome is not None
-    return (
-        one.through.body.startswith(one.expected.rstrip())
-        and b"upstream.failed" in one.through.body[len(one.expected.rstrip()) :]
-        and one.outcome.status is OutcomeStatus.UPSTREAM_FAILED
-    )
-
-
-def test_an_answer_that_would_mislead_is_answered_for(fetched: list[Fetched]) -> None:
-    wrong = [
-        f"{one.name}: {one.through.status} {one.through.body[:200]!r}"
-        for one in fetched
-        if not one.passes
-        and not (one.through.status == 502 or (one.exchange.streamed and b"upstream.garbage" in one.through.body))
-    ]
-
-    assert_none(wrong, fetched)
-    assert len([one for one in fetched if not one.passes]) == 19
+    assert_right(fetched, body_wrong)
 
 
 def test_every_header_arrives_but_those_of_the_connection(fetched: list[Fetched]) -> None:
-    wrong = list[str]()
-    for one in fetched:
-        if one.passes:
-            ids = REQUEST_IDS[one.exchange.surface.api]
-            theirs, given = (
-                sorted(
-                    (name, value) for name, value in got.headers if name not in UNFORWARDED | {*ids} and not name.startswith(OURS)
-                )
-                for got in (one.direct, one.through)
-            )
-            if theirs != given:
-                wrong.append(f"{one.name}: {set(theirs) ^ set(given)}")
-            own = next((value for name, value in one.direct.headers if name in ids), b"")
-            if one.through.header(b"x-headgate-upstream-request-id") != own:
-                wrong.append(f"{one.name}: the server's own request id is lost")
-
-    assert_none(wrong, fetched)
+    assert_right(fetched, headers_wrong)
 
 
 def test_every_exchange_is_settled_to_what_the_answer_says(fetched: list[Fetched]) -> None:
-    wrong = list[str]()
-    for one in fetched:
-        if one.outcome is None:
-            wrong.append(f"{one.name}: not settled: {one.through.status} {one.through.body[:300]!r}")
-        elif one.answers:
-            said = one.said.usage
-            counts = (one.outcome.prompt_tokens, one.outcome.completion_tokens)
-            if counts != (said or (None, None)) or (said is not None and one.outcome.charged_tokens != sum(said)):
-                wrong.append(f"{one.name}: {counts}, {one.outcome.charged_tokens} charged, {said} said")
-            if one.outcome.response_body != one.through.body:
-                wrong.append(f"{one.name}: the record is {difference(one.outcome.response_body, one.through.body)}")
-
-    assert_none(wrong, fetched)
+    assert_right(fetched, settled_wrongly)
 
 
 def test_the_output_screen_sees_every_text(fetched: list[Fetched]) -> None:
-    wrong = list[str]()
-    for one in fetched:
-        if one.held and one.answers:
-            assert one.outcome is not None
-            for text in one.said.texts:
-                unseen = [part for part in _slices(text) if not any(part in seen for seen in one.shown)]
-                if unseen:
-                    wrong.append(f"{one.name}: {unseen[0]!r} of {len(text)} characters")
-            if one.outcome.output_screened is not Screened.PASSED and one.shown:
-                wrong.append(f"{one.name}: {one.outcome.output_screened}")
-
-    assert_none(wrong, fetched)
-
-
-def _slices(text: str, size: int = 100) -> list[str]:
-    return [text[start : start + size] for start in range(0, len(text), size // 2)]
+    assert_right(fetched, unseen)
 
 
 def test_every_request_goes_up_with_nothing_changed_but_the_models_name(fetched: list[Fetched]) -> None:
-    wrong = list[str]()
-    for one in fetched:
-        asked, sent = spelled(one.exchange.body), spelled(one.sent or b"{}")
-        expected = [(key, f"the server's {value}" if key == "model" else value) for key, value in asked]
-        if one.exchange.path in ADDED_USAGE and one.exchange.asked.get("stream"):
-            sent = [pair for pair in sent if pair[0] != "stream_options"]
-            expected = [pair for pair in expected if pair[0] != "stream_options"]
-        if sent != expected:
-            wrong.append(f"{one.name}: {difference(one.sent, one.exchange.body)}")
-
-    assert_none(wrong, fetched)
+    assert_right(fetched, sent_wrongly)
 
 
-def spelled(body: bytes) -> list[tuple[str, Any]]:
-    """Return a JSON object as pairs, in order, with its numbers as they are spelled."""
-    return json.loads(body, object_pairs_hook=lambda pairs: pairs, parse_int=str, parse_float=str)
+def test_only_a_few_answers_are_not_passed_on(fetched: list[Fetched]) -> None:
+    """Refusals of Headgate's own credential, and what is not JSON."""
+    assert [one.direct.status for one in fetched if not one.passes].count(401) == 16
+    assert len([one for one in fetched if not one.passes]) == 19
 
 
-def difference(got: bytes, expected: bytes) -> str:
-    at = next((at for at, (one, other) in enumerate(zip(got, expected, strict=False)) if one != other), -1)
-    at = min(len(got), len(expected)) if at < 0 else at
-    return f"{len(got)} bytes, {len(expected)} expected; at {at}: {got[at : at + 80]!r} for {expected[at : at + 80]!r}"
+def test_what_a_server_compresses_unasked_is_read_all_the_same(tmp_path: Path) -> None:
+    """Whole answers pass as they came, still compressed; of a stream the compression is taken off."""
+    played = [exchange for exchange in exchanges() if exchange.recorded.coded and exchange.recorded.status == 200]
+    with replaying(tmp_path / "limits.db", played, coded=True) as served:
+        fetched = asyncio.run(fetch_all(served, played))
 
-
-def assert_none(wrong: list[str], among: Sequence[object]) -> None:
-    assert not wrong, f"{len(wrong)} of {len(among)}:\n" + "\n".join(wrong[:12])
+    assert len(fetched) > 100
+    assert_right(fetched, coded_wrong)
+    assert_right(fetched, unseen)

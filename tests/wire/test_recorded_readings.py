@@ -10,7 +10,7 @@ import pytest
 from headgate.gateway.wire.sse import Frames
 from headgate.gateway.wire.surface import NotAnAnswer, texts_of
 from wire import recorded
-from wire.recorded_requests import NOT_REPLAYED, PATHS, exchanges
+from wire.recorded_requests import NOT_REPLAYED, exchanges, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.xdist_group("recorded exchanges")  # read and replayed 
 
 
 def test_every_recording_is_replayed_or_counted_out() -> None:
-    counts = Counter(one.surface for one in recorded.everything())
+    everything = recorded.everything()
 
-    assert {name: count for name, count in counts.items() if name not in PATHS} == NOT_REPLAYED
-    assert sum(counts.values()) == 1385
-    fetched = [one.name for one in recorded.everything() if one.surface in PATHS and one.method != "POST"]
-    assert len(fetched) == 9
+    assert Counter(one.surface for one in everything if path_of(one) is None) == NOT_REPLAYED
+    stored = [one.name for one in everything if path_of(one) is not None and one.method != "POST"]
+    compacted = [one.name for one in everything if one.url.endswith("/compact")]
+    assert (len(everything), len(stored), len(compacted)) == (1385, 9, 1)
     assert len(exchanges()) == 1385 - sum(NOT_REPLAYED.values()) - 10
 
 
