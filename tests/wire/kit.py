@@ -468,7 +468,7 @@ def running(
             clock=clock,
         )
         await gateway.start()
-        server = Server(gateway, "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False)
+        server = Server(gateway, "127.0.0.1", port, interface=Interfaces.ASGINL, websockets=False, log_enabled=False)
         return gateway, server, asyncio.create_task(server.serve())
 
     gateway, server, serving = thread.run(start())
