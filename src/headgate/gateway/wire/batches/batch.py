@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -56,12 +56,15 @@ class _Usage(msgspec.Struct):
     output_tokens: int
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class _Batch(msgspec.Struct):
     id: str
     status: str
     output_file_id: str | None = None
     error_file_id: str | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = _NOTHING
 
 
 _BATCH = msgspec.json.Decoder(_Batch)
@@ -112,9 +115,7 @@ def unfinished(body: bytes) -> bytes:
     return patched(document.text, [edit for edit in edits if edit is not None])
 
 
-def _usage(value: Any) -> Usage | None:
-    if value is None:
-        return None
+def _usage(value: msgspec.Raw) -> Usage | None:
     try:
         usage = _USAGE.decode(value)
     except msgspec.DecodeError:
