@@ -18,6 +18,7 @@ from headgate.gateway.model import Api, OutputScreen, StoredObject
 from headgate.gateway.store import SqlObjects
 from headgate.gateway.wire.surface import referring
 from headgate.kernel.ids import ExchangeId, KeyId
+from headgate.releases.model.words import Capability
 from headgate.releases.model.words import Surface as Way
 from headgate.traffic.model import OutcomeStatus, Screened
 from wire.kit import KEY, LoopThread, Running, a_policy, a_principal, a_rule, eventually, running
@@ -106,7 +107,8 @@ def replaying(database: Path, played: Sequence[Exchange], *, coded: bool = False
     upstream = ReplayingUpstream(thread)
     upstream.answers = [_answer(exchange, seed, coded=coded) for seed, exchange in enumerate(played)]
     thread.run(upstream.start())
-    asked_for = frozenset[str]().union(*(exchange.request().call.capabilities for exchange in played))
+    everything = frozenset(capability.value for capability in Capability)
+    asked_for = everything.union(*(exchange.request().call.capabilities for exchange in played))
     rule = a_rule(surfaces=frozenset(way.value for way in Way), capabilities=asked_for)
     rules = {"vetted": rule, "held": replace(rule, stage="held", output_screen=OutputScreen.HOLD_BACK)}
     policy = a_policy(upstream.url, model=SYNTHETIC, rules=rules)

@@ -50,13 +50,20 @@ class Unpacking:
             raise NotAnAnswer from None
 
 
+    @property
+    def at_end(self) -> bool:
+        """Whether what was fed ends exactly where the coding says; some clients unpack what stands behind it, and some do not."""
+        return self._inflater is None or (self._inflater.eof and not self._inflater.unused_data)
+
+
 def unpacked(body: bytes, encoding: str, *, most_bytes: int) -> bytes:
     """Return a whole answer as it was before it was compressed.
 
     Raises:
-        NotAnAnswer: It cannot be unpacked, or becomes larger than any answer may be.
+        NotAnAnswer: It cannot be unpacked, is cut short or goes on, or becomes larger than any answer may be.
     """
-    plain = Unpacking(encoding).feed(body, most_bytes=most_bytes + 1)
-    if len(plain) > most_bytes:
+    unpacking = Unpacking(encoding)
+    plain = unpacking.feed(body, most_bytes=most_bytes + 1)
+    if len(plain) > most_bytes or not unpacking.at_end:
         raise NotAnAnswer
     return plain
