@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from headgate.kernel.ids import ExchangeId
 
 _KEY_BYTES = 32
-_NONCE_BYTES = 12
+NONCE_BYTES = 12
 _CACHED_DAYS = 4
 
 
@@ -69,9 +69,17 @@ class DayKey:
     def __repr__(self) -> str:
         return f"DayKey({self.day})"
 
-    def seal(self, body: bytes, exchange_id: ExchangeId, direction: Direction) -> bytes:
-        """Return nonce, ciphertext and tag: 28 bytes more than ``body``."""
-        nonce = os.urandom(_NONCE_BYTES)
+    def seal(self, body: bytes, exchange_id: ExchangeId, direction: Direction, nonce: bytes | None = None) -> bytes:
+        """Return nonce, ciphertext and tag: 28 bytes more than ``body``.
+
+        Args:
+            body: What nobody else shall read.
+            exchange_id: Whose it is.
+            direction: Which of the exchange's bodies.
+            nonce: Twelve fresh bytes from the operating system, where the caller draws for many; never used before or again.
+        """
+        if nonce is None:
+            nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, body, _bound_to(exchange_id, direction))
 
     def open(self, sealed: bytes, exchange_id: ExchangeId, direction: Direction) -> bytes:
@@ -81,7 +89,7 @@ class DayKey:
             ContentTampered: These are not the bytes that were sealed for this exchange and direction.
         """
         try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(exchange_id, direction))
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound_to(exchange_id, direction))
         except (InvalidTag, ValueError) as error:
             raise ContentTampered(
                 f"The stored {direction.value} of {exchange_id} is not what was written; it is withheld.",
@@ -138,7 +146,7 @@ class MasterKey:
 
     def wrap(self, key: bytes, day: date) -> bytes:
         """Return a day's key, sealed and bound to its day."""
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = os.urandom(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, key, _wrapped_for(day))
 
     def unwrap(self, wrapped: bytes, day: date) -> bytes:
@@ -148,7 +156,7 @@ class MasterKey:
             MasterKeyUnusable: It was wrapped by another master key, for another day, or was altered.
         """
         try:
-            return self._cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _wrapped_for(day))
+            return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _wrapped_for(day))
         except (InvalidTag, ValueError) as error:
             raise MasterKeyUnusable(
                 f"The key of {day} was not wrapped by this master key.",

@@ -6,6 +6,7 @@ Instants are whole microseconds, enums their text, lists JSON. A body is stored 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -114,7 +115,7 @@ _texts = msgspec.json.Decoder(tuple[str, ...])
 _encode = msgspec.json.encode
 
 
-def admission_row(admission: Admission, key: DayKey) -> Row:
+def admission_row(admission: Admission, key: DayKey, nonce: bytes | None = None) -> Row:
     """Return an admission as ``ADMISSION_COLUMNS``.
 
     Raises:
@@ -135,12 +136,12 @@ def admission_row(admission: Admission, key: DayKey) -> Row:
         admission.surface,
         admission.model,
         int(admission.stream),
-        _encode(admission.capabilities).decode(),
-        _encode(admission.stripped).decode(),
+        _list(admission.capabilities),
+        _list(admission.stripped),
         admission.end_user,
         admission.reserved_tokens,
         key.day.isoformat(),
-        key.seal(admission.request_body, admission.exchange_id, Direction.REQUEST),
+        key.seal(admission.request_body, admission.exchange_id, Direction.REQUEST, nonce),
     )
     for field in row:
         if isinstance(field, str) and not field.isascii():
@@ -148,7 +149,7 @@ def admission_row(admission: Admission, key: DayKey) -> Row:
     return row
 
 
-def outcome_row(outcome: Outcome, key: DayKey | None) -> Row:
+def outcome_row(outcome: Outcome, key: DayKey | None, nonce: bytes | None = None) -> Row:
     """Return an outcome as ``OUTCOME_COLUMNS``; without a key the response is not kept."""
     detail = outcome.detail
     if detail is not None and not detail.isascii():
@@ -167,8 +168,14 @@ def outcome_row(outcome: Outcome, key: DayKey | None) -> Row:
         outcome.output_screened.value,
         len(outcome.response_body),
         detail,
-        None if key is None else key.seal(outcome.response_body, outcome.exchange_id, Direction.RESPONSE),
+        None if key is None else key.seal(outcome.response_body, outcome.exchange_id, Direction.RESPONSE, nonce),
     )
+
+
+@lru_cache(maxsize=1024)
+def _list(texts: tuple[str, ...]) -> str:
+    """Return texts as one text; a worker sees few different lists."""
+    return _encode(texts).decode()
 
 
 def opened(row: Sequence[Any]) -> Opened:

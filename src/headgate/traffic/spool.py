@@ -1,13 +1,13 @@
 """The spool: one SQLite file to which one worker writes every exchange that it admits.
 
-``admit`` returns when the admission is committed, and only then may the request be forwarded. A small admission that finds
-the file free, and comes at a calm moment, is committed there and then: that is one write to the page cache, quicker than
-waking a thread. Everything else (outcomes, large bodies, a file that is busy or slow, every commit under ``Sync.FULL``) is
-queued for a writing thread, which takes whatever has queued up, commits it at once, and wakes everybody who waited: a crowd
-shares one commit, and the event loop never waits for the disk to flush. When the disk is full, read-only or locked,
-admissions fail with ``CannotRecord`` and the gateway refuses; outcomes are kept in memory and tried again until they are
-written or the spool is closed. An outcome that never reached the disk, because the process was killed, leaves an admission
-without outcome, which the steward settles.
+``admit`` returns when the admission is committed, and only then may the request be forwarded. What one turn of the event loop
+admits is committed together at its end, there and then: that is one write to the page cache, quicker than waking a thread. An
+outcome, for which nobody waits, goes with the next admissions, or alone when none come. Everything else (large bodies, a file
+that is busy or was slow, every commit under ``Sync.FULL``) is queued for a writing thread, which takes whatever has queued up,
+commits it at once, and wakes everybody who waited: a crowd shares one commit, and the event loop never waits for the disk to
+flush. When the disk is full, read-only or locked, admissions fail with ``CannotRecord`` and the gateway refuses; outcomes are
+kept in memory and tried again until they are written or the spool is closed. An outcome that never reached the disk, because
+the process was killed, leaves an admission without outcome, which the steward settles.
 
 What survives: with ``Sync.NORMAL`` a commit survives the death of the process, by whatever signal, because it has reached
 the operating system; a power cut or kernel panic may take the last moments of it. With ``Sync.FULL`` every commit is
@@ -17,7 +17,6 @@ flushed to the disk first and survives those too, at the price of one flush per 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import queue
 import sqlite3
@@ -26,16 +25,17 @@ import time
 from collections import deque
 from contextlib import suppress
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from headgate.kernel.clock import Clock, to_us
 from headgate.kernel.errors import HeadgateError, Unavailable
 from headgate.traffic.errors import CannotRecord, ContentDestroyed, NotUnderway
-from headgate.traffic.keys import DayKeys, day_of
+from headgate.traffic.keys import NONCE_BYTES, DayKeys, day_of
 from headgate.traffic.layout import Layout, hold, new_spool_name
 from headgate.traffic.model import Admission, Outcome, OutcomeStatus, Screened
-from headgate.traffic.rows import Row, admission_row, outcome_row
 from headgate.traffic.spool_file import SpoolFile, Sync
+from headgate.traffic.spool_ops import Admit, Op, Settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,56 +53,21 @@ _MOST_OPS = 256
 _MOST_BYTES = 32 * 2**20
 _NAMES_TRIED = 3
 _AT_ONCE_BYTES = 64 * 2**10
-_CALM_S = 0.0001
-"""Admissions that follow each other faster than this share commits, which then costs less than one for each."""
+"""Larger bodies are left to the writing thread: sealing them would keep the event loop from others."""
+_OUTCOME_S = 0.005
+"""How long an outcome waits for admissions to go with."""
+_SLOW_S = 0.02
+_SLOW_FOR_S = 1.0
+"""A commit that took longer than the one leaves everything to the writing thread for the other."""
 
 
-class _Admit:
-    """An admission on its way to the disk."""
+class _Nudge(Enum):
+    """Makes the writing thread look for what else is due."""
 
-    __slots__ = ("admission", "day", "future", "loop", "row")
-
-    def __init__(self, admission: Admission, loop: asyncio.AbstractEventLoop) -> None:
-        self.admission = admission
-        self.day = day_of(admission.at)
-        self.loop = loop
-        self.future: asyncio.Future[None] = loop.create_future()
-        self.row: Row = ()
-
-    @property
-    def bytes(self) -> int:
-        return len(self.admission.request_body)
-
-    def encoded(self, day_keys: DayKeys) -> Row:
-        return admission_row(self.admission, day_keys.for_sealing(self.day))
+    NUDGE = "nudge"
 
 
-class _Settle:
-    """An outcome on its way to the disk."""
-
-    __slots__ = ("day", "future", "loop", "outcome", "row")
-
-    def __init__(self, outcome: Outcome, day: date, loop: asyncio.AbstractEventLoop) -> None:
-        self.outcome = outcome
-        self.day = day
-        self.loop = loop
-        self.future: asyncio.Future[None] = loop.create_future()
-        self.row: Row = ()
-
-    @property
-    def bytes(self) -> int:
-        return len(self.outcome.response_body)
-
-    def encoded(self, day_keys: DayKeys) -> Row:
-        try:
-            key = day_keys.for_sealing(self.day)
-        except ContentDestroyed:
-            key = None  # the day's content was destroyed while the exchange was underway: so is this answer
-        return outcome_row(self.outcome, key)
-
-
-_Op: TypeAlias = "_Admit | _Settle"
-_Done: TypeAlias = "tuple[_Op, HeadgateError | None]"
+_Done: TypeAlias = "tuple[Op, HeadgateError | None]"
 
 
 class Spool:
@@ -128,11 +93,14 @@ class Spool:
         self._sync = sync
         self._day_keys = day_keys
         self._clock = clock
-        self._queue: queue.SimpleQueue[_Op | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Op | _Nudge | None] = queue.SimpleQueue()
         self._open: dict[ExchangeId, date] = {}
-        self._owed: deque[_Settle] = deque()
-        self._in_hand: list[_Op] = []
-        self._last_asked_s = -math.inf
+        self._owed: deque[Settle] = deque()
+        self._in_hand: list[Op] = []
+        self._turn: list[Op] = []
+        self._turn_ends = False
+        self._outcomes_end: asyncio.TimerHandle | None = None
+        self._slow_until_s = 0.0
         self._closing = False
         self._stopping = False
         self._looked_ahead_on: date | None = None
@@ -197,10 +165,9 @@ class Spool:
             CannotRecord: It could not be recorded. Do not forward the request.
         """
         self._must_be_open()
-        op = _Admit(admission, asyncio.get_running_loop())
-        if self._at_once(op):
-            return
-        self._queue.put(op)
+        loop = asyncio.get_running_loop()
+        op = Admit(admission, loop)
+        self._join(op, loop)
         try:
             await op.future
         except asyncio.CancelledError:
@@ -222,8 +189,9 @@ class Spool:
         day = self._open.pop(outcome.exchange_id, None)
         if day is None:
             raise NotUnderway(f"{outcome.exchange_id} is not underway in spool {self.name}.")
-        op = _Settle(outcome, day, asyncio.get_running_loop())
-        self._queue.put(op)
+        loop = asyncio.get_running_loop()
+        op = Settle(outcome, day, loop)
+        self._join(op, loop)
         return op.future
 
     async def close(self) -> None:
@@ -234,6 +202,7 @@ class Spool:
         """
         if not self._closing:
             self._closing = True
+            self._leave_turn()
             self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
         if self._owed:
@@ -243,26 +212,64 @@ class Spool:
         if self._closing or not self._thread.is_alive():
             raise CannotRecord(f"Spool {self.name} is closed.")
 
-    def _at_once(self, op: _Admit) -> bool:
-        """Commit an admission without waiting for anything; whatever stands in the way is left to the writing thread."""
-        now_s = self._clock.monotonic()
-        calm = now_s - self._last_asked_s >= _CALM_S
-        self._last_asked_s = now_s
-        if not calm or self._sync is not Sync.NORMAL or op.bytes > _AT_ONCE_BYTES:
-            return False
-        key = self._day_keys.at_hand(op.day)
-        if key is None:
-            return False
+    def _join(self, op: Op, loop: asyncio.AbstractEventLoop) -> None:
+        """Let an operation go with this turn of the event loop, or leave it to the writing thread."""
+        strange = bool(self._turn) and self._turn[0].loop is not loop
+        if self._sync is not Sync.NORMAL or op.bytes > _AT_ONCE_BYTES or strange or self._clock.monotonic() < self._slow_until_s:
+            self._queue.put(op)
+            return
+        self._turn.append(op)
+        if isinstance(op, Admit):
+            if not self._turn_ends:
+                self._turn_ends = True
+                loop.call_soon(self._end_turn)  # after everybody who may run now has run
+        elif self._outcomes_end is None:
+            self._outcomes_end = loop.call_later(_OUTCOME_S, self._end_turn)
+
+    def _end_turn(self) -> None:
+        """Commit what this turn has brought, without waiting for anything; if that cannot be, the writing thread will."""
+        began_s = self._clock.monotonic()
+        ops = [op for op in self._turn if not (isinstance(op, Admit) and op.future.cancelled())]
         try:
-            op.row = admission_row(op.admission, key)
-        except UnicodeEncodeError:
-            return False
-        if not self._file.insert_at_once(op.row):
-            return False
-        self._open[op.admission.exchange_id] = op.day
+            if len(ops) <= _MOST_OPS and not self._owed and self._sealed(ops) and self._written(ops):
+                self._turn.clear()
+                self._tell([(op, None) for op in ops])
+        finally:
+            self._leave_turn()
+        if self._clock.monotonic() - began_s > _SLOW_S:
+            self._slow_until_s = began_s + _SLOW_FOR_S
+        if ops and (self._file.checkpoint_is_due or ops[0].day != self._looked_ahead_on):
+            self._queue.put(_Nudge.NUDGE)
+
+    def _leave_turn(self) -> None:
+        """End the turn; what it has not brought to an end is left to the writing thread."""
+        for op in self._turn:
+            self._queue.put(op)
+        self._turn.clear()
+        self._turn_ends = False
+        if self._outcomes_end is not None:
+            self._outcomes_end.cancel()
+            self._outcomes_end = None
+
+    def _sealed(self, ops: Sequence[Op]) -> bool:
+        """Make the rows, if that needs no waiting, and say whether it was done."""
+        nonces = os.urandom(NONCE_BYTES * len(ops))  # drawn together: a draw lets other threads go first
+        for number, op in enumerate(ops):
+            key = self._day_keys.at_hand(op.day)
+            if key is None:
+                return False
+            try:
+                op.seal(key, nonces[NONCE_BYTES * number : NONCE_BYTES * (number + 1)])
+            except UnicodeEncodeError:
+                return False
         return True
 
-    def _abandon(self, op: _Admit) -> None:
+    def _written(self, ops: Sequence[Op]) -> bool:
+        return self._file.insert_at_once(
+            [op.row for op in ops if isinstance(op, Admit)], [op.row for op in ops if isinstance(op, Settle)]
+        )
+
+    def _abandon(self, op: Admit) -> None:
         """Settle an admission whose caller left before it could be forwarded."""
         admission = op.admission
         day = self._open.pop(admission.exchange_id, None)
@@ -284,7 +291,7 @@ class Spool:
             response_body=b"",
             detail="the caller left before the request was forwarded",
         )
-        self._queue.put(_Settle(outcome, day, op.loop))
+        self._queue.put(Settle(outcome, day, op.loop))
 
     # What follows runs in the writing thread, except ``_tell``.
 
@@ -303,9 +310,9 @@ class Spool:
             self._file.close()
             os.close(self._lock)
 
-    def _take(self) -> list[_Op]:
+    def _take(self) -> list[Op]:
         """Wait for work and return all that makes one batch; nothing when it is time to try again what is owed."""
-        ops: list[_Op] = []
+        ops: list[Op] = []
         total_bytes = 0
         with suppress(queue.Empty):
             while len(ops) < _MOST_OPS and total_bytes < _MOST_BYTES:
@@ -313,13 +320,15 @@ class Spool:
                 if op is None:
                     self._stopping = True
                     break
+                if isinstance(op, _Nudge):
+                    break
                 ops.append(op)
                 total_bytes += op.bytes
         return ops
 
-    def _write(self, ops: Sequence[_Op]) -> None:
-        admits = [op for op in ops if isinstance(op, _Admit) and not op.future.cancelled()]
-        settles = [op for op in ops if isinstance(op, _Settle)]
+    def _write(self, ops: Sequence[Op]) -> None:
+        admits = [op for op in ops if isinstance(op, Admit) and not op.future.cancelled()]
+        settles = [op for op in ops if isinstance(op, Settle)]
         if self._owed:
             # Something failed before. Outcomes now go alone, so that a request too big for the disk cannot hold them up.
             settles = [*self._owed, *settles]
@@ -329,7 +338,7 @@ class Spool:
         if admits or settles:
             self._commit(admits, settles)
 
-    def _commit(self, admits: Sequence[_Admit], settles: Sequence[_Settle]) -> None:
+    def _commit(self, admits: Sequence[Admit], settles: Sequence[Settle]) -> None:
         """Commit all of it or none of it, and tell everybody who waits."""
         done: list[_Done] = []
         ready_admits = [op for op in admits if self._prepared(op, done)]
@@ -353,14 +362,14 @@ class Spool:
             done += [(op, None) for op in (*ready_admits, *ready_settles)]
         self._tell_all(done)
 
-    def _prepared(self, op: _Op, done: list[_Done]) -> bool:
+    def _prepared(self, op: Op, done: list[_Done]) -> bool:
         """Seal and encode an operation; when that fails, note why an admission is refused or keep an outcome for later."""
         if op.row:
             return True
         try:
-            op.row = op.encoded(self._day_keys)
+            op.prepare(self._day_keys)
         except (Unavailable, ContentDestroyed) as error:
-            if isinstance(op, _Settle):
+            if isinstance(op, Settle):
                 self._owed.append(op)
             else:
                 done.append((op, CannotRecord(f"The exchange cannot be recorded: {error.message}", help=error.help)))
@@ -388,7 +397,7 @@ class Spool:
         done: list[_Done] = [(op, error) for op in (*self._in_hand, *self._owed)]
         with suppress(queue.Empty):
             while True:
-                if (op := self._queue.get_nowait()) is not None:
+                if isinstance(op := self._queue.get_nowait(), Admit | Settle):
                     done.append((op, error))
         self._tell_all(done)
 
@@ -403,7 +412,7 @@ class Spool:
     def _tell(self, done: Iterable[_Done]) -> None:
         """Wake whoever waits; runs in their event loop."""
         for op, error in done:
-            if isinstance(op, _Admit) and error is None:
+            if isinstance(op, Admit) and error is None:
                 self._open[op.admission.exchange_id] = op.day
                 if op.future.cancelled():
                     self._abandon(op)
@@ -413,7 +422,7 @@ class Spool:
                 op.future.set_result(None)
             else:
                 op.future.set_exception(error)
-                if isinstance(op, _Settle):
+                if isinstance(op, Settle):
                     op.future.exception()  # whoever settles may choose not to look
 
 

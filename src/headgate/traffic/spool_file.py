@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BUSY_POLL_S = 0.002
 _PRIMARY = 0xFF
 """The part of SQLite's extended result codes that says what kind of error it is."""
-_ROWS_A_STATEMENT = (64, 8, 1)
+_ROWS_A_STATEMENT = (64, 16, 8, 4, 2, 1)
 _ROW_BYTES = 8 * 2**10
 _CHECKPOINT_BYTES = 32 * 2**20
 
@@ -84,17 +84,22 @@ class SpoolFile:
             raise
         sync_folder(path.parent)
 
-    def insert_at_once(self, admission: Row) -> bool:
-        """Commit one admission if nothing at all stands in the way, and say whether it was done."""
+    @property
+    def checkpoint_is_due(self) -> bool:
+        """Whether so much was written ahead that it should be moved into the file."""
+        return self._written_bytes > _CHECKPOINT_BYTES
+
+    def insert_at_once(self, admissions: Sequence[Row], outcomes: Sequence[Row]) -> bool:
+        """Commit all the rows if nothing at all stands in the way, and say whether that was done; if not, none was written."""
         if not self._using.acquire(blocking=False):
             return False
         try:
-            self._connection.execute(_INSERT_ADMISSIONS[1], admission)
+            self._execute([*_statements(_INSERT_ADMISSIONS, admissions), *_statements(_INSERT_OUTCOMES, outcomes)])
         except sqlite3.Error:
             return False
         finally:
             self._using.release()
-        self._written_bytes += len(admission[-1]) + _ROW_BYTES
+        self._written_bytes += sum(len(row[-1] or b"") + _ROW_BYTES for row in (*admissions, *outcomes))
         return True
 
     def insert(self, admissions: Sequence[Row], outcomes: Sequence[Row]) -> None:
@@ -119,8 +124,9 @@ class SpoolFile:
                 return
 
     def _execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        if len(statements) == 1:
-            self._connection.execute(*statements[0])  # commits by itself
+        if len(statements) <= 1:
+            for statement, fields in statements:
+                self._connection.execute(statement, fields)  # commits by itself
             return
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -137,7 +143,7 @@ class SpoolFile:
 
         Left alone under steady load, the log written ahead would never be empty, and so would grow without end.
         """
-        if self._written_bytes <= _CHECKPOINT_BYTES:
+        if not self.checkpoint_is_due:
             return
         with suppress(sqlite3.Error):  # then it is tried again after the next batch
             self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
