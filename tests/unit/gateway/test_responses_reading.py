@@ -286,6 +286,8 @@ def test_an_event_that_nobody_knows_is_text_as_a_whole() -> None:
     )
 
     assert texts_of(pieces) == ["ab"]
+    plain = {"type": "response.x_newer.delta", "output_index": 1, "delta": "c", "aside": "d"}
+    assert texts_of(read_all([plain])) == ["c", "d"]
 
 
 def test_pictures_and_sound_are_not_taken_for_text() -> None:

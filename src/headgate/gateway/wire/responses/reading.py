@@ -14,7 +14,7 @@ import msgspec
 
 from headgate.gateway.model import ObjectKind
 from headgate.gateway.wire.responses.ending import Shown, cut_off, emptied
-from headgate.gateway.wire.responses.texts import Texts
+from headgate.gateway.wire.responses.texts import DELTAS, Texts
 from headgate.gateway.wire.surface import MOST_TOKENS, Created, NotAnAnswer, Passing, Usage
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ class _Event(msgspec.Struct):
     response: msgspec.Raw = _ABSENT
     item: msgspec.Raw = _ABSENT
     error: msgspec.Raw = _ABSENT
+    delta: Any = None
+    output_index: int = 0
+    content_index: int = 0
+    summary_index: int = 0
+    command_index: int = 0
 
 
 class _Item(msgspec.Struct):
@@ -118,6 +123,9 @@ class ResponsesReading:
             self.failed = True
         if self._texts is None or self._shown is None:
             return _PASSING
+        if event.type in DELTAS and isinstance(event.delta, str):  # most events are, and need no second look
+            place = (event.type, event.output_index, event.content_index, event.summary_index, event.command_index)
+            return Passing(forward=True, pieces=self._texts.of_delta(place, event.delta))
         members = cast("dict[str, Any]", _ANY.decode(data))
         pieces = self._texts.of_event(members)
         self._shown.take(members)

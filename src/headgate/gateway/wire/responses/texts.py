@@ -74,11 +74,33 @@ _WORDLESS = frozenset({"response.audio.delta", "response.audio.done", "response.
 """Events that carry nothing but an encoded medium."""
 
 
+DELTAS = frozenset(kind for kind in (*_PLACES, *_WORDLESS) if kind.endswith(".delta"))
+"""Events that carry text in ``delta`` and nowhere else."""
+
+
 class Texts:
     """Finds the text of one answer, each text once."""
 
     def __init__(self) -> None:
         self._said: dict[str, list[str]] = {}
+        self._channels: dict[tuple[str, int, int, int, int], str | None] = {}
+
+    def of_delta(self, place: tuple[str, int, int, int, int], text: str) -> tuple[Piece, ...]:
+        """Return the text of an event whose ``delta`` is a string.
+
+        Args:
+            place: Its type, one of ``DELTAS``, and the indices of its output, content, summary and command.
+            text: The string.
+        """
+        if place in self._channels:
+            channel = self._channels[place]
+        else:
+            kind, output, content, summary, command = place
+            known = _PLACES.get(kind)
+            channel = self._channels[place] = (
+                None if known is None else known.path.format(output=output, content=content, summary=summary, command=command)
+            )
+        return () if channel is None or not text else (self._more(channel, text),)
 
     def of_event(self, event: dict[str, Any]) -> tuple[Piece, ...]:
         """Return the text of a stream's event that has not been told before."""
