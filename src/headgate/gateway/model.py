@@ -250,6 +250,7 @@ class ModelPolicy:
         upstream: The model server.
         rules: By cohort: the latest opened stage that names it. A cohort that is not here does not see the model.
         created: When the release was made, for listings.
+        owner: Whose it is alone: a model that somebody has tuned is there for nobody else. ``None`` for a release's own.
     """
 
     release_id: ReleaseId
@@ -260,6 +261,7 @@ class ModelPolicy:
     upstream: Upstream
     rules: Mapping[str, StageRule]
     created: datetime
+    owner: AccountId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +441,8 @@ class ObjectKind(Enum):
     """Where an upstream ran code for a caller."""
     RUNNING_RESPONSE = "running_response"
     """A response that the upstream works on with nobody waiting; known as long as that may be so."""
+    MESSAGE = "message"
+    """A message of a conversation that the upstream keeps."""
 
 
 @dataclass(frozen=True, slots=True)

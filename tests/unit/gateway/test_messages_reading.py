@@ -249,7 +249,7 @@ def test_what_the_upstream_keeps_is_told_before_it_is_shown() -> None:
     reading = a_reading(kept={"turns": 2, "tokens": 30})
 
     fed(reading, started())
-    assert reading.created() == (Created(ObjectKind.RESPONSE, "msg_1", {"turns": 2, "tokens": 30}),)
+    assert reading.created() == (Created(ObjectKind.MESSAGE, "msg_1", {"turns": 2, "tokens": 30}),)
 
     result = {"type": "code_execution_result", "content": [{"type": "code_execution_output", "file_id": "file_1"}]}
     fed(reading, block(0, type="code_execution_tool_result", text=None, content=result))

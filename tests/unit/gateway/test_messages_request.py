@@ -253,7 +253,7 @@ def test_what_an_upstream_keeps_is_named() -> None:
     assert request.references == (
         Reference(ObjectKind.FILE, "file_1", "messages[0].content"),
         Reference(ObjectKind.CONTAINER, "container_1", "container"),
-        Reference(ObjectKind.RESPONSE, "msg_1", "thread.previous_message_id"),
+        Reference(ObjectKind.MESSAGE, "msg_1", "thread.previous_message_id"),
     )
 
 
@@ -261,7 +261,7 @@ def test_a_conversation_that_is_gone_on_with_counts_as_long_as_it_is() -> None:
     request = a_request(thread={"type": "continue", "previous_message_id": "msg_1"})
     detail = {"turns": 4, "tokens": 1000}
     kept = StoredObject(
-        ObjectKind.RESPONSE, "msg_1", ReleaseId("rel"), "atlas", AccountId("acc"), GrantId("grt"), None, NOON, detail
+        ObjectKind.MESSAGE, "msg_1", ReleaseId("rel"), "atlas", AccountId("acc"), GrantId("grt"), None, NOON, detail
     )
 
     going_on = request.continuing([kept])

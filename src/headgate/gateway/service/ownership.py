@@ -26,8 +26,14 @@ _CALLED = {
     ObjectKind.RESPONSE_ITEM: "Item",
     ObjectKind.CONTAINER: "Container",
     ObjectKind.FILE: "File",
+    ObjectKind.MESSAGE: "Message",
 }
-_HOLD_ANSWERS = frozenset({ObjectKind.RESPONSE, ObjectKind.RESPONSE_ITEM})
+_HOLD_ANSWERS = {
+    ObjectKind.RESPONSE: "api.responses",
+    ObjectKind.RESPONSE_ITEM: "api.responses",
+    ObjectKind.MESSAGE: "api.messages",
+}
+"""What holds what a model has said, with the surface that shows it."""
 
 
 class Ownership:
@@ -81,7 +87,7 @@ class Ownership:
 
 def _using(stored: StoredObject, client_ip: str | None) -> Call:
     return Call(
-        surface="api.responses",
+        surface=_HOLD_ANSWERS[stored.kind],
         model=stored.model,
         stream=False,
         capabilities=frozenset({"stored"}),

@@ -209,7 +209,7 @@ class MessagesReading:
         self._is_counted = counted and is_whole
         self._contained(message.container)
         if self._kept is not None and message.id is not None:
-            self._keep(Created(ObjectKind.RESPONSE, message.id, self._kept))
+            self._keep(Created(ObjectKind.MESSAGE, message.id, self._kept))
 
     def _delta(self, event: _Event) -> None:
         try:

@@ -73,7 +73,7 @@ class MessagesRequest:
         Args:
             kept: What its references name.
         """
-        before = [stored for stored in kept if stored.kind is ObjectKind.RESPONSE]
+        before = [stored for stored in kept if stored.kind is ObjectKind.MESSAGE]
         turns = sum(_count(stored, "turns") for stored in before)
         tokens = sum(_count(stored, "tokens") for stored in before)
         call = replace(self.call, turns=self.call.turns + turns, input_tokens=self.call.input_tokens + tokens)
@@ -234,7 +234,7 @@ def _kept(document: Document) -> Iterator[Reference]:
         yield Reference(ObjectKind.CONTAINER, name, "container")
     before: Any = (mapping(document, "thread") or {}).get("previous_message_id")
     if isinstance(before, str) and before:
-        yield Reference(ObjectKind.RESPONSE, before, "thread.previous_message_id")
+        yield Reference(ObjectKind.MESSAGE, before, "thread.previous_message_id")
 
 
 def _taken_out(document: Document, stripped: frozenset[str], *, is_hosted: bool) -> tuple[set[str], list[Edit]]:
