@@ -8,10 +8,12 @@ import pytest
 
 from headgate.bootstrap.bridges.policies import ReleasePolicies, policy_of
 from headgate.bootstrap.settings import Settings
-from headgate.gateway.model import ReleaseState
+from headgate.gateway.model import Holder, Limits, OutputScreen, ReleaseState
 from headgate.kernel.ids import ReleaseId
+from headgate.kernel.units import Rate
 from headgate.releases.decide import policy as releases
 from headgate.releases.decide.revision import unborn
+from headgate.releases.model.plan import HowMuch, Watch
 from headgate.releases.model.release import LIVE_STATES, Release, State
 from headgate.testing.releases import AUTHOR, a_plan
 
@@ -93,3 +95,30 @@ def test_of_releases_that_were_all_withdrawn_the_newest_speaks() -> None:
     snapshot = ReleasePolicies(Kept(newer, older), lambda: 7, Settings()).load()
 
     assert snapshot.models[newer.model].release_id == "rel_b"
+
+
+def test_every_holders_limits_come_from_the_plan_and_whoever_is_not_named_has_none() -> None:
+    plan = a_plan()
+    how_much = HowMuch.model_validate(
+        {
+            "requests": "30/min",
+            "concurrency": 4,
+            "end_user": {"requests": "3/min"},
+            "organisation": {"tokens": "1M/day", "total_tokens": "9M"},
+            "cohort": {"concurrency": 50},
+        }
+    )
+    watch = Watch.model_validate({"sample": "all", "reviewers": 1, "output_screen": "trail"})
+    stage = plan.stages[0].model_copy(update={"how_much": how_much, "watch": watch})
+    limited = plan.model_copy(update={"stages": (stage, *plan.stages[1:])})
+    release = replace(BORN, plan=limited, state=State.LIVE, stage=1, reached=1)
+
+    rule = policy_of(releases.policy_of(release), Settings()).rules[stage.who.cohort]
+
+    assert rule.limits == Limits(requests=Rate(30, 60), concurrency=4)
+    assert rule.shared == {
+        Holder.END_USER: Limits(requests=Rate(3, 60)),
+        Holder.ORGANISATION: Limits(tokens=Rate(1_000_000, 86_400), total_tokens=9_000_000),
+        Holder.COHORT: Limits(concurrency=50),
+    }
+    assert rule.output_screen is OutputScreen.TRAIL
