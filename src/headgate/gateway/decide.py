@@ -93,7 +93,7 @@ def still_admits(earlier: Admitted, call: Call, now: Admitted) -> Refusal | None
 def visible(principal: Principal, policy: ModelPolicy) -> bool:
     """Return whether a listing shows this model to this principal: it may be used, now, on some surface of the API."""
     rule = policy.rules.get(principal.cohort)
-    if rule is None or not policy.state.serves:
+    if rule is None or not policy.state.serves or policy.owner not in (None, principal.account_id):
         return False
     return any(_spoken(surface, policy) for surface in rule.surfaces & principal.scopes)
 
@@ -106,7 +106,8 @@ def may_list(principal: Principal, *, client_ip: str | None, now: datetime) -> R
 
 def _where(call: Call, principal: Principal, policy: ModelPolicy | None) -> tuple[ModelPolicy, StageRule] | Refusal:
     rule = None if policy is None else policy.rules.get(principal.cohort)
-    if policy is None or rule is None or policy.state in _UNSEEN_STATES:
+    hidden = policy is not None and policy.owner not in (None, principal.account_id)
+    if policy is None or rule is None or hidden or policy.state in _UNSEEN_STATES:
         return Refusal(
             errors.ModelNotFound(
                 f"The model {call.model[:100]!r} does not exist or you do not have access to it.",

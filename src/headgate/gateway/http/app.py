@@ -30,6 +30,7 @@ from headgate.gateway.service.knowledge import Knowledge
 from headgate.gateway.service.ownership import Ownership
 from headgate.gateway.service.quota import Quota
 from headgate.gateway.service.screening import Screening
+from headgate.gateway.service.tuned import Tuned
 from headgate.gateway.service.underway import Stop
 from headgate.gateway.service.unwatched import Unwatched
 from headgate.gateway.upstream import Upstreams
@@ -144,7 +145,8 @@ class Gateway:
     ) -> None:
         self._settings = settings
         self._clock = ForwardClock(clock)
-        self._knowledge = Knowledge(policies, principals, feed, settings, self._clock)
+        self._tuned = Tuned(objects, self._clock)
+        self._knowledge = Knowledge(policies, principals, feed, self._tuned, settings, self._clock)
         self._quota = Quota(leases, self._clock)
         self._upstreams = Upstreams()
         self._telemetry = telemetry or Unwatched()

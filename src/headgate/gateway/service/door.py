@@ -145,6 +145,14 @@ class Door:
             if visible(principal, policy) and not (policy.gated and stale)
         ]
 
+    async def learn(self, model: str) -> None:
+        """Find out what a name is before anything is judged that names it.
+
+        Raises:
+            Unavailable: It cannot be found out.
+        """
+        await self._knowledge.learn(model)
+
     def judge(self, call: Call, principal: Principal) -> Admitted | Refusal:
         """Return what a call would be admitted under now, or why it would not be, and admit nothing."""
         decision = admit(
@@ -352,7 +360,9 @@ class Door:
             underway.revoke(refusal)
 
     async def _decide(self, key_text: str, call: Call) -> Admitted | Refusal:
-        return self.judge(call, await self._knowledge.principal(key_text))
+        principal = await self._knowledge.principal(key_text)
+        await self._knowledge.learn(call.model)
+        return self.judge(call, principal)
 
     async def _screened(self, decision: Admitted, request: Asking) -> Screened | Refusal:
         return await self.screening.prompt(decision, request.texts()) if decision.rule.input_screen else Screened.NOT_ASKED

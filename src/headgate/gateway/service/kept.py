@@ -91,6 +91,7 @@ class Kept:
         stored = await asyncio.to_thread(self._objects.find, kind, object_id)
         if stored is None or stored.account_id != principal.account_id:
             raise gone(object_id)
+        await self._door.learn(stored.model)
         return stored
 
     async def owned(self, kind: ObjectKind, principal: Principal) -> list[StoredObject]:
@@ -99,7 +100,10 @@ class Kept:
         Raises:
             Unavailable: It cannot be looked up.
         """
-        return await asyncio.to_thread(self._objects.owned, kind, principal.account_id)
+        owned = await asyncio.to_thread(self._objects.owned, kind, principal.account_id)
+        for model in {stored.model for stored in owned}:
+            await self._door.learn(model)
+        return owned
 
     async def bind(
         self, kind: ObjectKind, object_id: str, admitted: Admitted, model: str, detail: Mapping[str, Any]

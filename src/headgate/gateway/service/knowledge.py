@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headgate.gateway.model import Change, ModelPolicy, Principal, Settings
     from headgate.gateway.ports import Feed, Policies, Principals
     from headgate.gateway.service.instants import ForwardClock
+    from headgate.gateway.service.tuned import Tuned
     from headgate.kernel.ids import KeyId
 
 _HEARTBEAT_S = 1.0
@@ -39,12 +40,22 @@ class Knowledge:
         policies: Where the policy is read.
         principals: Where keys are looked up.
         feed: What tells of changes.
+        tuned: Models that came of fine-tuning.
         settings: How much to keep, and for how long it may be trusted.
         clock: Tells how old it is.
     """
 
-    def __init__(self, policies: Policies, principals: Principals, feed: Feed, settings: Settings, clock: ForwardClock) -> None:
+    def __init__(
+        self,
+        policies: Policies,
+        principals: Principals,
+        feed: Feed,
+        tuned: Tuned,
+        settings: Settings,
+        clock: ForwardClock,
+    ) -> None:
         self._policies = policies
+        self._tuned = tuned
         self._principals = principals
         self._feed = feed
         self._settings = settings
@@ -102,8 +113,18 @@ class Knowledge:
         self._follower.shutdown(wait=False, cancel_futures=True)
 
     def policy(self, model: str) -> ModelPolicy | None:
-        """Return the policy of a served name, if there is one of that name."""
-        return self._snapshot.models.get(model)
+        """Return the policy of a served name, or of a tuned model whose name was learnt; ``None`` if there is none."""
+        known = self._snapshot.models.get(model)
+        return self._tuned.policy(model, self._snapshot) if known is None else known
+
+    async def learn(self, model: str) -> None:
+        """Find out what a name that no release serves may be: a model that somebody has tuned.
+
+        Raises:
+            Unavailable: It cannot be found out.
+        """
+        if model not in self._snapshot.models:
+            await self._tuned.learn(model)
 
     async def principal(self, key_text: str) -> Principal:
         """Return whom a key speaks for.

@@ -185,6 +185,7 @@ class Rows:
                 return owned
             request = naming.continuing(owned)
         call = request.call if model is None else replace(request.call, model=model)
+        await self._door.learn(call.model)
         decision = self._door.judge(call, principal)
         if isinstance(decision, Refusal):
             return decision

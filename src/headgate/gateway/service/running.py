@@ -165,6 +165,7 @@ class Running:
         stored = await asyncio.to_thread(self._objects.find, kind, object_id)
         if stored is None or stored.detail.get("over"):
             return True
+        await self._door.learn(stored.model)
         upstream = self._upstream(stored)
         if upstream is None:
             return True  # its release is not served here any more, so nobody knows where it runs
