@@ -9,6 +9,7 @@ background asks many times for one answer.
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import structlog
@@ -92,7 +93,7 @@ class StoredResponses:
         (stored,) = owned
         running = await asyncio.to_thread(self._objects.find, ObjectKind.RUNNING_RESPONSE, response_id)
         request = compile_kept(wish, stored, scope["query_string"], late=running is not None, client_ip=ip)
-        underway = await self._door.admit(text, request, b"", metered=False)
+        underway = await self._door.admit(text, request, json.dumps({"id": response_id}).encode(), metered=False)
         if isinstance(underway, Refusal):
             return underway
         relay = Relay(
