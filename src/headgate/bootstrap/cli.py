@@ -23,10 +23,11 @@ from headgate.bootstrap import logs
 from headgate.bootstrap.processes.plan import processes
 from headgate.bootstrap.processes.supervisor import Supervisor
 from headgate.bootstrap.terminal import DATA, DEFAULT, Terminal
-from headgate.bootstrap.up import Up, initialise
+from headgate.bootstrap.up import ModelServer, Up, initialise
 from headgate.kernel.errors import HeadgateError
 from headgate.ledger.cli import commands as ledger_commands
 from headgate.releases.cli import release_commands
+from headgate.releases.model.words import Api
 from headgate.safety.cli import Session as SafetySession
 from headgate.safety.cli import commands as safety_commands
 
@@ -130,13 +131,15 @@ class _Root:
         self,
         upstream: Annotated[str | None, typer.Option(help="Your model server's base address: http://127.0.0.1:8000/v1.")] = None,
         model: Annotated[str | None, typer.Option(help="The model's name there; asked of the server when absent.")] = None,
+        api: Annotated[Api, typer.Option(help="What your model server speaks.")] = Api.OPENAI,
         key_env: Annotated[str | None, typer.Option(help="Environment variable with the model server's own key.")] = None,
         port: Annotated[int | None, typer.Option(help="TCP port of Headgate.")] = None,
         workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     ) -> None:
         """Start everything with an example plan, in front of a small stand-in model or of yours, and print how to use it."""
         settings = self._terminal.settings(port=port, workers=workers)
-        Up(self._terminal, settings, Console(highlight=False)).run(upstream=upstream, model=model, key_env=key_env)
+        yours = None if upstream is None else ModelServer(upstream.rstrip("/"), api, key_env)
+        Up(self._terminal, settings, Console(highlight=False)).run(yours, model=model)
 
     def demo(
         self,

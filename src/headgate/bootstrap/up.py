@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from headgate.bootstrap.wiring import open_house
 from headgate.kernel.actor import Role
 from headgate.kernel.digest import sha256_of
 from headgate.kernel.errors import NotFound, Unavailable
-from headgate.releases.model.plan import Upstream, Version
+from headgate.releases.model.plan import Api, Surface, Upstream, Version
 from headgate.releases.wire.checking import check_plan
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from headgate.bootstrap.terminal import Terminal
     from headgate.bootstrap.wiring import House
     from headgate.kernel.actor import Actor
-    from headgate.releases.model.plan import Plan
+    from headgate.releases.model.plan import Plan, Stage
     from headgate.releases.model.release import Release
 
 FIRST_ROLES = (Role.ADMIN, Role.RELEASE_MANAGER, Role.SAFETY_REVIEWER, Role.ACCESS_REVIEWER)
@@ -92,6 +93,21 @@ def example(name: str) -> str:
     raise ExampleMissing(f"The example plan {name} is not installed.")
 
 
+@dataclass(frozen=True, slots=True)
+class ModelServer:
+    """A model server that is running.
+
+    Attributes:
+        address: Its base, version included.
+        api: What it speaks.
+        key_env: The environment variable that holds its key, if it wants one.
+    """
+
+    address: str
+    api: Api
+    key_env: str | None
+
+
 class Up:
     """One run of ``headgate up``.
 
@@ -106,24 +122,28 @@ class Up:
         self._settings = settings
         self._out = out
 
-    def run(self, *, upstream: str | None, model: str | None, key_env: str | None) -> None:
+    def run(self, yours: ModelServer | None, *, model: str | None) -> None:
         """Start everything and stay until told to stop.
+
+        Args:
+            yours: Your own model server; a small stand-in when absent.
+            model: The model's name there; asked of the server when absent.
 
         Raises:
             PortTaken: Something else listens where Headgate or its stand-in model should.
-            UpstreamSilent: ``upstream`` does not answer.
+            UpstreamSilent: Your server does not answer.
         """
         settings = self._settings
-        stand_in = upstream is None
+        stand_in = yours is None
         must_be_free(settings.host, settings.port)
         if stand_in:
             must_be_free("127.0.0.1", settings.port + _STAND_IN_PORTS_ON)
         with contextlib.suppress(StaffExists):  # it has been up before
             initialise(self._terminal, "owner")
-        address = upstream.rstrip("/") if upstream else f"http://127.0.0.1:{settings.port + _STAND_IN_PORTS_ON}/v1"
-        name = model or ("small-model" if stand_in else _only_model(address, key_env))
+        server = yours or ModelServer(f"http://127.0.0.1:{settings.port + _STAND_IN_PORTS_ON}/v1", Api.BOTH, None)
+        name = model or ("small-model" if stand_in else _only_model(server))
         house, by = self._terminal.house(), self._terminal.actor()
-        plan = _plan(address, name, key_env, weights=_stand_in_weights() if stand_in else None)
+        plan = _plan(server, name, weights=_stand_in_weights() if stand_in else None)
         release, _ = house.releases.apply(plan, by=by)
         key = self._key(house, by, release)
         self._terminal.close()
@@ -168,6 +188,12 @@ class Up:
             soft_wrap=True,
         )
         self._out.print(_SNIPPET.format(base=base, key=key, model=release.model), markup=False, soft_wrap=True)
+        if any(Surface.API_MESSAGES in stage.what.surfaces for stage in release.plan.stages):
+            self._out.print(
+                f'\nThe Anthropic SDK works too: Anthropic(base_url="{base}", auth_token=the same key)',
+                markup=False,
+                soft_wrap=True,
+            )
         if stand_in:
             self._out.print(
                 "\nIn front of your own model server instead: [bold]headgate up --upstream http://127.0.0.1:8000/v1[/]",
@@ -188,12 +214,24 @@ print(answer.choices[0].message.content)
 """
 
 
-def _plan(address: str, name: str, key_env: str | None, *, weights: str | None) -> Plan:
+def _plan(server: ModelServer, name: str, *, weights: str | None) -> Plan:
+    """Return the example plan for a server, open on the surfaces that it speaks."""
     read = check_plan(example("starter"), "starter.yaml")
     assert read.plan is not None, "the example is linted by a test"
-    upstream = Upstream(url=address, model=name, api_key_env=key_env)
+    upstream = Upstream(url=server.address, model=name, api=server.api, api_key_env=server.key_env)
     model = read.plan.model.model_copy(update={"name": name, "upstream": upstream, "version": Version(weights=weights)})
-    return read.plan.model_copy(update={"model": model})
+    return read.plan.model_copy(
+        update={"model": model, "stages": tuple(_spoken(stage, server.api) for stage in read.plan.stages)}
+    )
+
+
+def _spoken(stage: Stage, api: Api) -> Stage:
+    surfaces = tuple(
+        surface
+        for surface in stage.what.surfaces
+        if api is Api.BOTH or (surface is Surface.API_MESSAGES) == (api is Api.ANTHROPIC)
+    )
+    return stage.model_copy(update={"what": stage.what.model_copy(update={"surfaces": surfaces})})
 
 
 def _stand_in_weights() -> str:
@@ -201,18 +239,21 @@ def _stand_in_weights() -> str:
     return sha256_of((Path(headgate.__file__).parent / "testing" / "small_model" / "prose.py").read_bytes())
 
 
-def _only_model(address: str, key_env: str | None) -> str:
+def _only_model(server: ModelServer) -> str:
     """Return the first model that a server lists."""
     try:
         with SyncClientBuilder().timeout(timedelta(seconds=10)).build() as client:
-            request = client.get(f"{address}/models")
-            if key_env and (secret := os.environ.get(key_env)):
-                request = request.bearer_auth(secret)
+            request = client.get(f"{server.address}/models")
+            if server.key_env and (secret := os.environ.get(server.key_env)):
+                anthropic = server.api is Api.ANTHROPIC
+                request = request.header("x-api-key", secret) if anthropic else request.bearer_auth(secret)
+            if server.api is Api.ANTHROPIC:
+                request = request.header("anthropic-version", "2023-06-01")
             listed = request.build().send().json()
             return str(listed["data"][0]["id"])
     except (PyreqwestError, ValueError, LookupError, TypeError):
         raise UpstreamSilent(
-            f"{address} does not list any model.",
+            f"{server.address} does not list any model.",
             help="Start your model server, check the address (it ends in /v1), or name the model with --model.",
         ) from None
 
