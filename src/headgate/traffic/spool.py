@@ -56,7 +56,7 @@ _AT_ONCE_BYTES = 64 * 2**10
 """Larger bodies are left to the writing thread: sealing them would keep the event loop from others."""
 _OUTCOME_S = 0.005
 """How long an outcome waits for admissions to go with."""
-_SLOW_S = 0.02
+_SLOW_S = 0.1
 _SLOW_FOR_S = 1.0
 """A commit that took longer than the one leaves everything to the writing thread for the other."""
 
