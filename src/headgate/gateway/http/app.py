@@ -46,7 +46,7 @@ from headgate.gateway.wire.openai import OPENAI
 from headgate.gateway.wire.paths import turned_away
 from headgate.gateway.wire.responses import RESPONSES
 from headgate.gateway.wire.surface import referring
-from headgate.kernel.errors import HeadgateError
+from headgate.kernel.errors import HeadgateError, Unavailable
 from headgate.kernel.ids import mint
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ class Gateway:
             quota=self._quota,
             recorder=recorder,
             objects=objects,
+            tuned=self._tuned,
             upstreams=self._upstreams,
             batched=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS),
             settings=settings,
@@ -284,7 +285,7 @@ class Gateway:
         first, _, name = rest.partition("/")
         if first == _MODELS and (name or rest == _MODELS):
             # A model's name may hold a slash, written as one or escaped.
-            return await self._models(scope, send, unquote(name)) if method == "GET" else _wrong_method("GET")
+            return await self._models(scope, send, unquote(name), method)
         if first == _RESPONSES and name:
             return await self._stored_responses.handle(name, scope, receive, send)
         if rest in _FORMS:
@@ -335,11 +336,18 @@ class Gateway:
         await relay.run(receive)
         return None
 
-    async def _models(self, scope: Scope, send: Send, name: str) -> Refusal | None:
+    async def _models(self, scope: Scope, send: Send, name: str, method: str) -> Refusal | None:
+        if name and method == "DELETE":
+            return await self._shelf.delete_model(scope, send, name)
+        if method != "GET":
+            return _wrong_method("GET")
         principal = await self._door.identify(key_text(scope), client_ip(scope))
         if isinstance(principal, Refusal):
             return principal
-        models = self._door.models(principal)
+        tuned: list[ModelPolicy] = []
+        with suppress(Unavailable):  # a list is no authority: it goes on without what cannot be looked up
+            tuned = await self._tuned.owned(principal, self._knowledge.snapshot)
+        models = self._door.models(principal, tuned=tuned)
         if name:
             model = next((model for model in models if model.model == name), None)
             if model is None:

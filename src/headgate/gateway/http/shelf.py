@@ -8,6 +8,7 @@ from headgate.gateway.http.batches import BatchPaths
 from headgate.gateway.http.calls import Calls
 from headgate.gateway.http.errand import Errands
 from headgate.gateway.http.files import Files
+from headgate.gateway.http.fine_tuning import JobPaths
 from headgate.gateway.http.keeping import Keeping
 from headgate.gateway.http.multipart import Uploads
 from headgate.gateway.service.batches import Batches
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from headgate.gateway.service.knowledge import Knowledge
     from headgate.gateway.service.ownership import Ownership
     from headgate.gateway.service.quota import Quota
+    from headgate.gateway.service.tuned import Tuned
     from headgate.gateway.upstream import Upstreams
     from headgate.gateway.wire.surface import Surface
 
-ROOTS = frozenset({"files", "batches"})
+ROOTS = frozenset({"files", "batches", "fine_tuning"})
 """First parts of the paths that are answered here."""
 
 
@@ -43,6 +45,7 @@ class Shelf:
         quota: What may be spent.
         recorder: Where exchanges are recorded.
         objects: Whose the things are that upstreams keep.
+        tuned: Models that came of fine-tuning.
         upstreams: The way to them.
         batched: The ways in that rows of a batch may ask.
         settings: The worker's settings.
@@ -58,6 +61,7 @@ class Shelf:
         quota: Quota,
         recorder: Recorder,
         objects: Objects,
+        tuned: Tuned,
         upstreams: Upstreams,
         batched: Iterable[Surface],
         settings: Settings,
@@ -82,8 +86,10 @@ class Shelf:
         errands = Errands(door=door, clock=clock)
         uploads = Uploads()
         files = Files(keeping=keeping, uploads=uploads, rows=rows, batches=batches, errands=errands, surfaces=surfaces)
+        self._jobs = JobPaths(keeping=keeping, tuned=tuned, errands=errands)
         self._handlers = {
             "files": files,
+            "fine_tuning": self._jobs,
             "batches": BatchPaths(keeping=keeping, batches=batches, errands=errands, surfaces=surfaces),
         }
         self.running = Running(
@@ -103,6 +109,14 @@ class Shelf:
             HeadgateError: It is refused.
         """
         return await self._handlers[root].handle(scope, receive, send)
+
+    async def delete_model(self, scope: Scope, send: Send, name: str) -> Refusal | None:
+        """Delete a tuned model of the caller's; return why that is refused, if it is.
+
+        Raises:
+            HeadgateError: It is refused.
+        """
+        return await self._jobs.delete_model(scope, send, name)
 
     def changed(self, change: Change) -> None:
         """Take in a change; what runs and may not go on is stopped."""

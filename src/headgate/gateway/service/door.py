@@ -136,12 +136,17 @@ class Door:
         principal = await self._knowledge.principal(key_text)
         return may_list(principal, client_ip=client_ip, now=self._clock.now()) or principal
 
-    def models(self, principal: Principal) -> list[ModelPolicy]:
-        """Return the models that a principal may use by any surface. A gated one is not shown while it cannot be served."""
+    def models(self, principal: Principal, *, tuned: Sequence[ModelPolicy] = ()) -> list[ModelPolicy]:
+        """Return the models that a principal may use by any surface. A gated one is not shown while it cannot be served.
+
+        Args:
+            principal: Who asks.
+            tuned: Models of theirs that come after those of releases.
+        """
         stale = self._knowledge.stale
         return [
             policy
-            for _, policy in sorted(self._knowledge.snapshot.models.items())
+            for policy in (*(policy for _, policy in sorted(self._knowledge.snapshot.models.items())), *tuned)
             if visible(principal, policy) and not (policy.gated and stale)
         ]
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headgate.gateway.errors import ObjectNotFound, UpstreamGarbage
-from headgate.gateway.model import Call, Refusal, StoredObject
-from headgate.gateway.wire.files.file import is_id
+from headgate.gateway.model import Call, ObjectKind, Refusal, StoredObject
+from headgate.gateway.wire.files.file import is_id, is_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from headgate.gateway.model import Admitted, ObjectKind, Principal, Upstream
+    from headgate.gateway.model import Admitted, Principal, Upstream
     from headgate.gateway.ports import Objects
     from headgate.gateway.service.door import Door
     from headgate.gateway.service.instants import ForwardClock
@@ -180,7 +180,8 @@ class Kept:
         return Refusal(gone(stored.id))
 
     async def _keep_new(self, stored: StoredObject) -> StoredObject:
-        if not is_id(stored.id) or await asyncio.to_thread(self._objects.find, stored.kind, stored.id) is not None:
+        named = is_name(stored.id) if stored.kind is ObjectKind.TUNED_MODEL else is_id(stored.id)
+        if not named or await asyncio.to_thread(self._objects.find, stored.kind, stored.id) is not None:
             raise UpstreamGarbage(
                 "The model server names what it keeps as nothing can be named.", rule="upstream", help="Tell its operator."
             )

@@ -40,7 +40,7 @@ _SERVED: Mapping[str, tuple[str, frozenset[str]]] = {
     "messages": ("api.messages", _POST),
     "messages/count_tokens": ("api.messages", _POST),
     "models": ("models", _GET),
-    "models/**": ("models", _GET),
+    "models/**": ("models", frozenset({"GET", "DELETE"})),
     "files": ("api.files", frozenset({"GET", "POST"})),
     "files/*": ("api.files", frozenset({"GET", "DELETE"})),
     "files/*/content": ("api.files", _GET),

@@ -25,7 +25,8 @@ OTHERS = frozenset({"assistants", "vision", "user_data", "evals"})
 PURPOSES = OTHERS | {BATCH, FINE_TUNE}
 """What may be uploaded."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:\-]{0,199}")
+_LONGEST = 200
+_ID = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._:\-]{{0,{_LONGEST - 1}}}")
 
 
 class _Kept(msgspec.Struct):
@@ -68,3 +69,8 @@ def kept_id(body: bytes) -> str:
 def is_id(text: str) -> bool:
     """Return whether a text can be an identifier in a path."""
     return _ID.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be a model's name: an identifier, or several with slashes between them."""
+    return all(is_id(part) for part in text.split("/")) and len(text) <= _LONGEST

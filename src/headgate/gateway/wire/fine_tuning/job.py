@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -14,6 +14,8 @@ from headgate.gateway.wire.document import patched, read
 from headgate.gateway.wire.surface import NotAnAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from headgate.gateway.wire.document import Document
 
 SURFACE = "api.fine_tuning"
@@ -33,11 +35,13 @@ class Wanted:
     Attributes:
         model: The model that is to learn.
         files: What it is to learn from, and what it is to be tested with, by the field that names it.
+        capabilities: Rights that the job makes use of, besides those that its files do.
         document: The body.
     """
 
     model: str
     files: dict[str, str]
+    capabilities: frozenset[str]
     document: Document
 
     def forwarded(self, upstream_model: str) -> bytes:
@@ -62,7 +66,29 @@ def read_wanted(body: bytes) -> Wanted:
         if not isinstance(value, str) or not value:
             raise WrongType(f"{field} must be a non-empty string.", param=field)
         files[field] = value
-    return Wanted(fields.model(document), files, document)
+    return Wanted(fields.model(document), files, _capabilities(document), document)
+
+
+def _capabilities(document: Document) -> frozenset[str]:
+    """Return what a job makes use of. A grader is run by the upstream, and must not be another model by another door."""
+    method = fields.mapping(document, "method") or {}
+    keys = set(_keys(method))
+    if "model" in keys:
+        raise WrongType("A grader that is a model is not served.", param="method")
+    return frozenset({CAPABILITY, "hosted_tools"} if keys & {"grader", "graders"} else {CAPABILITY})
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Yield every key in a value. Not recursive: depth is the client's choice."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(cast("list[Any]", item))
+        elif isinstance(item, dict):
+            members = cast("dict[str, Any]", item)
+            yield from members
+            waiting.extend(members.values())
 
 
 class _Job(msgspec.Struct):
