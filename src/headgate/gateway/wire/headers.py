@@ -1,11 +1,14 @@
 """Which headers cross the gateway, in either direction.
 
 Nothing that belongs to one connection crosses (RFC 9110, section 7.6.1), nor a credential of the client's, nor a header by
-which a client could choose under which of the upstream's projects Headgate itself is billed. The rest passes as it came.
+which a client could choose under which of the upstream's projects Headgate itself is billed, or have its request taken for
+another one: of another path, another method, from another place. Many servers read ``_`` in a name as ``-``, so a name that
+differs in nothing else is the same name. The rest passes as it came.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from headgate.gateway.model import Api, Unit
@@ -46,13 +49,28 @@ _NOT_UPSTREAM = _CONNECTION | {
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-server",
     "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "x-original-host",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
     "x-request-id",
+    "http2-settings",
     "via",
 }
 _NOT_DOWNSTREAM = _CONNECTION | {"set-cookie", "server", "date", "alt-svc", "strict-transport-security"}
 _REQUEST_IDS = {Api.OPENAI: ("x-request-id",), Api.ANTHROPIC: ("request-id", "x-request-id")}
 """Headers that carry a request's identifier, the API's own first."""
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header's value can hold (RFC 9110, section 5.5), and no server will send."""
 _OURS = ("x-headgate-", "x-ratelimit-", "anthropic-ratelimit-")
 
 
@@ -69,7 +87,11 @@ def to_upstream(
     """
     found = [(name.decode("latin-1"), _text(value)) for name, value in headers]
     named = _named(found)
-    crossing = [(name, value) for name, value in found if name not in _NOT_UPSTREAM and name not in named]
+    crossing = [
+        (name, value)
+        for name, value in found
+        if name.replace("_", "-") not in _NOT_UPSTREAM and name not in named and not name.startswith("x-headgate-")
+    ]
     # A compressed answer cannot be observed, so none is asked for.
     crossing += (("accept-encoding", "identity"), ("x-request-id", request_id))
     if api_key is not None:
@@ -82,9 +104,11 @@ def to_upstream(
 def to_client(headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api: Api = Api.OPENAI) -> list[tuple[bytes, bytes]]:
     """Return the upstream's headers that go to the client, with the exchange's identifier.
 
-    The upstream's own request id is kept under a name of its own; what Headgate says of itself cannot be forged by it.
+    The upstream's own request id is kept under a name of its own; what Headgate says of itself cannot be forged by it. A value
+    that is none stays behind.
     """
     found = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
+    found = [(name, value) for name, value in found if value.isprintable() or _CONTROL.search(value) is None]
     named = _named(found)
     ids = _REQUEST_IDS[api]
     crossing = [
