@@ -96,6 +96,7 @@ class Capability(Enum):
     STORED = "stored"
     BACKGROUND = "background"
     PREFILL = "prefill"
+    FINE_TUNING = "fine_tuning"
     TOKEN_INPUT = "token_input"
 
 
