@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import socket
 import time
 from contextlib import suppress
@@ -26,6 +27,7 @@ BOUNDARY = "----headgate7MA4YWxk"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 SOUND = bytes(range(256)) * 3000 + b"\r\n--" + BOUNDARY[:-1].encode() + b"\r\n--\r\n"
 """Larger than a block, and nearly a boundary at its end."""
+ANSWERED = re.compile(rb"HTTP/1.1 ([0-9]+) .*?\r\ncontent-length: ([0-9]+)\r\n.*?\r\n\r\n", re.DOTALL)
 WITHIN_S = 1.5
 ANSWER = b'{"text":"Hello.","usage":{"type":"tokens","input_tokens":3,"output_tokens":2,"total_tokens":5},"x":1.50}'
 
@@ -79,13 +81,17 @@ def head_of(length: int | None, content_type: str = TYPE, more: str = "", path: 
 
 
 def said(connection: socket.socket) -> tuple[int, Any]:
-    """Return the status and the body of the answer."""
+    """Return the status and the body of the answer; the server may leave the connection open for a body it does not read."""
     received = bytearray()
-    with suppress(ConnectionResetError):  # the gateway may answer without reading the rest, and close
-        while block := connection.recv(65_536):
+    with suppress(ConnectionResetError):  # or answer without reading the rest, and close
+        while not (whole := ANSWERED.match(received)) or len(received) < whole.end() + int(whole[2]):
+            block = connection.recv(65_536)
+            if not block:
+                break
             received += block
-    head, _, body = bytes(received).partition(b"\r\n\r\n")
-    return int(head.split()[1]), json.loads(body)
+    whole = ANSWERED.match(received)
+    assert whole is not None
+    return int(whole[1]), json.loads(received[whole.end() :])
 
 
 def post(served: Served, body: bytes, **head: Any) -> tuple[int, Any]:
