@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from headgate.testing.small_model import faults, responses, spelling
+from headgate.testing.small_model import faults, messages, responses, spelling
 from headgate.testing.small_model.answer import SmallModel, prompt_tokens
 from headgate.testing.small_model.batches import Batches
 from headgate.testing.small_model.files import Asked, Files
@@ -97,6 +97,12 @@ class Application:
         self._since = int(time.time())
         self._responses = responses.Responses(model)
         self._plain = PlainSurfaces(model)
+        self._questions: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], Said]]] = {
+            "/v1/chat/completions": (parse, self._chat),
+            "/v1/responses": (responses.parse, self._respond),
+            messages.PATH: (messages.parse, partial(messages.answer, model)),
+            messages.COUNT_PATH: (messages.parse_count, messages.count),
+        }
         self.files = Files()
         self._shelf = {
             "files": self.files,
@@ -112,19 +118,16 @@ class Application:
         try:
             await self._route(scope, receive, send)
         except Rejected as wrong:
-            await _whole(send, wrong.status, wrong.body())
+            body = messages.error(wrong) if scope["path"].startswith(messages.PATH) else wrong.body()
+            await _whole(send, wrong.status, body)
         except HungUp:
             self.tally.hung_up += 1
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
-        if path == "/v1/chat/completions":
+        if path in self._questions:
             _must_be(method, "POST")
-            await self._work(scope, receive, send, parse, self._chat)
-            return
-        if path == "/v1/responses":
-            _must_be(method, "POST")
-            await self._work(scope, receive, send, responses.parse, self._respond)
+            await self._work(scope, receive, send, *self._questions[path])
             return
         if path in self._plain:
             _must_be(method, "POST")
