@@ -149,6 +149,7 @@ class Worker:
             worker=name,
             end_user_key=secret_file(house.home.secrets / "end-users"),
             max_body_bytes=settings.max_body_bytes,
+            uploads_dir=house.home.root,  # forms have no names there; a directory for temporary files may be memory
             max_in_flight=settings.max_in_flight,
             body_s=settings.body_timeout_s,
             send_idle_s=settings.send_timeout_s,
