@@ -16,6 +16,7 @@ HOUSES = {
     "test_bad_input.py": "shared",
     "test_control_api.py": "shared",
     "test_review_in_the_terminal.py": "shared",
+    "test_slow_clients.py": "shared",
     "test_faults.py": "sturdy",
     "test_keeping_going.py": "leisurely",
     "test_limits_across_workers.py": "sturdy",
