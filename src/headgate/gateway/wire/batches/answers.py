@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from headgate.gateway.wire.document import Document
     from headgate.gateway.wire.surface import Reading, Surface
 
-_ANY_REQUEST = b'{"model":"any","messages":[{"role":"user","content":"any"}],"input":"any","prompt":"any"}'
-"""A request that every surface of a batch can read: how a whole answer is read does not hang on what was asked."""
+_ANY_REQUEST = b'{"model":"any","messages":[{"role":"user","content":"any"}],"input":"any"}'
+"""A request that most surfaces of a batch can read: how a whole answer is read does not hang on what was asked."""
+_ANY_PROMPT = b'{"model":"any","prompt":"any"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +77,5 @@ def read_answer(line: bytes) -> AnswerRow:
 
 def reading_of(surface: Surface) -> Reading:
     """Return what reads a whole answer of a surface, texts included."""
-    return surface.compile(_ANY_REQUEST, None, b"any").reading(texts=True)
+    request = _ANY_PROMPT if surface.name == "api.completions" else _ANY_REQUEST
+    return surface.compile(request, None, b"any").reading(texts=True)
