@@ -78,6 +78,15 @@ class _Event(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _Words(msgspec.Struct, forbid_unknown_fields=True):
+    """A delta as nearly all are."""
+
+    type: str
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+
+
 class _Count(msgspec.Struct):
     input_tokens: int
 
@@ -85,6 +94,7 @@ class _Count(msgspec.Struct):
 _EVENT = msgspec.json.Decoder(_Event)
 _MESSAGE = msgspec.json.Decoder(_Message)
 _DELTA = msgspec.json.Decoder(_Delta)
+_WORDS = msgspec.json.Decoder(_Words)
 _COUNT = msgspec.json.Decoder(_Count)
 _ANY = msgspec.json.Decoder()
 _PASSING = Passing(forward=True)
@@ -131,11 +141,18 @@ class MessagesReading:
         data = frame.data
         if data is None or data.strip() in (b"", _DONE):
             return _PASSING
+        pieces: tuple[Piece, ...] | None = None
         try:
-            self._take_in(decoded(_EVENT, data), data)
+            event = decoded(_EVENT, data)
         except msgspec.ValidationError:
             _object(data)  # an event of another shape passes as it is, as long as it is one
-        return Passing(forward=True, pieces=tuple(_event_pieces(_object(data)))) if self._texts else _PASSING
+        else:
+            self._take_in(event, data)
+            if self._texts and event.type == "content_block_delta":
+                pieces = _words(event)
+        if not self._texts:
+            return _PASSING
+        return Passing(forward=True, pieces=tuple(_event_pieces(_object(data))) if pieces is None else pieces)
 
     def whole(self, body: bytes) -> tuple[Piece, ...]:
         """Take in a whole message.
@@ -319,6 +336,16 @@ def _refused(message: Mapping[str, Any], stop_details: dict[str, Any] | None) ->
         "stop_sequence": None,
         "stop_details": stop_details,
     }
+
+
+def _words(event: _Event) -> tuple[Piece, ...] | None:
+    """Return the text of a delta; ``None`` where it is not as nearly all are."""
+    try:
+        words = _WORDS.decode(event.delta)
+    except msgspec.DecodeError:
+        return None
+    named = (("text", words.text), ("thinking", words.thinking), ("partial_json", words.partial_json))
+    return tuple([Piece(f"{event.index}/{name}", text) for name, text in named if text])
 
 
 def _event_pieces(event: dict[str, Any]) -> Iterator[Piece]:
