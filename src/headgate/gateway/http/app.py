@@ -376,7 +376,11 @@ class Gateway:
     async def _refuse(self, refusal: Refusal, dialect: Dialect, send: Send) -> None:
         self._refused[refusal.error.code] += 1
         request_id = self._request_id()
-        headers = [*dialect.headers(refusal), *dialect.identified(request_id)]
+        headers = [
+            *dialect.headers(refusal),
+            *dialect.limits(refusal.standings, now=self._clock.now()),
+            *dialect.identified(request_id),
+        ]
         if isinstance(refusal.error, errors.MethodNotAllowed) and refusal.param is not None:
             headers.append((b"allow", refusal.param.encode()))
         body = dialect.body(refusal, self._settings, request_id=request_id)

@@ -8,6 +8,7 @@ differs in nothing else is the same name. The rest passes as it came.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -145,8 +146,8 @@ def limits(standings: Iterable[Standing]) -> list[tuple[bytes, bytes]]:
 def duration(seconds: float) -> bytes:
     """Return a span as the OpenAI headers write it: ``6m0s``, ``1s``, ``12ms``."""
     if seconds < 1:
-        return f"{int(seconds * 1000)}ms".encode()
-    whole = int(seconds)
+        return f"{math.ceil(seconds * 1000)}ms".encode()
+    whole = math.ceil(seconds)
     hours, rest = divmod(whole, 3600)
     minutes, rest = divmod(rest, 60)
     text = f"{rest}s"
