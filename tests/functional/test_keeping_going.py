@@ -177,7 +177,7 @@ def test_a_rolling_restart_drops_no_stream_and_leaves_no_request_unanswered(leis
     ):
         coming.until(3)
         # when: the workers are replaced, and the streams last until the new ones have served for a while
-        os.kill(supervisor(leisurely), signal.SIGHUP)
+        leisurely.where.command("restart")
         eventually(lambda: len(leisurely.workers() - before) == 2, 60)
         new = leisurely.workers() - before
         coming.until(20)

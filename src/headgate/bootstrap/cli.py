@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path  # noqa: TC003 - Typer reads the annotations when it runs
 from typing import Annotated
@@ -21,6 +22,7 @@ from headgate.access.cli import Session as AccessSession
 from headgate.access.cli import commands as access_commands
 from headgate.bootstrap import logs
 from headgate.bootstrap.processes.plan import processes
+from headgate.bootstrap.processes.served import served, supervisor_of
 from headgate.bootstrap.processes.supervisor import Supervisor
 from headgate.bootstrap.terminal import DATA, DEFAULT, Terminal
 from headgate.bootstrap.up import ModelServer, Up, initialise
@@ -77,7 +79,7 @@ class _Root:
             rich_markup_mode="markdown",
         )
         app.callback()(self.options)
-        for verb in (self.init, self.up, self.serve, self.demo):
+        for verb in (self.init, self.up, self.serve, self.restart, self.demo):
             app.command()(verb)
         app.command("small-model", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(self.small_model)
         app.add_typer(release_commands(lambda: terminal.house().releases, terminal.actor))
@@ -125,7 +127,13 @@ class _Root:
         settings = self._terminal.settings(host=host, port=port, workers=workers)
         self._terminal.house().close()  # brings the schema up to date before anybody serves
         logs.configure(settings.log_level)
-        Supervisor(processes(self._terminal.directory, settings, only=only)).run()
+        with served(self._terminal.directory):
+            Supervisor(processes(self._terminal.directory, settings, only=only)).run()
+
+    def restart(self) -> None:
+        """Replace the running workers and the steward by new ones; open streams run out in the old ones, nothing is refused."""
+        os.kill(supervisor_of(self._terminal.home.must_exist().root), signal.SIGHUP)
+        typer.echo("The new workers take over as soon as they are ready; watch /readyz and the log.", err=True)
 
     def up(
         self,

@@ -25,6 +25,7 @@ from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.cohorts import keep_cohorts
 from headgate.bootstrap.processes.plan import processes
 from headgate.bootstrap.processes.ports import must_be_free
+from headgate.bootstrap.processes.served import served
 from headgate.bootstrap.processes.supervisor import Child, Supervisor
 from headgate.bootstrap.wiring import open_house
 from headgate.kernel.actor import Role
@@ -155,7 +156,8 @@ class Up:
         logs.configure("warning")
         supervisor = Supervisor(children)
         threading.Thread(target=self._greet, args=(supervisor, release, key, stand_in), daemon=True).start()
-        supervisor.run()
+        with served(self._terminal.directory):
+            supervisor.run()
 
     def _key(self, house: House, by: Actor, release: Release) -> str:
         path = self._terminal.home.secrets / "key"
