@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from headgate.gateway.wire.multipart import Parts, Splice
 
-LIMITS = FormLimits(total_bytes=1_000_000, file_bytes=500_000, field_bytes=10_000, parts=20)
+LIMITS = FormLimits(total_bytes=1_000_000, file_bytes=500_000, field_bytes=10_000, fields_bytes=50_000, parts=20)
 BOUNDARY = b"b0undary"
 TYPE = "multipart/form-data; boundary=b0undary"
 
@@ -180,10 +180,11 @@ def test_a_form_that_could_be_read_in_two_ways_is_refused_however_it_is_split(wh
     [
         a_form(*[a_field(f"f{index}", b"v") for index in range(10_000)]),
         a_form(a_field("prompt", b"x" * 10_001)),
+        a_form(*[a_field(f"f{index}", b"x" * 9_000) for index in range(6)]),
         a_form(a_file("file", b"x" * 500_001)),
         a_form(a_file("a", b"x" * 400_000), a_file("b", b"x" * 400_000), a_file("c", b"x" * 400_000)),
     ],
-    ids=["10,000 fields", "a long field", "a long file", "all of it"],
+    ids=["10,000 fields", "a long field", "many long fields", "a long file", "all of it"],
 )
 def test_a_form_that_is_too_large_is_refused(body: bytes) -> None:
     with pytest.raises(TooLarge):

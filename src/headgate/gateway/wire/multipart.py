@@ -45,12 +45,14 @@ class FormLimits:
         total_bytes: The whole body.
         file_bytes: One file.
         field_bytes: One field that is not a file.
+        fields_bytes: All such fields together, which are held in memory.
         parts: Fields and files together.
     """
 
     total_bytes: int
     file_bytes: int
     field_bytes: int = 1024 * 1024
+    fields_bytes: int = 4 * 1024 * 1024
     parts: int = 128
 
 
@@ -224,6 +226,7 @@ class FormReader:
             },
         )
         self._length = 0
+        self._held_bytes = 0
         self._ended = False
         self._names: set[str] = set()
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
@@ -300,6 +303,10 @@ class FormReader:
     def _content(self, data: bytes, start: int, end: int) -> None:
         assert self._current is not None
         self._current.take(data[start:end])
+        if not self._current.is_file:
+            self._held_bytes += end - start
+            if self._held_bytes > self._limits.fields_bytes:
+                raise too_large(self._limits.fields_bytes)
 
     def _part_ends(self) -> None:
         if self._current is None:
@@ -379,6 +386,10 @@ class _Reading:
         self._size = 0
         self._text: bytearray | None = bytearray() if filename is None else None
         self._digest = hashlib.sha256()
+
+    @property
+    def is_file(self) -> bool:
+        return self._text is None
 
     def take(self, data: bytes) -> None:
         self._size += len(data)
