@@ -9,13 +9,13 @@ differs in nothing else is the same name. The rest passes as it came.
 from __future__ import annotations
 
 import math
-import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from headgate.gateway.model import Api, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from headgate.gateway.model import Standing
 
@@ -68,15 +68,20 @@ _NOT_UPSTREAM = _CONNECTION | {
     "via",
 }
 _NOT_DOWNSTREAM = _CONNECTION | {"set-cookie", "server", "date", "alt-svc", "strict-transport-security"}
-_REQUEST_IDS = {Api.OPENAI: ("x-request-id",), Api.ANTHROPIC: ("request-id", "x-request-id")}
+_REQUEST_IDS = {Api.OPENAI: (b"x-request-id",), Api.ANTHROPIC: (b"request-id", b"x-request-id")}
 """Headers that carry a request's identifier, the API's own first."""
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""What no header's value can hold (RFC 9110, section 5.5), and no server will send."""
+_SENDABLE = bytes((9, *range(32, 127), *range(128, 256)))
+"""What a header's value may hold (RFC 9110, section 5.5); no server will send more."""
+_MOST_KNOWN = 1024
+_LONGEST_KNOWN = 64
+"""How many names, up to what length, are remembered with what becomes of them: every exchange carries the same few."""
+_CONNECTION_LENGTH = len("connection")
+_NONE: frozenset[bytes] = frozenset()
 _OURS = ("x-headgate-", "x-ratelimit-", "anthropic-ratelimit-")
 
 
 def to_upstream(
-    headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api_key: str | None, api: Api = Api.OPENAI
+    headers: Sequence[tuple[bytes, bytes]], *, request_id: str, api_key: str | None, api: Api = Api.OPENAI
 ) -> list[tuple[str, str]]:
     """Return the headers that go to the upstream.
 
@@ -86,12 +91,11 @@ def to_upstream(
         api_key: Headgate's own credential there.
         api: What the upstream is spoken to in.
     """
-    found = [(name.decode("latin-1"), _text(value)) for name, value in headers]
-    named = _named(found)
+    named = _named(headers)
     crossing = [
-        (name, value)
-        for name, value in found
-        if name.replace("_", "-") not in _NOT_UPSTREAM and name not in named and not name.startswith("x-headgate-")
+        (name, _text(value))
+        for raw, value in headers
+        if (name := _up(raw) if len(raw) <= _LONGEST_KNOWN else _crossing_up(raw)) and raw not in named
     ]
     # A compressed answer cannot be observed, so none is asked for.
     crossing += (("accept-encoding", "identity"), ("x-request-id", request_id))
@@ -102,25 +106,27 @@ def to_upstream(
     return crossing
 
 
-def to_client(headers: Iterable[tuple[bytes, bytes]], *, request_id: str, api: Api = Api.OPENAI) -> list[tuple[bytes, bytes]]:
+def to_client(headers: Sequence[tuple[bytes, bytes]], *, request_id: str, api: Api = Api.OPENAI) -> list[tuple[bytes, bytes]]:
     """Return the upstream's headers that go to the client, with the exchange's identifier.
 
     The upstream's own request id is kept under a name of its own; what Headgate says of itself cannot be forged by it. A value
     that is none stays behind.
     """
-    found = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
-    found = [(name, value) for name, value in found if value.isprintable() or _CONTROL.search(value) is None]
-    named = _named(found)
     ids = _REQUEST_IDS[api]
-    crossing = [
-        (name.encode("latin-1"), value.encode("latin-1"))
-        for name, value in found
-        if name not in _NOT_DOWNSTREAM and name not in named and name not in ids and not name.startswith(_OURS)
-    ]
-    theirs = next((value for name, value in found if name in ids), None)
+    named = _named(headers)
+    crossing: list[tuple[bytes, bytes]] = []
+    theirs: bytes | None = None
+    for raw, value in headers:
+        name = _down(raw) if len(raw) <= _LONGEST_KNOWN else _crossing_down(raw)
+        if not name or name in named or value.translate(None, _SENDABLE):
+            continue
+        if name not in ids:
+            crossing.append((name, value))
+        elif theirs is None:
+            theirs = value
     if theirs is not None:
-        crossing.append((b"x-headgate-upstream-request-id", theirs.encode("latin-1")))
-    crossing += ((name.encode(), request_id.encode()) for name in ids)
+        crossing.append((b"x-headgate-upstream-request-id", theirs))
+    crossing += ((name, request_id.encode()) for name in ids)
     return crossing
 
 
@@ -156,6 +162,22 @@ def duration(seconds: float) -> bytes:
     return (f"{hours}h{text}" if hours else text).encode()
 
 
+def _crossing_up(name: bytes) -> str:
+    """Return the name of a header as it goes up; empty where it does not."""
+    text = name.decode("latin-1")
+    return "" if text.replace("_", "-") in _NOT_UPSTREAM or text.startswith("x-headgate-") else text
+
+
+def _crossing_down(name: bytes) -> bytes:
+    """Return the name of a header, in lower case, as it goes down; empty where it does not."""
+    text = name.decode("latin-1").lower()
+    return b"" if text in _NOT_DOWNSTREAM or text.startswith(_OURS) else text.encode("latin-1")
+
+
+_up = lru_cache(maxsize=_MOST_KNOWN)(_crossing_up)
+_down = lru_cache(maxsize=_MOST_KNOWN)(_crossing_down)
+
+
 def _text(value: bytes) -> str:
     """Return a header's value as text that is UTF-8 on the wire again; what is not UTF-8 was Latin-1 once (RFC 9110, 5.5)."""
     try:
@@ -164,8 +186,7 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _named(headers: Iterable[tuple[str, str]]) -> frozenset[str]:
+def _named(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
     """Return the headers that a ``connection`` header makes the connection's own."""
-    return frozenset(
-        token.strip().lower() for name, value in headers if name == "connection" for token in value.split(",") if token.strip()
-    )
+    values = [value.lower() for name, value in headers if len(name) == _CONNECTION_LENGTH and name.lower() == b"connection"]
+    return frozenset(token.strip() for value in values for token in value.split(b",")) if values else _NONE
