@@ -264,8 +264,9 @@ class Gateway:
             if not self._in_flight:
                 self._empty.set()
         if refusal is not None:
-            self._telemetry.refused("" if surface is None else surface.name, refusal.error.code)
-            await self._refuse(refusal, _spoken(scope) if surface is None else surface.dialect, send)
+            way = surface or _FORMS.get(scope["path"].removeprefix(_ROOT))
+            self._telemetry.refused("" if way is None else way.name, refusal.error.code)
+            await self._refuse(refusal, _spoken(scope) if way is None else way.dialect, send)
 
     async def _handle(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
         if not self._serving:
