@@ -7,11 +7,26 @@ from typing import TYPE_CHECKING
 import openai
 import pytest
 
-from headgate.gateway.model import Limits, OutputScreen, ReleaseState
+from headgate.adapters.database import open_sqlite
+from headgate.gateway.model import Limits, ObjectKind, OutputScreen, ReleaseState
+from headgate.gateway.store import SqlObjects
 from headgate.kernel.ids import ReleaseId
 from headgate.kernel.units import Rate
-from wire.kit import KEY, MODEL, ScriptedUpstream, eventually, taken
-from wire.shelf_kit import STRANGER, Shelf, a_shelf, a_shelf_rule, changed, chat_row, finished, jsonl, narrowed
+from wire.kit import KEY, MODEL, Running, ScriptedUpstream, a_policy, a_principal, eventually, running, taken
+from wire.shelf_kit import (
+    RIGHTS,
+    STRANGER,
+    SURFACES,
+    Shelf,
+    a_shelf,
+    a_shelf_rule,
+    changed,
+    chat_row,
+    finished,
+    jsonl,
+    narrowed,
+    small_model,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +37,11 @@ if TYPE_CHECKING:
 def shelf(upstream: ScriptedUpstream, tmp_path: Path) -> Iterator[Shelf]:
     with a_shelf(upstream, tmp_path) as shelf:
         yield shelf
+
+
+def a_client(served: Running) -> openai.OpenAI:
+    served.world.principals = {KEY: a_principal(scopes=SURFACES)}
+    return openai.OpenAI(base_url=served.url, api_key=KEY, max_retries=0, timeout=20)
 
 
 def create(client: openai.OpenAI, content: bytes, **more: object) -> openai.types.Batch:
@@ -255,13 +275,13 @@ def test_tokens_are_settled_to_what_the_batch_is_said_to_have_used(upstream: Scr
 def test_a_batch_is_cancelled_when_its_release_is_cut_and_its_answers_are_not_given_out(shelf: Shelf) -> None:
     with shelf.client() as client:
         done = finished(client, create(client, jsonl(chat_row("a"))).id)
-        running = create(client, jsonl(*(chat_row(str(index)) for index in range(200))), metadata={"pause_s": "0.05"})
+        begun = create(client, jsonl(*(chat_row(str(index)) for index in range(200))), metadata={"pause_s": "0.05"})
         changed(shelf, state=ReleaseState.CUT)
-        batch = shelf.batches[running.id]
+        batch = shelf.batches[begun.id]
         eventually(lambda: batch["status"] == "cancelled")
         for attempt in (
             lambda: client.files.content(done.output_file_id or ""),
-            lambda: client.batches.retrieve(running.id),
+            lambda: client.batches.retrieve(begun.id),
             lambda: client.files.retrieve(done.input_file_id),
         ):
             with pytest.raises(openai.PermissionDeniedError) as caught:
@@ -274,17 +294,17 @@ def test_a_batch_is_cancelled_when_its_release_is_cut_and_its_answers_are_not_gi
 
 def test_a_batch_is_cancelled_when_its_key_is_taken_away(shelf: Shelf) -> None:
     with shelf.client() as client:
-        running = create(client, jsonl(*(chat_row(str(index)) for index in range(200))), metadata={"pause_s": "0.05"})
+        begun = create(client, jsonl(*(chat_row(str(index)) for index in range(200))), metadata={"pause_s": "0.05"})
         shelf.served.world.change_principal(KEY, refusal=taken)
-        batch = shelf.batches[running.id]
+        batch = shelf.batches[begun.id]
         eventually(lambda: batch["status"] == "cancelled")
 
 
 def test_a_batch_can_be_cancelled_by_its_owner(shelf: Shelf) -> None:
     with shelf.client() as client:
-        running = create(client, jsonl(*(chat_row(str(index)) for index in range(200))), metadata={"pause_s": "0.05"})
-        client.batches.cancel(running.id)
-        batch = finished(client, running.id)
+        begun = create(client, jsonl(*(chat_row(str(index)) for index in range(200))), metadata={"pause_s": "0.05"})
+        client.batches.cancel(begun.id)
+        batch = finished(client, begun.id)
 
     assert batch.status == "cancelled"
     outcomes = shelf.served.recorder.outcomes
@@ -328,3 +348,64 @@ def test_a_file_for_something_else_makes_no_batch(shelf: Shelf) -> None:
             client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
 
     assert caught.value.code == "file.not_scanned"
+
+
+def test_a_batch_whose_worker_is_gone_has_its_answers_recorded_before_they_are_shown(
+    upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    with small_model("upstream-atlas") as (_, url):
+        policy = a_policy(url, a_shelf_rule())
+        with running(upstream, tmp_path / "one.db", policy=policy) as first, a_client(first) as client:
+            made = create(client, jsonl(chat_row("a"), chat_row("b")), metadata={"pause_s": "0.1"})
+        with running(upstream, tmp_path / "one.db", policy=policy) as second, a_client(second) as client:
+            batch = finished(client, made.id)
+            late = [admission for admission in second.recorder.admissions if admission.surface == "api.chat"]
+            assert [json.loads(admission.request_body)["custom_id"] for admission in late] == ["a", "b"]
+            answers = client.files.content(batch.output_file_id or "").text.splitlines()
+            recorded = [outcome.response_body.decode() for outcome in second.recorder.outcomes]
+            client.batches.retrieve(made.id)
+
+    assert len(first.recorder.admissions) == 4
+    assert all(any(json.loads(line)["response"]["body"] == json.loads(body) for body in recorded) for line in answers)
+    assert {outcome.charged_tokens for outcome in second.recorder.outcomes} == {0}
+    assert len(second.recorder.outcomes) == 2
+
+
+def test_a_batch_that_another_worker_follows_is_not_over_before_its_answers_are_on_record(shelf: Shelf) -> None:
+    with shelf.client() as client:
+        made = create(client, jsonl(chat_row("a")), metadata={"pause_s": "0.2"})
+        running_here = shelf.served.gateway._shelf.running._batches.runs
+        run = running_here.pop(made.id)
+        objects = SqlObjects(open_sqlite(shelf.served.database))
+        stored = objects.find(ObjectKind.BATCH, made.id)
+        assert stored is not None
+        objects.keep(replace(stored, detail={**stored.detail, "worker": "w2"}))
+        eventually(lambda: shelf.batches[made.id]["status"] == "completed")
+        seen = client.batches.retrieve(made.id)
+        assert (seen.status, seen.output_file_id) == ("finalizing", None)
+        output = shelf.batches[made.id]["output_file_id"]
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.files.content(output)
+        assert caught.value.code == "batch.answers_unrecorded"
+        running_here[made.id] = run
+        assert finished(client, made.id).output_file_id == output
+
+
+def test_what_the_rows_of_a_batch_leave_at_the_upstream_is_its_owners(upstream: ScriptedUpstream, tmp_path: Path) -> None:
+    rule = a_shelf_rule(capabilities=RIGHTS | {"stored"})
+    with a_shelf(upstream, tmp_path, rule) as shelf, shelf.client() as client, shelf.client(STRANGER) as stranger:
+        body = {"model": MODEL, "input": "Hi", "store": True}
+        row = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}
+        file = client.files.create(file=jsonl(row), purpose="batch")
+        batch = client.batches.create(input_file_id=file.id, endpoint="/v1/responses", completion_window="24h")
+        batch = finished(client, batch.id)
+        answer = json.loads(client.files.content(batch.output_file_id or "").text)
+        response_id = answer["response"]["body"]["id"]
+        assert client.responses.retrieve(response_id).id == response_id
+        with pytest.raises(openai.NotFoundError):
+            stranger.responses.retrieve(response_id)
+        again = {**row, "body": {**body, "previous_response_id": response_id}}
+        with pytest.raises(openai.PermissionDeniedError) as caught:
+            stranger.files.create(file=jsonl(again), purpose="batch")
+        assert "object_not_found" in caught.value.message
+        client.files.create(file=jsonl(again), purpose="batch")

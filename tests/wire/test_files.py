@@ -15,7 +15,7 @@ import pytest
 from headgate.gateway.model import Limits
 from headgate.kernel.units import Rate
 from wire.kit import KEY, MODEL, ScriptedUpstream, a_policy, a_principal, running, taken
-from wire.shelf_kit import SURFACES, Shelf, a_shelf, a_shelf_rule, chat_row, jsonl, narrowed
+from wire.shelf_kit import STRANGER, SURFACES, Shelf, a_shelf, a_shelf_rule, chat_row, jsonl, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -190,3 +190,13 @@ def draining(thread: LoopThread) -> Generator[tuple[int, list[int]]]:
         yield int(server.sockets[0].getsockname()[1]), drained
     finally:
         server.close()
+
+
+def test_a_question_may_name_only_the_callers_own_files(shelf: Shelf) -> None:
+    with shelf.client() as client, shelf.client(STRANGER) as stranger:
+        file = client.files.create(file=b"words", purpose="user_data")
+        ask: Any = [{"role": "user", "content": [{"type": "file", "file": {"file_id": file.id}}]}]
+        with pytest.raises(openai.NotFoundError) as caught:
+            stranger.chat.completions.create(model=MODEL, messages=ask)
+        assert caught.value.code == "object_not_found"
+        assert client.chat.completions.create(model=MODEL, messages=ask).choices

@@ -141,7 +141,7 @@ class Files:
         limits = FormLimits(total_bytes=self._settings.max_file_bytes + _FORM_BYTES, file_bytes=self._settings.max_file_bytes)
         async with (
             self._uploads.receive(asked.scope, receive, limits=limits, within_s=self._settings.body_s) as form,
-            scratch() as rewritten,
+            scratch(self._settings.uploads_dir) as rewritten,
         ):
             upload = await self._looked_at(asked, form, rewritten, open_models)
             if isinstance(upload, Refusal):
@@ -295,7 +295,7 @@ class Files:
                     await self._stream(asked, stored, blocks, [])
                     return None
                 await self._on_record(asked, stored, admitted)
-                async with scratch() as room:
+                async with scratch(self._settings.uploads_dir) as room:
                     withheld = await self._show_answers(stored, admitted, blocks, room)
                     refusal = self._rows_refused(stored.detail, stored.model, asked)
                     if refusal is None:

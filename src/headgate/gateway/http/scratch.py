@@ -16,6 +16,7 @@ from headgate.gateway.errors import NoRoom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -65,22 +66,25 @@ class Scratch:
 
 
 @asynccontextmanager
-async def scratch() -> AsyncGenerator[Scratch]:
+async def scratch(directory: Path | None) -> AsyncGenerator[Scratch]:
     """Yield room on disk.
+
+    Args:
+        directory: Where; the system's own for temporary files where absent.
 
     Raises:
         NoRoom: There is none.
     """
-    file = await _in_thread(_open)
+    file = await _in_thread(partial(_open, directory))
     try:
         yield Scratch(file)
     finally:
         file.close()
 
 
-def _open() -> IO[bytes]:
+def _open(directory: Path | None) -> IO[bytes]:
     try:
-        return tempfile.TemporaryFile(buffering=0)
+        return tempfile.TemporaryFile(dir=directory, buffering=0)
     except OSError:
         raise _no_room() from None
 

@@ -84,7 +84,7 @@ class Shelf:
         )
         keeping = Keeping(door=door, kept=kept, calls=calls, settings=settings, clock=clock)
         errands = Errands(door=door, clock=clock)
-        uploads = Uploads()
+        uploads = Uploads(settings.uploads_dir, most_bytes=settings.max_uploads_bytes)
         files = Files(keeping=keeping, uploads=uploads, rows=rows, batches=batches, errands=errands, surfaces=surfaces)
         self._jobs = JobPaths(keeping=keeping, tuned=tuned, errands=errands)
         self._handlers = {

@@ -13,13 +13,14 @@ import asyncio
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from headgate.gateway import errors
 from headgate.gateway.model import ObjectKind, OutputScreen, Refusal, Unit
 from headgate.gateway.service.quota import Reservation
+from headgate.gateway.service.row_record import AT_ONCE, OpenRow, RowEnd, RowRecord, all_of
 from headgate.gateway.wire.batches.answers import read_answer, reading_of
 from headgate.gateway.wire.batches.batch import read_batch, unfinished
 from headgate.gateway.wire.batches.kinds import remembered
@@ -27,13 +28,11 @@ from headgate.gateway.wire.batches.row import read_row
 from headgate.gateway.wire.files.file import ANSWERS
 from headgate.gateway.wire.jsonl import Lines, at_line
 from headgate.gateway.wire.surface import NotAnAnswer, texts_of
-from headgate.kernel.errors import HeadgateError, NotFound
-from headgate.kernel.ids import ExchangeId, mint
-from headgate.traffic.model import Admission, Outcome, OutcomeStatus, Screened
+from headgate.kernel.errors import HeadgateError
+from headgate.traffic.model import OutcomeStatus, Screened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from headgate.gateway.model import Admitted, Call, Settings, StoredObject
     from headgate.gateway.ports import Recorder
@@ -47,23 +46,11 @@ if TYPE_CHECKING:
     from headgate.gateway.wire.batches.batch import Batch
     from headgate.gateway.wire.batches.row import Row
     from headgate.gateway.wire.surface import Surface, Usage
+    from headgate.traffic.model import Admission
 
-_AT_ONCE = 64
-"""How many rows are recorded in one go, so that one commit carries many."""
 _ALONE_US = 180 * 1_000_000
 """How long the worker that follows a batch may be silent before it is taken for gone."""
 _LOOKED_AT = frozenset({OutputScreen.HOLD_BACK, OutputScreen.TRAIL})
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """A row that was admitted and is not settled."""
-
-    exchange_id: ExchangeId
-    reserved_tokens: int
-    screened: Screened
-    late: bool = False
-    """Whether the row was charged before, as an exchange that ended unknown."""
 
 
 @dataclass(slots=True)
@@ -73,8 +60,6 @@ class Run:
     Attributes:
         admitted: What it was admitted under.
         reservation: What its rows hold of the limits.
-        at: When it was admitted.
-        started_s: The same on the monotonic clock.
         open: Its rows that are not settled, by their ``custom_id``.
         done: What was settled, so that nothing is settled twice when finishing is tried again.
         known_tokens: What settled rows have cost.
@@ -83,9 +68,7 @@ class Run:
 
     admitted: Admitted
     reservation: Reservation
-    at: datetime
-    started_s: float
-    open: dict[str, _Open] = field(default_factory=dict[str, _Open])
+    open: dict[str, OpenRow] = field(default_factory=dict[str, OpenRow])
     done: set[bytes] = field(default_factory=set[bytes])
     known_tokens: int = 0
     over: bool = False
@@ -123,7 +106,7 @@ class Batches:
         self._door = door
         self._rows = rows
         self._quota = quota
-        self._recorder = recorder
+        self._record_of = RowRecord(recorder=recorder, door=door, settings=settings, clock=clock)
         self._kept = kept
         self._server = server
         self._surfaces = surfaces
@@ -163,7 +146,7 @@ class Batches:
         )
         if isinstance(reservation, Refusal):
             return reservation
-        run = Run(admitted, reservation, self._clock.now(), self._clock.monotonic())
+        run = Run(admitted, reservation)
         refusal: Refusal | None = Refusal(errors.CannotRecord("The batch's rows could not be recorded.", rule="record"))
         try:
             refusal = await self._record(run, underway.call, file)
@@ -200,7 +183,7 @@ class Batches:
     async def _record(self, run: Run, call: Call, file: StoredObject) -> Refusal | None:
         digest = hashlib.sha256()
         path = f"/files/{file.id}/content"
-        waiting: list[tuple[str, Admission]] = []
+        waiting: list[Admission] = []
         async with self._server.content(file.at(run.admitted.policy.upstream), path) as blocks:
             async for number, line in _lines(blocks, most_bytes=self._settings.max_body_bytes, told=digest.update):
                 try:
@@ -216,55 +199,23 @@ class Batches:
                 refusal = await self._take_in(run, row, file, waiting)
                 if refusal is not None:
                     return refusal
-                if len(waiting) >= _AT_ONCE:
-                    await self._admit(waiting)
+                if len(waiting) >= AT_ONCE:
+                    await self._record_of.admit(waiting)
+                    waiting = []
         if digest.hexdigest() != file.detail["sha256"]:
             return _changed()
-        await self._admit(waiting)
+        await self._record_of.admit(waiting)
         return None
 
-    async def _take_in(self, run: Run, row: Row, file: StoredObject, waiting: list[tuple[str, Admission]]) -> Refusal | None:
+    async def _take_in(self, run: Run, row: Row, file: StoredObject, waiting: list[Admission]) -> Refusal | None:
         """Decide about a row once more, and make its admission ready to be recorded."""
         looked = await self._rows.look_at(row, run.admitted.principal, model=file.model)
         if isinstance(looked, Refusal):
             return Refusal(at_line(row.number, looked.error, custom_id=row.custom_id), "input_file_id")
-        exchange_id = ExchangeId(mint("ex", at=run.at))
-        run.open[row.custom_id] = _Open(exchange_id, looked.admitted.reserved_tokens, looked.screened)
-        waiting.append((row.custom_id, self._admission(exchange_id, run.at, looked.call, looked.admitted, row.body)))
+        opened, admission = self._record_of.opened(looked.call, looked.admitted, looked.screened, row.body)
+        run.open[row.custom_id] = opened
+        waiting.append(admission)
         return None
-
-    async def _admit(self, waiting: list[tuple[str, Admission]]) -> None:
-        try:
-            await _all(self._recorder.admit(admission) for _, admission in waiting)
-        except HeadgateError:
-            raise errors.CannotRecord(
-                "The batch's rows cannot be recorded now, so it is not created.", rule="every exchange is recorded"
-            ) from None
-        waiting.clear()
-
-    def _admission(self, exchange_id: ExchangeId, at: datetime, call: Call, admitted: Admitted, body: bytes) -> Admission:
-        principal = admitted.principal
-        return Admission(
-            exchange_id=exchange_id,
-            at=at,
-            worker=self._settings.worker,
-            release_id=admitted.policy.release_id,
-            version_digest=admitted.policy.version_digest,
-            stage=admitted.rule.stage,
-            epoch=admitted.rule.epoch,
-            account_id=principal.account_id,
-            grant_id=principal.grant_id,
-            key_id=principal.key_id,
-            organisation_id=principal.organisation_id,
-            surface=call.surface,
-            model=call.model,
-            stream=False,
-            capabilities=tuple(sorted(call.capabilities)),
-            stripped=(),
-            end_user=call.end_user,
-            reserved_tokens=admitted.reserved_tokens,
-            request_body=body,
-        )
 
     # The end.
 
@@ -298,7 +249,7 @@ class Batches:
         if run is None:
             if self._followed_elsewhere(stored):
                 return unfinished(body)
-            run = self._late[batch.id] = Run(admitted, Reservation((), None), self._clock.now(), self._clock.monotonic())
+            run = self._late[batch.id] = Run(admitted, Reservation((), None))
         async with run.finishing:
             if not run.over:
                 await self._finish(run, stored, batch)
@@ -325,15 +276,15 @@ class Batches:
                         continue
                     run.done.add(mark)
                     waiting.append(self._settle_row(run, stored, row, surface))
-                    if len(waiting) >= _AT_ONCE:
-                        await _all(waiting)
+                    if len(waiting) >= AT_ONCE:
+                        await all_of(waiting)
                         waiting = []
-            await _all(waiting)
+            await all_of(waiting)
         unanswered = sum(row.reserved_tokens for row in run.open.values())
         # What the upstream says of the whole is charged; what nobody knows of is charged as reserved.
         tokens = batch.usage.total if batch.usage is not None else run.known_tokens + unanswered
         await self._close(run, f"the batch ended as {batch.status} without an answer")
-        await self._kept.update(stored, recorded=True)
+        await self._kept.update(stored, recorded=True, over=True)
         self._quota.settle(run.reservation, tokens=tokens)
         run.over = True
         self.runs.pop(batch.id, None)
@@ -350,17 +301,16 @@ class Batches:
             charged = 0
         run.known_tokens += charged
         status = OutcomeStatus.COMPLETED if row.answered else OutcomeStatus.UPSTREAM_FAILED
-        await self._settle(
-            run,
-            opened,
+        end = RowEnd(
             OutcomeStatus.UPSTREAM_REFUSED if refused else status,
+            charged,
+            f"row of {stored.id}",
             usage=usage,
-            charged=charged,
             http_status=row.status,
             output_screened=verdict,
             answer=row.body,
-            detail=f"row of {stored.id}",
         )
+        await self._record_of.settle(opened, end)
 
     async def look(
         self, admitted: Admitted, row: AnswerRow, surface: Surface, batch: StoredObject
@@ -388,66 +338,20 @@ class Batches:
         blocked = isinstance(verdict.error, errors.OutputBlocked)
         return reading.usage, Screened.BLOCKED if blocked else Screened.UNSCANNED, verdict
 
-    async def _admit_late(self, run: Run, stored: StoredObject, row: AnswerRow, surface: Surface) -> _Open:
+    async def _admit_late(self, run: Run, stored: StoredObject, row: AnswerRow, surface: Surface) -> OpenRow:
         """Record an answer whose row was recorded by a worker that is gone, or by nobody, as an exchange of its own."""
         kind = next(kind for kind in remembered(stored.detail) if kind.surface == surface.name)
-        exchange_id = ExchangeId(mint("ex", at=self._clock.now()))
         body = json.dumps({"batch": stored.id, "custom_id": row.custom_id}).encode()
         call = kind.call(stored.model, client_ip=None)
         # The row itself was charged in full when its worker's exchanges were settled.
-        admitted = replace(run.admitted, reserved_tokens=0)
-        await self._recorder.admit(self._admission(exchange_id, self._clock.now(), call, admitted, body))
-        return _Open(exchange_id, 0, Screened.NOT_ASKED, late=True)
+        opened, admission = self._record_of.opened(call, run.admitted, Screened.NOT_ASKED, body, late=True)
+        await self._record_of.admit([admission])
+        return opened
 
     async def _close(self, run: Run, detail: str, *, spent_nothing: bool = False) -> None:
         """Settle what is still open of a batch."""
         rows, run.open = list(run.open.values()), {}
-        for start in range(0, len(rows), _AT_ONCE):
-            await _all(
-                self._settle(
-                    run,
-                    opened,
-                    OutcomeStatus.CUT if spent_nothing else OutcomeStatus.UPSTREAM_FAILED,
-                    charged=0 if spent_nothing else opened.reserved_tokens,
-                    detail=detail,
-                )
-                for opened in rows[start : start + _AT_ONCE]
-            )
-
-    async def _settle(
-        self,
-        run: Run,
-        opened: _Open,
-        status: OutcomeStatus,
-        *,
-        charged: int,
-        detail: str,
-        usage: Usage | None = None,
-        http_status: int | None = None,
-        output_screened: Screened = Screened.NOT_ASKED,
-        answer: bytes = b"",
-    ) -> None:
-        outcome = Outcome(
-            exchange_id=opened.exchange_id,
-            at=self._clock.now(),
-            status=status,
-            http_status=http_status,
-            prompt_tokens=None if usage is None else usage.prompt_tokens,
-            completion_tokens=None if usage is None else usage.completion_tokens,
-            charged_tokens=charged,
-            usage_exact=usage is not None,
-            duration_ms=(self._clock.monotonic() - run.started_s) * 1000,
-            screened=opened.screened,
-            output_screened=output_screened,
-            response_body=answer[: self._settings.max_recorded_bytes],
-            detail=detail,
-        )
-        try:
-            await self._recorder.settle(outcome)
-        except NotFound:
-            pass  # it never got onto the record, or is settled already
-        except HeadgateError:
-            self._door.unrecorded_endings += 1  # the admission stands; the steward settles it as unknown, at full charge
+        await self._record_of.close(rows, detail, spent_nothing=spent_nothing)
 
     async def follow(self, stored: StoredObject, body: bytes) -> None:
         """Take in how a batch of this worker's does, and let the other workers know that it is followed."""
@@ -471,13 +375,6 @@ async def _lines(
             await asyncio.sleep(0)  # a file of many rows leaves the others their turns
     for numbered in lines.finish():
         yield numbered
-
-
-async def _all(what: Iterable[Awaitable[None]]) -> None:
-    """Do all of it, whatever becomes of each; then raise the first error."""
-    for result in await asyncio.gather(*what, return_exceptions=True):
-        if result is not None:
-            raise result
 
 
 def _changed() -> Refusal:

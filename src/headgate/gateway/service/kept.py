@@ -80,6 +80,7 @@ class Kept:
         self._objects = objects
         self._door = door
         self._clock = clock
+        self._updating = asyncio.Lock()
 
     async def find(self, kind: ObjectKind, object_id: str, principal: Principal) -> StoredObject:
         """Return an object of the caller's.
@@ -147,8 +148,10 @@ class Kept:
         Raises:
             Unavailable: It cannot be remembered.
         """
-        stored = replace(stored, detail={**stored.detail, **changes})
-        await asyncio.to_thread(self._objects.keep, stored)
+        async with self._updating:  # so that of two who remember something, neither forgets what the other remembers
+            known = await asyncio.to_thread(self._objects.find, stored.kind, stored.id)
+            stored = replace(stored, detail={**(known or stored).detail, **changes})
+            await asyncio.to_thread(self._objects.keep, stored)
         return stored
 
     async def forget(self, stored: StoredObject) -> None:

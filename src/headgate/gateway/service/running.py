@@ -178,10 +178,10 @@ class Running:
         if not heard.well:
             return heard.status == 404  # noqa: PLR2004 - the upstream has forgotten it
         over = _is_over(kind, heard.body)
-        if over:
-            await self._kept.update(stored, over=True)
         if kind is ObjectKind.BATCH:
-            await self._batches.follow(stored, heard.body)
+            await self._batches.follow(stored, heard.body)  # whoever holds its rows says when it is over
+        elif over:
+            await self._kept.update(stored, over=True)
         return over or refusal is None
 
     def _upstream(self, stored: StoredObject) -> Upstream | None:

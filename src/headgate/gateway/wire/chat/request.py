@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from headgate.gateway.errors import WrongType
-from headgate.gateway.model import Call
+from headgate.gateway.model import Call, ObjectKind
 from headgate.gateway.wire.chat.reading import ChatReading
 from headgate.gateway.wire.document import Document, Edit, elements, patched, read, without
 from headgate.gateway.wire.fields import (
@@ -25,11 +25,12 @@ from headgate.gateway.wire.fields import (
     whole,
     without_surrogates,
 )
+from headgate.gateway.wire.surface import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from headgate.gateway.model import Admitted
+    from headgate.gateway.model import Admitted, StoredObject
 
 _SURFACE = "api.chat"
 _FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -64,11 +65,18 @@ class ChatRequest:
         call: What it asks for.
         document: The body, with where everything stands.
         wants_usage: Whether the client itself asked for usage on the stream.
+        references: Files that it names, which an upstream keeps; each must be the caller's own.
     """
 
     call: Call
     document: Document
     wants_usage: bool
+    references: tuple[Reference, ...] = ()
+
+    def continuing(self, kept: Sequence[StoredObject]) -> ChatRequest:
+        """Return the same request: a file counts as a medium already."""
+        del kept
+        return self
 
     def texts(self) -> list[str]:
         """Return everything in the request that a model would read as prose, for a screen."""
@@ -160,7 +168,8 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
     if messages[-1]["role"] == "assistant":
         capabilities.add("prefill")
     media_bytes, media, turns = 0, 0, 0
-    for message in messages:
+    references: list[Reference] = []
+    for index, message in enumerate(messages):
         role = message["role"]
         if role in _SYSTEM_ROLES:
             capabilities.add("system_prompt")
@@ -170,6 +179,7 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
         if isinstance(content, list):
             for part in cast("list[Any]", content):
                 capability, size = _part(part)
+                references += _named(part, f"messages[{index}].content")
                 if capability is not None:
                     capabilities.add(capability)
                     media += 1
@@ -186,7 +196,16 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
         client_ip=client_ip,
         end_user=end_user((document.value("safety_identifier"), document.value("user")), end_user_key),
     )
-    return ChatRequest(call, document, wants_usage)
+    return ChatRequest(call, document, wants_usage, tuple(references))
+
+
+def _named(part: Any, where: str) -> Iterator[Reference]:
+    """Yield the files that a content part names instead of holding them."""
+    members = cast("dict[str, Any]", part) if isinstance(part, dict) else {}
+    for holder in (members, *members.values()):
+        file_id = cast("dict[str, Any]", holder).get("file_id") if isinstance(holder, dict) else None
+        if isinstance(file_id, str):
+            yield Reference(ObjectKind.FILE, file_id, f"{where}.file_id")
 
 
 def _messages(document: Document) -> list[dict[str, Any]]:
