@@ -244,7 +244,7 @@ def chat_streams(draw: st.DrawFn) -> bytes:
     return stream + b"data: [DONE]" + end + end
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=40)
 @given(chat_streams(), st.integers(0, 2**32))
 def test_any_stream_arrives_byte_for_byte_however_it_is_split(gateway: Running, stream: bytes, seed: int) -> None:
     asked = json.dumps({"model": SYNTHETIC, **MINIMAL["/chat/completions"], "stream": True}).encode()

@@ -214,6 +214,16 @@ QUIRKS = (
         message(after=b"event: data\ndata: [DONE]\n\n"),
         tagged("messages-with-DONE"),
     ),
+    Quirk("9d. a last frame without its empty line", CHAT, frames(*SPOKEN, b"[DONE]").rstrip(), None),
+    Quirk("9e. a last frame with half of its empty line", CHAT, frames(*SPOKEN, b"[DONE]", end=b"\r\n")[:-1], None),
+    Quirk("9f. neither a last frame nor the empty line of the one before", CHAT, frames(*SPOKEN).rstrip(), None),
+    Quirk(
+        "9g. no end at all",
+        CHAT,
+        frames(*SPOKEN[:2]),
+        None,
+        ends=OutcomeStatus.UPSTREAM_FAILED,
+    ),
     Quirk(
         "10a. a last chunk of usage and no choices",
         CHAT,

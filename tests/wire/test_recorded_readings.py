@@ -14,6 +14,7 @@ from wire.recorded_requests import NOT_REPLAYED, exchanges, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from headgate.gateway.wire.surface import Reading
     from wire.oracles import Said
@@ -30,6 +31,19 @@ def test_every_recording_is_replayed_or_counted_out() -> None:
     compacted = [one.name for one in everything if one.url.endswith("/compact")]
     assert (len(everything), len(stored), len(compacted)) == (1385, 9, 1)
     assert len(exchanges()) == 1385 - sum(NOT_REPLAYED.values()) - 10
+
+
+@pytest.mark.parametrize(("said", "outcome"), [("true", "Failed"), ("", "Skipped"), ("false", "Skipped")])
+def test_recordings_that_are_not_there_are_skipped_but_not_where_it_would_never_be_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, outcome: str
+) -> None:
+    monkeypatch.setattr(recorded, "FOLDER", tmp_path / "nowhere")
+    monkeypatch.setenv("CI", said)
+
+    with pytest.raises((pytest.fail.Exception, pytest.skip.Exception), match="nowhere") as raised:
+        recorded.everything.__wrapped__()
+
+    assert type(raised.value).__name__ == outcome
 
 
 def read(exchange: Exchange, *, texts: bool) -> tuple[Reading, list[str]]:
