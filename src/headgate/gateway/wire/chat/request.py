@@ -33,18 +33,28 @@ if TYPE_CHECKING:
     from headgate.gateway.model import Admitted, StoredObject
 
 _SURFACE = "api.chat"
+_MORE_LOGPROBS = ("prompt_logprobs", "n_probs")
+_FORMS = (
+    "guided_json",
+    "guided_regex",
+    "guided_choice",
+    "guided_grammar",
+    "structured_outputs",
+    "json_schema",
+    "grammar",
+)
+"""What some servers take instead of ``response_format``."""
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "tools": ("tools", "tool_choice", "functions", "function_call", "parallel_tool_calls"),
-    "logprobs": ("logprobs", "top_logprobs"),
-    "n": ("n",),
+    "logprobs": ("logprobs", "top_logprobs", *_MORE_LOGPROBS),
+    "n": ("n", "best_of"),
     "seed": ("seed",),
-    "response_format": ("response_format",),
-    "stored": ("store",),
-    "hosted_tools": ("web_search_options",),
+    "response_format": ("response_format", *_FORMS),
 }
 """The fields that go when a capability is taken out."""
 
-_BOUNDS = ("max_completion_tokens", "max_tokens")
+_BOUNDS = ("max_completion_tokens", "max_tokens", "max_new_tokens", "n_predict")
+"""What bounds an answer, by any name that some server lets win over the others."""
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _PART_CAPABILITIES = {
     "image_url": "image_input",
@@ -163,7 +173,7 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
         raise WrongType("stream_options must be an object.", param="stream_options")
     wants_usage = stream and isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
     bounds = [bound for bound in (whole(document, key, least=1) for key in _BOUNDS) if bound is not None]
-    choices = whole(document, "n", least=1) or 1
+    choices = max(whole(document, "n", least=1) or 1, whole(document, "best_of", least=1) or 1)
     capabilities = {*_asked(document, choices=choices, stream=stream), *_asked_of_the_server(document)}
     if messages[-1]["role"] == "assistant":
         capabilities.add("prefill")
@@ -193,6 +203,7 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
         output_tokens=max(bounds, default=None),
         choices=choices,
         turns=turns,
+        scannable="audio_output" not in capabilities,
         client_ip=client_ip,
         end_user=end_user((document.value("safety_identifier"), document.value("user")), end_user_key),
     )
@@ -230,14 +241,15 @@ def _asked(document: Document, *, choices: int, stream: bool) -> Iterator[str]:
         yield "tools"
     if boolean(document, "parallel_tool_calls"):
         yield "parallel_tool_calls"
-    if boolean(document, "logprobs") or whole(document, "top_logprobs", least=0):
+    if boolean(document, "logprobs") or any(whole(document, key, least=0) for key in ("top_logprobs", *_MORE_LOGPROBS)):
         yield "logprobs"
     if choices > 1:
         yield "n"
     if document.value("seed") is not None:
         yield "seed"
     wanted = document.value("response_format")
-    if wanted is not None and not (isinstance(wanted, dict) and cast("dict[str, Any]", wanted).get("type") == "text"):
+    plain = wanted is None or (isinstance(wanted, dict) and cast("dict[str, Any]", wanted).get("type") == "text")
+    if not plain or any(document.value(key) is not None for key in _FORMS):
         yield "response_format"
 
 
