@@ -53,7 +53,7 @@ def forwarded(request_body: bytes, **rule: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_new_tokens", "n_predict"])
 def test_an_answer_is_bounded_by_whatever_name_the_server_may_listen_to(name: str) -> None:
-    sent = forwarded(body(max_tokens=5, **{name: 5000}), max_output_tokens=64, on_extra=OnExtra.STRIP)
+    sent = forwarded(body(**{"max_tokens": 5, name: 5000}), max_output_tokens=64, on_extra=OnExtra.STRIP)
 
     assert sent[name] == 64
 
