@@ -1,6 +1,6 @@
-"""JSON of answers, decoded as leniently as clients decode it.
+r"""JSON of answers, decoded as leniently as clients decode it.
 
-JSON can escape half a character (``"\\ud83d"``), and a model server that streams token by token sometimes sends one half now and
+JSON can escape half a character (``"\ud83d"``), and a model server that streams token by token sometimes sends one half now and
 the other in the next chunk. Most readers take that; the fast decoder here does not. What it refuses is read by the slow one,
 with a replacement for each half, before it is called unreadable.
 """
