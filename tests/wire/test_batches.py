@@ -18,6 +18,7 @@ from wire.shelf_kit import (
     STRANGER,
     SURFACES,
     Shelf,
+    a_client,
     a_shelf,
     a_shelf_rule,
     changed,
@@ -25,6 +26,7 @@ from wire.shelf_kit import (
     finished,
     jsonl,
     narrowed,
+    no_upstream,
     small_model,
 )
 
@@ -39,9 +41,22 @@ def shelf(upstream: ScriptedUpstream, tmp_path: Path) -> Iterator[Shelf]:
         yield shelf
 
 
-def a_client(served: Running) -> openai.OpenAI:
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """Shared by tests that leave nothing behind, because everything is refused."""
+    rule = a_shelf_rule(
+        surfaces=frozenset({"api.chat", "api.files", "api.batches"}),
+        capabilities=frozenset({"seed"}),
+        input_screen=True,
+        max_output_tokens=50,
+    )
+    with a_shelf(no_upstream(), tmp_path_factory.mktemp("strict"), rule) as shelf:
+        yield shelf
+
+
+def an_owner(served: Running) -> openai.OpenAI:
     served.world.principals = {KEY: a_principal(scopes=SURFACES)}
-    return openai.OpenAI(base_url=served.url, api_key=KEY, max_retries=0, timeout=20)
+    return a_client(served.url)
 
 
 def create(client: openai.OpenAI, content: bytes, **more: object) -> openai.types.Batch:
@@ -99,18 +114,11 @@ def test_what_goes_up_is_the_rows_as_they_would_be_forwarded(upstream: ScriptedU
     ],
 )
 def test_one_row_that_would_be_refused_refuses_the_upload_by_name(
-    upstream: ScriptedUpstream, tmp_path: Path, row: dict[str, object], said: tuple[str, ...]
+    strict: Shelf, row: dict[str, object], said: tuple[str, ...]
 ) -> None:
-    rule = a_shelf_rule(
-        surfaces=frozenset({"api.chat", "api.files", "api.batches"}),
-        capabilities=frozenset({"seed"}),
-        input_screen=True,
-        max_output_tokens=50,
-    )
-    with a_shelf(upstream, tmp_path, rule) as shelf, shelf.client() as client:
-        with pytest.raises(openai.PermissionDeniedError) as caught:
-            client.files.create(file=jsonl(chat_row("a"), "", row), purpose="batch")
-        assert shelf.uploads == []
+    with strict.client() as client, pytest.raises(openai.PermissionDeniedError) as caught:
+        client.files.create(file=jsonl(chat_row("a"), "", row), purpose="batch")
+    assert strict.uploads == []
 
     assert caught.value.code == "file.row_refused"
     assert all(part in caught.value.message for part in said), caught.value.message
@@ -129,11 +137,10 @@ def test_one_row_that_would_be_refused_refuses_the_upload_by_name(
         ('{"x":\r' + json.dumps(chat_row("hidden")) + '\r,"custom_id":"b"}', "a carriage return stands within it"),
     ],
 )
-def test_a_line_that_is_no_row_is_named(shelf: Shelf, line: str, said: str) -> None:
-    with shelf.client() as client:
-        with pytest.raises(openai.BadRequestError) as caught:
-            client.files.create(file=jsonl(chat_row("a"), "", line), purpose="batch")
-        assert shelf.uploads == []
+def test_a_line_that_is_no_row_is_named(strict: Shelf, line: str, said: str) -> None:
+    with strict.client() as client, pytest.raises(openai.BadRequestError) as caught:
+        client.files.create(file=jsonl(chat_row("a"), "", line), purpose="batch")
+    assert strict.uploads == []
 
     assert caught.value.code == "file.row_malformed"
     assert said in caught.value.message
@@ -355,9 +362,9 @@ def test_a_batch_whose_worker_is_gone_has_its_answers_recorded_before_they_are_s
 ) -> None:
     with small_model("upstream-atlas") as (_, url):
         policy = a_policy(url, a_shelf_rule())
-        with running(upstream, tmp_path / "one.db", policy=policy) as first, a_client(first) as client:
+        with running(upstream, tmp_path / "one.db", policy=policy) as first, an_owner(first) as client:
             made = create(client, jsonl(chat_row("a"), chat_row("b")), metadata={"pause_s": "0.1"})
-        with running(upstream, tmp_path / "one.db", policy=policy) as second, a_client(second) as client:
+        with running(upstream, tmp_path / "one.db", policy=policy) as second, an_owner(second) as client:
             batch = finished(client, made.id)
             late = [admission for admission in second.recorder.admissions if admission.surface == "api.chat"]
             assert [json.loads(admission.request_body)["custom_id"] for admission in late] == ["a", "b"]

@@ -11,7 +11,20 @@ import pytest
 from headgate.gateway.model import ReleaseState
 from headgate.kernel.ids import ReleaseId
 from wire.kit import KEY, MODEL, ScriptedUpstream, a_principal, eventually
-from wire.shelf_kit import RIGHTS, STRANGER, SURFACES, Shelf, a_shelf, a_shelf_rule, changed, chat_row, finished, jsonl, narrowed
+from wire.shelf_kit import (
+    RIGHTS,
+    STRANGER,
+    SURFACES,
+    Shelf,
+    a_shelf,
+    a_shelf_rule,
+    changed,
+    chat_row,
+    finished,
+    jsonl,
+    narrowed,
+    no_upstream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +39,13 @@ ASK: Any = [{"role": "user", "content": "Hi"}]
 @pytest.fixture
 def shelf(upstream: ScriptedUpstream, tmp_path: Path) -> Iterator[Shelf]:
     with a_shelf(upstream, tmp_path) as shelf:
+        yield shelf
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """Shared by tests that leave nothing behind, because everything is refused."""
+    with a_shelf(no_upstream(), tmp_path_factory.mktemp("strict")) as shelf:
         yield shelf
 
 
@@ -156,13 +176,13 @@ def test_what_comes_of_a_job_is_its_owners(shelf: Shelf) -> None:
         ('{"prompt": "a", "completion": "b", "notes": ["sarin"]}', "file.row_refused", "Line 2: input.blocked"),
     ],
 )
-def test_a_row_that_may_not_be_learnt_from_refuses_the_upload(shelf: Shelf, line: str, code: str, said: str) -> None:
-    with shelf.client() as client, pytest.raises(openai.APIStatusError) as caught:
+def test_a_row_that_may_not_be_learnt_from_refuses_the_upload(strict: Shelf, line: str, code: str, said: str) -> None:
+    with strict.client() as client, pytest.raises(openai.APIStatusError) as caught:
         client.files.create(file=jsonl(GOOD, line), purpose="fine-tune")
 
     assert caught.value.code == code
     assert said in caught.value.message
-    assert shelf.uploads == []
+    assert strict.uploads == []
 
 
 def test_rows_that_no_screen_can_look_at_are_not_learnt_from(shelf: Shelf) -> None:
