@@ -8,12 +8,15 @@ not ended long after its last exchange should have.
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import resource
+import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
@@ -63,8 +66,7 @@ def main() -> None:
         multiprocessing.set_start_method("fork")  # workers inherit the socket, and the pipe that tells that they are ready
     _may_open(_FILES_PER_CONNECTION * settings.max_connections + _OTHER_FILES)
     server = _Inheriting(
-        "headgate.bootstrap.processes.worker:application",
-        factory=True,
+        "headgate.bootstrap.processes.worker",
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
@@ -81,7 +83,18 @@ def main() -> None:
     )
     inherited = os.environ.get(LISTENER)
     server.listener = listener(settings.host, settings.port) if inherited is None else socket.socket(fileno=int(inherited))
-    server.serve()
+    server.serve(target_loader=_application)
+
+
+def _application(module: str) -> Any:
+    """Return the application of a worker, in the worker.
+
+    A worker is forked with this process's own handlers of signals, which would swallow what it is told until it has its own: a
+    worker that has not started yet has nothing to end in good order.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    return importlib.import_module(module).application()
 
 
 def _may_open(files: int) -> None:
