@@ -183,7 +183,7 @@ async def fetch_all(served: Running, played: Sequence[Exchange]) -> list[Fetched
     sent = {
         int(dict(received.headers)[ASKED_FOR]): received.body
         for received in served.upstream.received
-        if "x-request-id" in dict(received.headers)
+        if "x-headgate-request-id" in dict(received.headers)
     }
     return [
         Fetched(

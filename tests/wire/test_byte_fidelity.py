@@ -182,7 +182,7 @@ def test_an_official_client_hears_and_says_the_same(gateway: Running, name: str)
 
     up, plain = gateway.upstream.received
     assert up.body == plain.body.replace(json.dumps(SYNTHETIC).encode(), json.dumps(f"the server's {SYNTHETIC}").encode())
-    assert {*crossing(up)} - {("x-request-id", dict(up.headers)["x-request-id"])} == {*crossing(plain)}
+    assert {*crossing(up)} - {("x-headgate-request-id", dict(up.headers)["x-headgate-request-id"])} == {*crossing(plain)}
 
 
 def crossing(received: Received) -> list[tuple[str, str]]:

@@ -91,7 +91,7 @@ def test_headers_go_up_as_they_came_and_none_is_added_that_nobody_sent(served: R
         b"x-twice: a",
         b"x-twice: b",
         b"accept-encoding: identity",
-        f"x-request-id: {exchange_id}".encode().lower(),
+        f"x-headgate-request-id: {exchange_id}".encode().lower(),
         b"authorization: bearer headgates-own",
         f"content-length: {len(served.upstream.received[0].body)}".encode(),
     ]

@@ -304,7 +304,7 @@ def test_the_api_s_own_headers_reach_the_upstream_and_the_client_s_credentials_d
         "anthropic-version": "2023-06-01",
         "anthropic-beta": "a-1,b-2",
         "accept-encoding": dict(sent)["accept-encoding"],
-        "x-request-id": "ex_1",
+        "x-headgate-request-id": "ex_1",
         "authorization": "Bearer own",
         "x-api-key": "own",
     }

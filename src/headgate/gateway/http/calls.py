@@ -125,7 +125,7 @@ class Calls:
 
     def _headers(self, upstream: Upstream) -> list[tuple[str, str]]:
         request_id = mint("req", at=self._clock.now())
-        headers = [("accept", "*/*"), ("accept-encoding", "identity"), ("x-request-id", request_id)]
+        headers = [("accept", "*/*"), ("accept-encoding", "identity"), ("x-headgate-request-id", request_id)]
         if upstream.api_key is not None:
             headers.append(("authorization", f"Bearer {upstream.api_key}"))
         return headers

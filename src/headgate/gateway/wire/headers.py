@@ -97,8 +97,9 @@ def to_upstream(
         for raw, value in headers
         if (name := _up(raw) if len(raw) <= _LONGEST_KNOWN else _crossing_up(raw)) and raw not in named
     ]
-    # A compressed answer cannot be observed, so none is asked for.
-    crossing += (("accept-encoding", "identity"), ("x-request-id", request_id))
+    # A compressed answer cannot be observed, so none is asked for. The exchange is named in a header of Headgate's own: there are
+    # servers that refuse an x-request-id that is not a UUID.
+    crossing += (("accept-encoding", "identity"), ("x-headgate-request-id", request_id))
     if api_key is not None:
         crossing.append(("authorization", f"Bearer {api_key}"))
         if api is Api.ANTHROPIC:
@@ -165,7 +166,8 @@ def duration(seconds: float) -> bytes:
 def _crossing_up(name: bytes) -> str:
     """Return the name of a header as it goes up; empty where it does not."""
     text = name.decode("latin-1")
-    return "" if text.replace("_", "-") in _NOT_UPSTREAM or text.startswith("x-headgate-") else text
+    dashed = text.replace("_", "-")
+    return "" if dashed in _NOT_UPSTREAM or dashed.startswith("x-headgate-") else text
 
 
 def _crossing_down(name: bytes) -> bytes:
