@@ -416,3 +416,22 @@ def test_what_the_rows_of_a_batch_leave_at_the_upstream_is_its_owners(upstream: 
             stranger.files.create(file=jsonl(again), purpose="batch")
         assert "object_not_found" in caught.value.message
         client.files.create(file=jsonl(again), purpose="batch")
+
+
+def test_answers_that_cannot_be_fetched_are_recorded_once_when_they_can_be(shelf: Shelf) -> None:
+    with shelf.client() as client:
+        made = create(client, jsonl(chat_row("a"), chat_row("b")))
+        eventually(lambda: shelf.batches[made.id]["status"] == "completed")
+        kept = shelf.model.files._kept
+        output = shelf.batches[made.id]["output_file_id"]
+        value, content = kept.pop(output)
+        with pytest.raises(openai.InternalServerError) as caught:
+            client.batches.retrieve(made.id)
+        assert caught.value.code == "upstream.not_given"
+        assert output not in caught.value.response.text
+        kept[output] = (value, content)
+        for _ in range(2):
+            assert client.batches.retrieve(made.id).output_file_id == output
+
+    recorder = shelf.served.recorder
+    assert len(recorder.outcomes) == len(recorder.admissions) == 4

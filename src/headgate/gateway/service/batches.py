@@ -32,7 +32,7 @@ from headgate.kernel.errors import HeadgateError
 from headgate.traffic.model import OutcomeStatus, Screened
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from headgate.gateway.model import Admitted, Call, Settings, StoredObject
     from headgate.gateway.ports import Recorder
@@ -264,7 +264,7 @@ class Batches:
     async def _finish(self, run: Run, stored: StoredObject, batch: Batch) -> None:
         surface = self._surfaces[stored.detail["endpoint"]]
         for file_id in batch.files:
-            waiting: list[Awaitable[None]] = []
+            waiting: list[tuple[AnswerRow, bytes]] = []
             async with self._server.content(stored.at(run.admitted.policy.upstream), f"/files/{file_id}/content") as blocks:
                 async for _, line in _lines(blocks, most_bytes=self._settings.max_answer_bytes):
                     mark = hashlib.blake2b(line, digest_size=16).digest()
@@ -272,14 +272,12 @@ class Batches:
                         row = read_answer(line)
                     except NotAnAnswer:
                         continue  # nobody will be shown it either
-                    if mark in run.done:
-                        continue
-                    run.done.add(mark)
-                    waiting.append(self._settle_row(run, stored, row, surface))
+                    if mark not in run.done:
+                        waiting.append((row, mark))
                     if len(waiting) >= AT_ONCE:
-                        await all_of(waiting)
-                        waiting = []
-            await all_of(waiting)
+                        await all_of(self._settle_row(run, stored, row, mark, surface) for row, mark in waiting)
+                        waiting.clear()
+            await all_of(self._settle_row(run, stored, row, mark, surface) for row, mark in waiting)
         unanswered = sum(row.reserved_tokens for row in run.open.values())
         # What the upstream says of the whole is charged; what nobody knows of is charged as reserved.
         tokens = batch.usage.total if batch.usage is not None else run.known_tokens + unanswered
@@ -290,7 +288,7 @@ class Batches:
         self.runs.pop(batch.id, None)
         self._late.pop(batch.id, None)
 
-    async def _settle_row(self, run: Run, stored: StoredObject, row: AnswerRow, surface: Surface) -> None:
+    async def _settle_row(self, run: Run, stored: StoredObject, row: AnswerRow, mark: bytes, surface: Surface) -> None:
         usage, verdict, _ = await self.look(run.admitted, row, surface, stored)
         opened = run.open.pop(row.custom_id, None)
         if opened is None:
@@ -299,7 +297,6 @@ class Batches:
         charged = opened.reserved_tokens if usage is None else usage.total
         if opened.late or refused:
             charged = 0
-        run.known_tokens += charged
         status = OutcomeStatus.COMPLETED if row.answered else OutcomeStatus.UPSTREAM_FAILED
         end = RowEnd(
             OutcomeStatus.UPSTREAM_REFUSED if refused else status,
@@ -311,6 +308,8 @@ class Batches:
             answer=row.body,
         )
         await self._record_of.settle(opened, end)
+        run.known_tokens += charged
+        run.done.add(mark)
 
     async def look(
         self, admitted: Admitted, row: AnswerRow, surface: Surface, batch: StoredObject

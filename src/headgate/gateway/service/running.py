@@ -113,15 +113,16 @@ class Running:
 
     async def _touched(self, change: Change) -> list[StoredObject]:
         accounts = set(change.accounts)
+        releases = set(change.releases)
+        if change.everything:
+            releases |= {policy.release_id for policy in self._knowledge.snapshot.models.values()}
         principals = await self._knowledge.refreshed(change.keys)
         accounts |= {principal.account_id for principal in principals.values()}
         own = [run.admitted.principal for run in self._batches.runs.values()]
         accounts |= {principal.account_id for principal in own if change.touches(principal)}
 
         def look_up() -> list[StoredObject]:
-            found = [
-                stored for kind in _KINDS for release in change.releases for stored in self._objects.of_release(kind, release)
-            ]
+            found = [stored for kind in _KINDS for release in releases for stored in self._objects.of_release(kind, release)]
             found += [stored for kind in _KINDS for account in accounts for stored in self._objects.owned(kind, account)]
             return found
 
