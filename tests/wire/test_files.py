@@ -15,7 +15,7 @@ import pytest
 from headgate.gateway.model import Limits
 from headgate.kernel.units import Rate
 from wire.kit import KEY, MODEL, ScriptedUpstream, a_policy, a_principal, running, taken
-from wire.shelf_kit import STRANGER, SURFACES, Shelf, a_shelf, a_shelf_rule, chat_row, jsonl, narrowed
+from wire.shelf_kit import STRANGER, SURFACES, Shelf, a_shelf, a_shelf_rule, chat_row, finished, jsonl, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -200,3 +200,14 @@ def test_a_question_may_name_only_the_callers_own_files(shelf: Shelf) -> None:
             stranger.chat.completions.create(model=MODEL, messages=ask)
         assert caught.value.code == "object_not_found"
         assert client.chat.completions.create(model=MODEL, messages=ask).choices
+
+
+def test_a_batchs_answers_cannot_be_had_by_asking_about_their_file(shelf: Shelf) -> None:
+    with shelf.client() as client:
+        file = client.files.create(file=jsonl(chat_row("a")), purpose="batch")
+        made = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+        output = finished(client, made.id).output_file_id
+        ask: Any = [{"role": "user", "content": [{"type": "file", "file": {"file_id": output}}]}]
+        with pytest.raises(openai.NotFoundError) as caught:
+            client.chat.completions.create(model=MODEL, messages=ask)
+        assert caught.value.code == "object_not_found"

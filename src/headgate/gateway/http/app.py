@@ -160,7 +160,7 @@ class Gateway:
             settings=settings,
             clock=self._clock,
         )
-        self._ownership = Ownership(objects, self._door.judge)
+        self._ownership = Ownership(objects, self._door.judge, self._door.learn)
         self._stored_responses = StoredResponses(
             door=self._door,
             ownership=self._ownership,

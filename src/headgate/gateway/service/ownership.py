@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from headgate.gateway.errors import ObjectNotFound
 from headgate.gateway.model import Call, ObjectKind, Refusal
+from headgate.gateway.wire.files.file import ANSWERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from headgate.gateway.model import Admitted, Principal, StoredObject
     from headgate.gateway.ports import Objects
@@ -42,11 +43,18 @@ class Ownership:
     Args:
         objects: Where that is kept.
         judge: What a call would be admitted under now, or why it would not be.
+        learn: Finds out what a model's name is before anything is judged that names it.
     """
 
-    def __init__(self, objects: Objects, judge: Callable[[Call, Principal], Admitted | Refusal]) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        judge: Callable[[Call, Principal], Admitted | Refusal],
+        learn: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._objects = objects
         self._judge = judge
+        self._learn = learn
 
     async def own(
         self, principal: Principal, references: Sequence[Reference], *, client_ip: str | None
@@ -77,8 +85,11 @@ class Ownership:
             stored = await asyncio.to_thread(self._objects.find, reference.kind, reference.id)
         if stored is None or stored.account_id != principal.account_id:
             return _not_there(reference)
+        if stored.kind is ObjectKind.FILE and stored.detail.get("purpose") == ANSWERS:
+            return _not_there(reference)  # a batch's answers are shown past the output screen, and by no way round it
         if stored.kind not in _HOLD_ANSWERS:
             return stored
+        await self._learn(stored.model)
         decision = self._judge(_using(stored, client_ip), principal)
         if isinstance(decision, Refusal):
             return decision
