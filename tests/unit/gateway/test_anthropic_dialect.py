@@ -296,6 +296,7 @@ def test_the_api_s_own_headers_reach_the_upstream_and_the_client_s_credentials_d
             (b"anthropic-user-profile-id", b"profile_1"),
         ],
         request_id="ex_1",
+        account="acc_1",
         api_key="own",
         api=Api.ANTHROPIC,
     )

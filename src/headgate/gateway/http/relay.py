@@ -140,6 +140,7 @@ class Relay:
         headers = to_upstream(
             self._scope["headers"],
             request_id=self._underway.exchange_id,
+            account=admitted.principal.account_id,
             api_key=self._upstream.api_key,
             api=self._surface.api,
         )

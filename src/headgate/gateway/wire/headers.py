@@ -8,6 +8,7 @@ differs in nothing else is the same name. The rest passes as it came.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -70,6 +71,7 @@ _NOT_UPSTREAM = _CONNECTION | {
 _NOT_DOWNSTREAM = _CONNECTION | {"set-cookie", "server", "date", "alt-svc", "strict-transport-security"}
 _REQUEST_IDS = {Api.OPENAI: (b"x-request-id",), Api.ANTHROPIC: (b"request-id", b"x-request-id")}
 """Headers that carry a request's identifier, the API's own first."""
+_IDEMPOTENCY_KEY = "idempotency-key"
 _SENDABLE = bytes((9, *range(32, 127), *range(128, 256)))
 """What a header's value may hold (RFC 9110, section 5.5); no server will send more."""
 _MOST_KNOWN = 1024
@@ -81,13 +83,17 @@ _OURS = ("x-headgate-", "x-ratelimit-", "anthropic-ratelimit-")
 
 
 def to_upstream(
-    headers: Sequence[tuple[bytes, bytes]], *, request_id: str, api_key: str | None, api: Api = Api.OPENAI
+    headers: Sequence[tuple[bytes, bytes]], *, request_id: str, account: str, api_key: str | None, api: Api = Api.OPENAI
 ) -> list[tuple[str, str]]:
     """Return the headers that go to the upstream.
+
+    An idempotency key is the account's own: under one credential of Headgate's, two accounts that choose the same one would be
+    given each other's answers.
 
     Args:
         headers: As the client sent them, names in lower case.
         request_id: The exchange's identifier.
+        account: Who asks.
         api_key: Headgate's own credential there.
         api: What the upstream is spoken to in.
     """
@@ -97,6 +103,9 @@ def to_upstream(
         for raw, value in headers
         if (name := _up(raw) if len(raw) <= _LONGEST_KNOWN else _crossing_up(raw)) and raw not in named
     ]
+    for place, (name, value) in enumerate(crossing):
+        if name == _IDEMPOTENCY_KEY:
+            crossing[place] = (name, hashlib.sha256(f"{account}\0{value}".encode()).hexdigest())
     # A compressed answer cannot be observed, so none is asked for. The exchange is named in a header of Headgate's own: there are
     # servers that refuse an x-request-id that is not a UUID.
     crossing += (("accept-encoding", "identity"), ("x-headgate-request-id", request_id))
