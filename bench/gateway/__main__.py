@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 CALLERS = 100
 """How many of the accounts are calling; the rest are there."""
+JUDGED_AT = 32
+"""Connections at which throughput is judged."""
 
 
 class Bench:
@@ -65,7 +67,7 @@ class Bench:
         self.out.print(
             "Load and model servers are kept on one core; what is measured may use both, as it does in use. "
             "CPU is what the measured process used, all its threads."
-            if machine.cores()
+            if machine.measuring_core() is not None
             else "One core: load, model server and what is measured share it, so ratios mean little."
         )
         with (
@@ -85,10 +87,11 @@ class Bench:
                 crowd.grow_to(100 if self.quick else 10_000, callers=1000)
                 self.keys.write_text("\n".join(crowd.keys[:CALLERS]) + "\n", "utf-8")
                 self.whole_answers(where, worker, static, static_pids)
-                self.open_streams(where, worker, paced, crowd.keys)
-                self.screened_chunks(where, worker, flood, crowd.keys)
-                self.revocation(where, worker)
-                self.grants(where, worker, crowd)
+                with arms.nginx(self.place, paced, streams=True) as nginx, machine.on_the_measuring_core():
+                    self.open_streams(where, worker, nginx, paced, crowd.keys)
+                    self.screened_chunks(where, worker, flood, crowd.keys)
+                    self.revocation(where, worker)
+                    self.grants(where, worker, crowd)
             finally:
                 crowd.close()
 
@@ -101,7 +104,7 @@ class Bench:
             ]
             if not self.without_litellm and (litellm := stack.enter_context(arms.litellm(self.place, static))) is not None:
                 measured.append(litellm)
-            rounds, seconds = (1, 1.0) if self.quick else (3, 3.0)
+            rounds = 1 if self.quick else 3
             runs: dict[tuple[str, int], list[load.Run]] = {}
             for connections in (1, 32, 256):
                 for number in range(rounds + 1):
@@ -112,22 +115,22 @@ class Bench:
                             keys.write_text(arms.LITELLM_KEY + "\n", "utf-8")
                         if number == 0 and connections > 1:
                             continue  # the first round of all warms up: connections, caches, slices of limits
-                        run = load.drive(arm, keys, connections=connections, seconds=1.0 if number == 0 else seconds)
+                        seconds = 1.0 if number == 0 or self.quick else 3.0 if connections == JUDGED_AT else 2.0
+                        run = load.drive(arm, keys, connections=connections, seconds=seconds)
                         if number:
                             runs.setdefault((arm.name, connections), []).append(run)
             report.whole_answers(self.out, measured, runs)
 
-    def open_streams(self, where: Installation, worker: list[int], paced: str, keys: list[str]) -> None:
+    def open_streams(self, where: Installation, worker: list[int], nginx: Arm, paced: str, keys: list[str]) -> None:
         count, seconds = (50, 1.0) if self.quick else (1000, 8.0)
         seen: dict[str, streams.Seen] = {}
-        with arms.nginx(self.place, paced, streams=True) as nginx:
-            for arm in (
-                Arm("direct", f"http://{paced}", "small-model", []),
-                nginx,
-                Arm("Headgate, policy", where.url, "paced", worker),
-                Arm("Headgate, both screens", where.url, "paced-screened", worker),
-            ):
-                seen[arm.name] = uvloop.run(streams.watched(arm, keys[:CALLERS], count=count, seconds=seconds))
+        for arm in (
+            Arm("direct", f"http://{paced}", "small-model", []),
+            nginx,
+            Arm("Headgate, policy", where.url, "paced", worker),
+            Arm("Headgate, both screens", where.url, "paced-screened", worker),
+        ):
+            seen[arm.name] = uvloop.run(streams.watched(arm, keys[:CALLERS], count=count, seconds=seconds))
         report.open_streams(self.out, seen)
 
     def screened_chunks(self, where: Installation, worker: list[int], flood: str, keys: list[str]) -> None:
@@ -138,7 +141,7 @@ class Bench:
             Arm("Headgate, policy", where.url, "flood", worker),
             Arm("Headgate, both screens", where.url, "flood-screened", worker),
         ):
-            seen[arm.name] = uvloop.run(streams.watched(arm, keys[:CALLERS], count=32, seconds=seconds))
+            seen[arm.name] = uvloop.run(streams.watched(arm, keys[:CALLERS], count=8, seconds=seconds))
         report.flood(self.out, seen)
 
     def revocation(self, where: Installation, worker: list[int]) -> None:

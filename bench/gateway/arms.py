@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.machine import children, cores, pin
+from gateway.machine import children, measuring_core, pin
 from headgate.testing.installation import CallFailed, Installation, free_port, installation
 
 if TYPE_CHECKING:
@@ -123,17 +123,10 @@ class Arm:
     pids: list[int]
 
 
-def measured(pids: list[int]) -> list[int]:
-    """Put processes on the core of what is measured, and return them."""
-    if (split := cores()) is not None:
-        pin(pids, split[0])
-    return pids
-
-
 def measuring(pids: list[int]) -> list[int]:
     """Put processes on the core of what measures, and return them."""
-    if (split := cores()) is not None:
-        pin(pids, split[1])
+    if (core := measuring_core()) is not None:
+        pin(pids, core)
     return pids
 
 
@@ -158,7 +151,7 @@ def nginx(place: Path, upstream: str, *, streams: bool = False) -> Generator[Arm
     port = free_port()
     http = _PROXY.format(port=port, upstream=upstream, buffering="off" if streams else "on")
     with _nginx(place / f"nginx-{port}", http, port) as pids:
-        yield Arm("nginx", f"http://127.0.0.1:{port}", "small-model", measured(pids))
+        yield Arm("nginx", f"http://127.0.0.1:{port}", "small-model", pids)
 
 
 @contextmanager
@@ -181,10 +174,9 @@ def release(where: Installation, name: str, upstream: str, *, screens: tuple[str
 
 
 def worker_of(where: Installation) -> list[int]:
-    """Return the process that answers, on its core; the rest of the installation goes to the other one."""
+    """Return the process that answers; the others of the installation are not counted."""
     with urllib.request.urlopen(f"{where.url}/healthz", timeout=10) as response:
-        worker = int(json.load(response)["pid"])
-    return measured([worker])
+        return [int(json.load(response)["pid"])]
 
 
 @contextmanager
@@ -213,7 +205,7 @@ def litellm(place: Path, upstream: str) -> Generator[Arm | None]:
     }
     with (place / "litellm.log").open("wb") as log, _process([*command, "--num_workers", "1"], log, environment) as process:
         _until_answers(f"http://127.0.0.1:{port}/health/liveliness", process, within_s=120)
-        yield Arm(f"LiteLLM {LITELLM}", f"http://127.0.0.1:{port}", "small-model", measured(children(process.pid)))
+        yield Arm(f"LiteLLM {LITELLM}", f"http://127.0.0.1:{port}", "small-model", children(process.pid))
 
 
 def _have_litellm() -> bool:

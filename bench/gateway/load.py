@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.machine import cpu_s
+from gateway.machine import cpu_s, measuring_core
 
 if TYPE_CHECKING:
     from gateway.arms import Arm
@@ -59,9 +59,11 @@ def drive(arm: Arm, keys: Path, *, connections: int, seconds: float) -> Run:
     Raises:
         RuntimeError: The load generator did not run.
     """
+    core = measuring_core()
     before = cpu_s(arm.pids)
     done = subprocess.run(
         [
+            *([] if core is None else ["taskset", "--cpu-list", str(core)]),
             *("wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{max(1, round(seconds))}s"),
             *("--timeout", "20s", "--script", str(_SCRIPT), arm.url, "--", str(keys), body_for(arm.model).decode()),
         ],

@@ -1,23 +1,39 @@
 """The machine that measures: which core runs what, and what a process has used.
 
-What is measured has the first core to itself; what measures (load, model server, the rest of Headgate) has the second. On a
-machine with one core, or where affinity cannot be set, everything shares, and the report says so.
+What measures (load, model servers) is kept on one core; what is measured may use all of them, as it does in use. On a machine
+with one core everything shares it, and the report says so.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def cores() -> tuple[int, int] | None:
-    """Return the core for what is measured and the core for what measures; ``None`` when there is only one."""
-    mine = sorted(os.sched_getaffinity(0))
-    return (mine[0], mine[1]) if len(mine) > 1 else None
+def measuring_core() -> int | None:
+    """Return the core for what measures; ``None`` when there is only one."""
+    count = os.cpu_count() or 1
+    return count - 1 if count > 1 else None
+
+
+@contextmanager
+def on_the_measuring_core() -> Generator[None]:
+    """Keep this process, and what it starts meanwhile, on the core for what measures."""
+    before = os.sched_getaffinity(0)
+    if (core := measuring_core()) is not None:
+        pin([os.getpid()], core)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def described() -> str:

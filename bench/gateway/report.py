@@ -63,7 +63,7 @@ def whole_answers(out: Console, arms: Sequence[Arm], runs: Mapping[tuple[str, in
             table.add_row(
                 arm.name,
                 f"{per_s:,.0f}",
-                f"{per_s / nginx:.3f}",
+                f"{_ratio(per_s, nginx):.3f}",
                 f"{_median(seen, 'p50_ms'):.2f}",
                 f"{_median(seen, 'p99_ms'):.2f}",
                 f"{_median(seen, 'cpu_us'):,.0f}",
@@ -73,12 +73,12 @@ def whole_answers(out: Console, arms: Sequence[Arm], runs: Mapping[tuple[str, in
     names = [arm.name for arm in arms]
     policy = "Headgate, policy"
     nginx = _median(runs["nginx", 32], "per_s")
-    _judge(out, "throughput, policy only, of nginx", _median(runs[policy, 32], "per_s") / nginx, at_least=0.20, aim=0.30)
-    screened = _median(runs["Headgate, both screens", 32], "per_s") / nginx
+    _judge(out, "throughput, policy only, of nginx", _ratio(_median(runs[policy, 32], "per_s"), nginx), at_least=0.20, aim=0.30)
+    screened = _ratio(_median(runs["Headgate, both screens", 32], "per_s"), nginx)
     _judge(out, "throughput, both screens, of nginx", screened, at_least=0.15)
     litellm = next((name for name in names if name.startswith("LiteLLM")), None)
     if litellm is not None:
-        ratio = _median(runs[policy, 32], "per_s") / _median(runs[litellm, 32], "per_s")
+        ratio = _ratio(_median(runs[policy, 32], "per_s"), _median(runs[litellm, 32], "per_s"))
         _judge(out, "throughput, policy only, times LiteLLM's", ratio, at_least=60)
     for name, most in (("p50_ms", 0.8), ("p99_ms", 2.0)):
         added = _median(runs[policy, 1], name) - _median(runs["direct", 1], name)
@@ -116,7 +116,8 @@ def open_streams(out: Console, seen: Mapping[str, Seen]) -> None:
 
 def flood(out: Console, seen: Mapping[str, Seen]) -> None:
     """Print how many chunks a worker passes when the model server could give any number."""
-    table = _table("32 streams, as fast as they are read", "chunks/s", "CPU µs/chunk")
+    first = next(iter(seen.values()))
+    table = _table(f"{first.streams} streams, as fast as they are read", "chunks/s", "CPU µs/chunk")
     for name, each in seen.items():
         table.add_row(name, f"{each.per_s:,.0f}", "" if name == "direct" else f"{each.cpu_us:.0f}")
     out.print(table)
@@ -160,6 +161,10 @@ def _judge(
     out.print(
         f"  {'[green]met[/]   ' if met else '[red]missed[/]'} {what}: {value:,.2f}, target {target}{aimed}", highlight=False
     )
+
+
+def _ratio(value: float, of: float) -> float:
+    return value / of if of else float("nan")
 
 
 def _table(title: str, *columns: str) -> Table:
