@@ -238,7 +238,6 @@ class Files:
         headers = to_upstream(
             asked.scope["headers"], request_id=underway.exchange_id, account=asked.principal.account_id, api_key=upstream.api_key
         )
-        headers = [pair for pair in headers if pair[0] != _MODEL_HEADER.decode()]
         calls, kept = self._keeping.calls, self._keeping.kept
         heard = await calls.send(upstream, "POST", files.PATH, headers, upload.body)
         if not heard.well:
