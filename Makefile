@@ -26,7 +26,7 @@ check: setup ## Lint, types, import contracts, generated documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m headgate.bootstrap.documents --check
 
-bench: bench-replay bench-revocation ## Print every published figure
+bench: bench-replay bench-revocation bench-gateway ## Print every published figure
 
 bench-replay: setup ## Real labelled prompts through the running gateway: rate, bound, labels, verdict
 	$(BIN)/python bench/replay.py $(ARGS)
