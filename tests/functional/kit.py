@@ -287,7 +287,7 @@ def running(
     directory: Path, upstream: str, *, inner: str = PLENTY, timeout_s: int = 30, **settings: object
 ) -> Generator[Running]:
     """Run Headgate with the plan applied and its cohorts made."""
-    settings = {"tick_s": 0.2, "log_level": "error", **settings}
+    settings = {"tick_s": 0.3, "log_level": "error", **settings}
     with installation(directory, **settings) as where:  # pyright: ignore[reportArgumentType] - settings by name
         yield Running(where, apply(where, plan(upstream, inner=inner, timeout_s=timeout_s), COHORTS), upstream)
 

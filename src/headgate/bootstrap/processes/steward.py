@@ -45,6 +45,7 @@ class Steward:
     def __init__(self, house: House) -> None:
         self._house = house
         self._epochs = EpochKeeper(house.desk.sampling)
+        self._cohorts_kept_at = -1
         self._controller = Controller(house.releases, house.clock, holder=f"{socket.gethostname()}:{os.getpid()}")
 
     def jobs(self) -> list[Job]:
@@ -96,8 +97,13 @@ class Steward:
         return len(self._controller.tick().decisions)
 
     def keep_cohorts(self, _now: datetime) -> int:
-        """Give access the seats that plans declare."""
-        return keep_cohorts(self._house.releases.every(), self._house.access, self._house.ledger)
+        """Give access the seats that plans declare, whenever anything at all has changed: neither changes off the ledger."""
+        head = self._house.ledger.head().size
+        if head == self._cohorts_kept_at:
+            return 0
+        changed = keep_cohorts(self._house.releases.every(), self._house.access, self._house.ledger)
+        self._cohorts_kept_at = head
+        return changed
 
     def sweep(self, now: datetime) -> str:
         """Write down every end of access that has come."""
