@@ -13,8 +13,8 @@ setup: ## Create .venv from the lock file, nothing else
 up: setup ## Start Headgate with a small stand-in model, apply an example plan, print a key and a snippet
 	@$(BIN)/headgate up $(ARGS)
 
-test: setup ## Run the tests (a few minutes)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered -q
+test: setup ## Run the tests (about ten minutes on two cores; COVERAGE=1 tells what they reach)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(if $(COVERAGE),--cov --cov-report=term:skip-covered) -q
 
 test-slow: setup ## Run the simulations and the load tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow -q

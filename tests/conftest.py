@@ -1,4 +1,4 @@
-"""How ``pytest -n`` shares the tests out: those that live in one running Headgate go to one process, so that it is started once.
+"""How ``pytest -n`` shares the tests out: what is dear to set up is set up in one process, and its tests go there.
 
 This stands in for the marks of pytest-xdist: its 3.8 writes a test's group into the test's identifier, where pytest 9.2 no
 longer looks, and so ``--dist loadgroup`` alone groups nothing.
@@ -23,14 +23,16 @@ HOUSES = {
     "test_telemetry.py": "watched",
 }
 """Files of functional tests, and the fixture that runs their Headgate."""
+TOGETHER = {"test_recorded_exchanges.py": "recorded", "test_quirks.py": "recorded"}
+"""Files of other tests that share what takes long to read."""
 
 
 class ByHouse(LoadGroupScheduling):
-    """Gives every test to whoever is free, and those of one Headgate to one."""
+    """Gives every test to whoever is free, and those that share something to one."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePosixPath(nodeid.partition("::")[0])
-        return HOUSES.get(path.name, nodeid) if path.parent.name == "functional" else nodeid
+        return (HOUSES if path.parent.name == "functional" else TOGETHER).get(path.name, nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -113,7 +113,7 @@ def test_a_worker_killed_in_mid_stream_is_replaced_and_charged_in_full_while_the
         again = headgate.client(another, safe).chat.completions.create(model=MODEL, messages=asked, max_tokens=2)  # pyright: ignore[reportArgumentType, reportCallIssue] - a plain dictionary
         assert again.choices[0].message.content
     # and: the dead one is replaced, and what it left is settled at full charge
-    eventually(lambda: len(headgate.workers()) == 2 and victim not in headgate.workers())
+    eventually(lambda: len(headgate.workers()) == 2 and victim not in headgate.workers(), 60)
     (left,) = [row for row in headgate.admitted().values() if row["account_id"] == who.account_id]
     ended = eventually(lambda: (row := headgate.admitted()[left["id"]]) and row["status"] and row)
     assert (ended["status"], ended["charged_tokens"]) == ("unknown", ended["reserved_tokens"])

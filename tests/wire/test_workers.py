@@ -75,7 +75,7 @@ async def ask_all(urls: list[str], clients: int, body: dict[str, Any]) -> Counte
     return Counter(answer.status_code for answer in answers)
 
 
-@pytest.mark.parametrize("limit", [1, 37, 90])
+@pytest.mark.parametrize("limit", [1, pytest.param(37, marks=pytest.mark.slow), 90])
 def test_two_workers_admit_exactly_the_limit_under_a_hundred_clients(
     upstream: ScriptedUpstream, tmp_path: Path, limit: int
 ) -> None:

@@ -347,6 +347,7 @@ def test_looks_are_closed_windows_that_replay_to_the_same_answer(world: SafetyWo
     assert len(world.sampling.looks_since(EPOCH, CYBER, every=day, now=NOON + 3 * day)) == 3
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_draws_add_up(world: SafetyWorld) -> None:
     world.plans.plan = WatchPlan(flagged=Flagged.NONE, sample_per_week=2000, uniform=True)
     world.sampling = world.a_sampling(detectors=[])

@@ -49,7 +49,6 @@ class Unpacking:
         except zlib.error:
             raise NotAnAnswer from None
 
-
     @property
     def at_end(self) -> bool:
         """Whether what was fed ends exactly where the coding says; some clients unpack what stands behind it, and some do not."""

@@ -97,7 +97,7 @@ class Capability(Enum):
     BACKGROUND = "background"
     PREFILL = "prefill"
     FINE_TUNING = "fine_tuning"
-    TOKEN_INPUT = "token_input"
+    TOKEN_INPUT = "token_input"  # noqa: S105 - a prompt of token numbers, no secret
 
 
 class OnExtra(Enum):
