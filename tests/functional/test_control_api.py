@@ -114,7 +114,9 @@ def ids(shared: Running) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def http(shared: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=shared.where.url, trust_env=False, timeout=30) as client:
+    # This Headgate lets go of a silent connection after a second and a half; none is kept to be used again just then.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=shared.where.url, trust_env=False, timeout=30, limits=limits) as client:
         yield client
 
 
