@@ -17,6 +17,7 @@ from headgate.access.store import SqlStore
 from headgate.adapters.database import open_sqlite
 from headgate.bootstrap.bridges.epochs import ReleaseEpochs
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
+from headgate.bootstrap.bridges.gates.rates import Rates
 from headgate.bootstrap.bridges.labels import SafetyLabels
 from headgate.bootstrap.bridges.readings import SubjectReadings
 from headgate.bootstrap.home import Home, secret_file
@@ -128,7 +129,9 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         detectors=[detector],
         entropy=secrets.token_bytes,
     )
-    releases = ReleaseService(release_store, SubjectReadings(evidence, exposures, incidents, sampling), clock)
+    gates = {"rate": Rates(evidence)}
+    readings = SubjectReadings(gates, evidence=evidence, exposures=exposures, incidents=incidents, sampling=sampling)
+    releases = ReleaseService(release_store, readings, clock)
     review = Review(store=SqlReview(engine), exchanges=exchanges, entropy=secrets.token_bytes)
     return House(
         home=home,

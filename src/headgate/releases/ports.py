@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import DecisionId, EpochId, ReleaseId
     from headgate.ledger.model import Entry
-    from headgate.releases.model.plan import Hazard, RateGate, RiseWire
-    from headgate.releases.model.reading import Exposure, GateReading, MonitorHealth, OpenIncidents, WireReading
+    from headgate.releases.model.plan import MeasuredGate, RiseWire
+    from headgate.releases.model.reading import Asked, Exposure, GateReading, MonitorHealth, OpenIncidents, WireReading
     from headgate.releases.model.record import DecisionRecord
     from headgate.releases.model.release import Decision, Release
 
@@ -25,19 +25,17 @@ if TYPE_CHECKING:
 class Readings(Protocol):
     """What is known of the traffic, from the subjects that know it."""
 
-    def rate(self, gate: RateGate, epoch: EpochId, attempt: int, hazards: Mapping[str, Hazard], now: datetime) -> GateReading:
-        """Return what the labels of ``epoch`` say of a hazard's rate.
+    def gate(self, gate: MeasuredGate, asked: Asked) -> GateReading:
+        """Return what is known of what a gate asks.
 
         Args:
             gate: What the plan asks; its ``alpha`` is for the stage as a whole.
-            epoch: Whose evidence to read.
-            attempt: How often the stage's evidence has begun afresh, from 1; spending alpha over attempts is the reader's.
-            hazards: The plan's hazards by name.
-            now: The present instant.
+            asked: For which release, at which stage, of which evidence.
 
         Returns:
-            A reading whose ``gate_id`` is ``gate.id`` and whose ``numbers`` hold ``k`` confirmed harms, ``n`` labels,
-            ``upper`` (the bound) and ``progress`` in [0, 1]; FAIL says that the harm is shown.
+            A reading whose ``gate_id`` is ``gate.id`` and whose ``kind`` is ``gate.kind``. ``numbers`` hold ``progress`` in
+            [0, 1], and for a rate ``k`` confirmed harms, ``n`` labels and ``upper`` (the bound); FAIL says that the harm is
+            shown.
         """
         ...
 
@@ -58,7 +56,7 @@ class Readings(Protocol):
         ...
 
     def replay(self, kind: str, inputs: Json) -> GateReading | WireReading:
-        """Return what ``rate`` or ``rise`` (the ``kind``) said, from the inputs of that reading alone.
+        """Return what ``gate`` or ``rise`` said in a reading of this ``kind``, from the inputs of that reading alone.
 
         Raises:
             Invalid: The inputs are not those of such a reading.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from headgate.kernel.actor import Actor, Role
 from headgate.kernel.errors import Invalid, Unavailable
 from headgate.kernel.verdict import Verdict
-from headgate.releases.model.plan import Plan
+from headgate.releases.model.plan import Plan, RateGate
 from headgate.releases.model.reading import (
     Exposure,
     GateReading,
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import EpochId, ReleaseId
-    from headgate.releases.model.plan import Hazard, RateGate, RiseWire
+    from headgate.releases.model.plan import MeasuredGate, RiseWire
+    from headgate.releases.model.reading import Asked
 
 
 class ReaderGone(Unavailable):
@@ -38,13 +39,13 @@ class MadeUpReadings:
     """Readings that say what a test tells them to.
 
     Attributes:
-        verdicts: What the rate gate of a hazard says; INSUFFICIENT when nothing is told.
-        harms: Confirmed harms by hazard.
+        verdicts: What the rate gate of a hazard, or another gate by its name, says; INSUFFICIENT when nothing is told.
+        harms: Confirmed harms, likewise.
         risen: Epochs whose rise detector has gone off.
         exposed: What every exposure question is answered with.
         open_incidents: Open incidents by severity.
         down_since: Since when the monitor is silent.
-        gone: Which questions raise ``ReaderGone``: ``rate``, ``rise``, ``exposure``, ``incidents``, ``monitor``.
+        gone: Which questions raise ``ReaderGone``: a gate's kind, ``rise``, ``exposure``, ``incidents``, ``monitor``.
         broken: Which questions raise something that nobody foresaw.
         asked: The epochs that were asked about, in order.
     """
@@ -59,18 +60,20 @@ class MadeUpReadings:
     broken: set[str] = field(default_factory=set[str])
     asked: list[str] = field(default_factory=list[str])
 
-    def rate(self, gate: RateGate, epoch: EpochId, attempt: int, hazards: Mapping[str, Hazard], now: datetime) -> GateReading:  # noqa: ARG002 - the port's signature
-        self._fail("rate")
-        self.asked.append(epoch)
+    def gate(self, gate: MeasuredGate, asked: Asked) -> GateReading:
+        self._fail(gate.kind)
+        self.asked.append(asked.epoch)
+        about = gate.hazard if isinstance(gate, RateGate) else gate.id
         inputs: Json = {
             "gate": gate.id,
-            "epoch": epoch,
-            "attempt": attempt,
-            "verdict": self.verdicts.get(gate.hazard, Verdict.INSUFFICIENT).value,
-            "k": self.harms.get(gate.hazard, 0),
-            "below": gate.below,
+            "kind": gate.kind,
+            "epoch": asked.epoch,
+            "attempt": asked.attempt,
+            "verdict": self.verdicts.get(about, Verdict.INSUFFICIENT).value,
+            "k": self.harms.get(about, 0),
+            "below": gate.below if isinstance(gate, RateGate) else None,
         }
-        return _rate(cast("Mapping[str, Any]", inputs))
+        return _gate(cast("Mapping[str, Any]", inputs))
 
     def rise(self, wire: RiseWire, epoch: EpochId, now: datetime) -> WireReading:  # noqa: ARG002 - the port's signature
         self._fail("rise")
@@ -92,10 +95,10 @@ class MadeUpReadings:
     def replay(self, kind: str, inputs: Json) -> GateReading | WireReading:
         known = cast("Mapping[str, Any]", inputs)
         match kind:
-            case "rate":
-                return _rate(known)
             case "rise":
                 return _rise(known)
+            case _ if "kind" in known and known["kind"] == kind:
+                return _gate(known)
             case _:
                 raise Invalid(f"not a kind that is read here: {kind}")
 
@@ -106,12 +109,12 @@ class MadeUpReadings:
             raise ArithmeticError("something nobody foresaw, which must not be shown")
 
 
-def _rate(inputs: Mapping[str, Any]) -> GateReading:
+def _gate(inputs: Mapping[str, Any]) -> GateReading:
     verdict, harms = Verdict(inputs["verdict"]), inputs["k"]
     short = verdict is Verdict.INSUFFICIENT
     return GateReading.of(
         inputs["gate"],
-        "rate",
+        inputs["kind"],
         verdict,
         f"{harms} in 2,274 labels",
         numbers={"k": harms, "n": 2274, "upper": 1.8e-3, "limit": inputs["below"], "progress": 0.6 if short else 1.0},

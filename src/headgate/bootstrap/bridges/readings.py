@@ -1,7 +1,7 @@
 """Releases asks evidence, traffic and safety what is known.
 
-A rate's reading keeps everything that evidence needs to work it out again, so ``replay`` asks nobody: it gives the stored inputs
-back to evidence's own rule.
+A reading keeps everything that its reader needs to work it out again, so ``replay`` asks nobody: it gives the stored inputs back
+to the reader's own rule.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from headgate.evidence import wire
-from headgate.evidence.model import RateClaim, RiseRule
+from headgate.evidence.model import RiseRule
 from headgate.kernel.errors import Invalid
-from headgate.kernel.verdict import Verdict
-from headgate.releases.model.reading import Exposure, GateReading, MonitorHealth, Need, OpenIncidents, WireReading
+from headgate.releases.model.reading import Exposure, MonitorHealth, OpenIncidents, WireReading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from headgate.evidence.model import RateReading, RiseReading
+    from headgate.bootstrap.bridges.gates.interface import GateReader
+    from headgate.evidence.model import RiseReading
     from headgate.evidence.service import Evidence
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import EpochId, ReleaseId
-    from headgate.releases.model.plan import Hazard, RateGate, RiseWire
+    from headgate.releases.model.plan import MeasuredGate, RiseWire
+    from headgate.releases.model.reading import Asked, GateReading
     from headgate.safety.service.incidents import Incidents
     from headgate.safety.service.sampling import Sampling
     from headgate.traffic.rollup import Exposures
@@ -33,18 +34,33 @@ SILENT_FOR = timedelta(seconds=30)
 
 
 class SubjectReadings:
-    """The releases' ``Readings`` over the subjects that know the traffic."""
+    """The releases' ``Readings`` over the subjects that know the traffic.
 
-    def __init__(self, evidence: Evidence, exposures: Exposures, incidents: Incidents, sampling: Sampling) -> None:
+    Args:
+        gates: Who reads each kind of gate; a kind that nobody reads says ERROR.
+        evidence: Who watches for a rise.
+        exposures: Who knows who has had access.
+        incidents: Who knows what went wrong.
+        sampling: Who watches the traffic.
+    """
+
+    def __init__(
+        self,
+        gates: Mapping[str, GateReader[Any]],
+        *,
+        evidence: Evidence,
+        exposures: Exposures,
+        incidents: Incidents,
+        sampling: Sampling,
+    ) -> None:
+        self._gates = gates
         self._evidence = evidence
         self._exposures = exposures
         self._incidents = incidents
         self._sampling = sampling
 
-    def rate(self, gate: RateGate, epoch: EpochId, attempt: int, hazards: Mapping[str, Hazard], now: datetime) -> GateReading:
-        del hazards, now
-        measured = self._evidence.rate(epoch, RateClaim(gate.hazard, gate.below, gate.alpha, attempt))
-        return gate_reading(gate.hazard, measured.reading, measured.inputs, limit=gate.below)
+    def gate(self, gate: MeasuredGate, asked: Asked) -> GateReading:
+        return self._reader(gate.kind).read(gate, asked)
 
     def rise(self, wire: RiseWire, epoch: EpochId, now: datetime) -> WireReading:
         del now
@@ -74,40 +90,15 @@ class SubjectReadings:
         if not isinstance(inputs, dict):
             raise Invalid("The kept inputs are not those of a reading.")
         stored: dict[str, Any] = inputs
-        if kind == wire.RATE:
-            claim = wire.decode(stored.get("claim"), RateClaim)
-            return gate_reading(claim.hazard, wire.replay_rate(stored), stored, limit=claim.below)
         if kind == wire.RISE:
             return wire_reading(wire.replay_rise(stored), stored)
-        raise Invalid(f"There is no reading of the kind {kind!r}.")
+        return self._reader(kind).replay(stored)
 
-
-def gate_reading(hazard: str, reading: RateReading, inputs: Mapping[str, Any], *, limit: float) -> GateReading:
-    """Return what evidence says of a rate in the words of releases."""
-    to_go = reading.labels_to_go
-    progress = reading.log_e / reading.threshold_log_e if reading.threshold_log_e > 0 else 0.0
-    return GateReading.of(
-        f"rate.{hazard}",
-        wire.RATE,
-        reading.verdict,
-        reading.sentence,
-        numbers={
-            "k": reading.harms,
-            "n": reading.labels,
-            "requests": reading.requests,
-            "rate": reading.point_estimate,
-            "upper": reading.upper_bound,
-            "limit": limit,
-            "log_e": reading.log_e,
-            "log_e_needed": reading.threshold_log_e,
-            "alpha": reading.alpha_spent,
-            "progress": min(1.0, max(0.0, progress)),
-            "labels_to_go": to_go.likely if to_go.likely is not None else to_go.best,
-        },
-        inputs=dict(inputs),
-        need=_need(hazard, reading),
-        not_shown=reading.not_shown,
-    )
+    def _reader(self, kind: str) -> GateReader[Any]:
+        reader = self._gates.get(kind)
+        if reader is None:
+            raise Invalid(f"Nobody here reads gates of the kind {kind!r}.")
+        return reader
 
 
 def wire_reading(reading: RiseReading, inputs: Mapping[str, Any]) -> WireReading:
@@ -125,10 +116,3 @@ def wire_reading(reading: RiseReading, inputs: Mapping[str, Any]) -> WireReading
         },
         inputs=dict(inputs),
     )
-
-
-def _need(hazard: str, reading: RateReading) -> Need | None:
-    if reading.verdict is not Verdict.INSUFFICIENT or reading.labels_to_go.never:
-        return None
-    to_go = reading.labels_to_go
-    return Need(labels=to_go.likely if to_go.likely is not None else to_go.best, who=f"headgate review --hazard {hazard}")

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headgate.kernel.actor import Role
 from headgate.kernel.digest import digest_of
-from headgate.releases.model.scalars import Chance, Count, Flag, Name, Positive, Span, read_span
-from headgate.releases.model.words import Reaction, Severity, Waivable
+from headgate.releases.model.scalars import Chance, Count, Flag, Name, Positive, Sentence, Share, Span, read_span
+from headgate.releases.model.words import Opinion, Reaction, Scenario, Severity, Waivable
 
 
 class Part(BaseModel):
@@ -79,7 +79,7 @@ class RateGate(Condition):
 
     Attributes:
         hazard: Which hazard.
-        of: Of what: exchanges served.
+        of: Of what: exchanges served, or the people who use the model.
         below: The bound.
         alpha: The chance of passing although the rate is not below it.
         on_fail: What to do when the rate is shown to lie above; ``Plan.on_fail`` gives the default.
@@ -87,7 +87,7 @@ class RateGate(Condition):
 
     kind: Literal["rate"] = "rate"
     hazard: Name
-    of: Literal["traffic"] = "traffic"
+    of: Literal["traffic", "users"] = "traffic"
     below: Chance
     alpha: Chance
     on_fail: Reaction | None = None
@@ -95,7 +95,129 @@ class RateGate(Condition):
     @property
     def id(self) -> str:
         """Return its name within the stage."""
-        return f"{self.kind}.{self.hazard}"
+        return f"{self.kind}.{self.hazard}" if self.of == "traffic" else f"{self.kind}.{self.hazard}.{self.of}"
+
+
+class DiscoveryGate(Condition):
+    """Few people of the next stage would meet a kind of harm that nobody has seen yet.
+
+    Attributes:
+        tolerated_new_kinds_next_stage: How many of the next stage's users may be expected to meet one.
+        alpha: The chance of passing although more would.
+    """
+
+    kind: Literal["discovery"] = "discovery"
+    tolerated_new_kinds_next_stage: Positive
+    alpha: Chance
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+
+class CoverageGate(Condition):
+    """The people and uses of the stage that is to open have been met on this one, or their share bounds what they can do.
+
+    Attributes:
+        of: What people are told apart by.
+        for_stage: The stage that is to open.
+        hazard: Whose rate is carried over; every hazard of the plan when left out.
+        transport_bound_below: What the carried-over rate must stay below.
+        expected: The shares that are expected on that stage, by what people are told apart by.
+        alpha: The chance of passing although the rate is not below it.
+    """
+
+    kind: Literal["coverage"] = "coverage"
+    of: Annotated[tuple[Name, ...], Field(min_length=1)]
+    for_stage: Name
+    hazard: Name | None = None
+    transport_bound_below: Chance
+    expected: dict[Name, dict[Sentence, Share]] = Field(default_factory=dict[str, dict[str, float]])
+    alpha: Chance = 0.05
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+
+class EvaluationGate(Condition):
+    """An evaluation's upper bound, with its margin for better elicitation, lies below what the plan tolerates.
+
+    Attributes:
+        suite: Which evaluation; the plan's ``evaluations`` say what it tolerates.
+        scenario: How the model is exposed.
+        rule: What is asked; there is one rule.
+        max_age: How old the evidence may be.
+    """
+
+    kind: Literal["evaluation"] = "evaluation"
+    suite: Name
+    scenario: Scenario
+    rule: Literal["upper_bound + margin < threshold"] = "upper_bound + margin < threshold"
+    max_age: Span = read_span("90d")
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return f"{self.kind}.{self.suite}.{self.scenario.value}"
+
+
+class ReviewGate(Condition):
+    """Review works: what was flagged was looked at in time, and reviewers recognise harm.
+
+    Attributes:
+        flagged_done_within: How long a flagged exchange may wait.
+        canary_recall_at_least: The share of known harms that reviewers are shown to recognise.
+        alpha: The chance of passing although they recognise fewer.
+    """
+
+    kind: Literal["review"] = "review"
+    flagged_done_within: Span | None = None
+    canary_recall_at_least: Share | None = None
+    alpha: Chance = 0.05
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+
+class IssuesGate(Condition):
+    """Few enough findings of red teams and researchers are without an answer.
+
+    Attributes:
+        undisposed: How many may be.
+    """
+
+    kind: Literal["issues"] = "issues"
+    undisposed: Count = 0
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return self.kind
+
+
+class AuditGate(Condition):
+    """Somebody from outside has looked, and says so.
+
+    Attributes:
+        scope: What the auditor was asked to look at.
+        opinion: The worst opinion that passes.
+        max_age: How old it may be.
+    """
+
+    kind: Literal["audit"] = "audit"
+    scope: Name
+    opinion: Opinion = Opinion.UNQUALIFIED
+    max_age: Span = read_span("365d")
+
+    @property
+    def id(self) -> str:
+        """Return its name within the stage."""
+        return f"{self.kind}.{self.scope}"
 
 
 class OpenAtMost(Part):
@@ -169,7 +291,22 @@ class ApprovalGate(Condition):
         return len(self.roles) if self.quorum is None else self.quorum
 
 
-Gate: TypeAlias = Annotated[ExposureGate | SoakGate | RateGate | IncidentsGate | ApprovalGate, Field(discriminator="kind")]
+MeasuredGate: TypeAlias = RateGate | DiscoveryGate | CoverageGate | EvaluationGate | ReviewGate | IssuesGate | AuditGate
+"""A gate that is read by whoever measures what it asks."""
+Gate: TypeAlias = Annotated[
+    ExposureGate
+    | SoakGate
+    | RateGate
+    | DiscoveryGate
+    | CoverageGate
+    | EvaluationGate
+    | ReviewGate
+    | IssuesGate
+    | AuditGate
+    | IncidentsGate
+    | ApprovalGate,
+    Field(discriminator="kind"),
+]
 """One condition for leaving a stage."""
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.kernel.digest import Json
-    from headgate.releases.model.plan import Reaction
+    from headgate.kernel.ids import EpochId, ReleaseId
+    from headgate.releases.model.plan import Plan, Reaction, Stage
 
 Number: TypeAlias = float | int | str | None
 """One figure of a reading."""
@@ -36,6 +37,29 @@ class Need:
     labels: int | None = None
     expected_at: datetime | None = None
     who: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """On whose behalf a gate is read.
+
+    Attributes:
+        release_id: The release.
+        plan: Its plan.
+        stage: The stage that the gate stands at the end of.
+        epoch: Whose evidence to read.
+        epochs: Every epoch of the stage, the present one among them.
+        attempt: How often the stage's evidence has begun afresh, from 1; spending alpha over attempts is the reader's.
+        now: The present instant.
+    """
+
+    release_id: ReleaseId
+    plan: Plan
+    stage: Stage
+    epoch: EpochId
+    epochs: tuple[EpochId, ...]
+    attempt: int
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,30 @@ class Reaction(Enum):
     CUT = "cut"
 
 
+class Scenario(Enum):
+    """How a model is exposed, and so what an evaluation of it must allow for."""
+
+    API = "api"
+    """Through the gateway: what is seen can be stopped."""
+    THEFT = "theft"
+    """The weights are stolen."""
+    OPEN_WEIGHTS = "open_weights"
+    """The weights are given away: nothing can be taken back, and anybody may train them further."""
+
+
+class Opinion(Enum):
+    """What an auditor concludes, from best to worst."""
+
+    UNQUALIFIED = "unqualified"
+    """Nothing stands in the way."""
+    QUALIFIED = "qualified"
+    """Nothing stands in the way but what is named."""
+    ADVERSE = "adverse"
+    """It is not as it is said to be."""
+    DISCLAIMER = "disclaimer"
+    """Too little could be seen to say."""
+
+
 class Waivable(Enum):
     """Whether a gate or an approval may be waived."""
 

@@ -15,17 +15,23 @@ from headgate.kernel.errors import HeadgateError
 from headgate.releases.decide import gates
 from headgate.releases.model.plan import (
     ApprovalGate,
+    AuditGate,
+    CoverageGate,
+    DiscoveryGate,
+    EvaluationGate,
     ExposureGate,
     Gate,
     IncidentsGate,
     IncidentWire,
+    IssuesGate,
     MonitorDownWire,
     RateGate,
+    ReviewGate,
     RiseWire,
     SoakGate,
     Tripwire,
 )
-from headgate.releases.model.reading import Assessment, Exposure, MonitorHealth, OpenIncidents, WireStanding
+from headgate.releases.model.reading import Asked, Assessment, Exposure, MonitorHealth, OpenIncidents, WireStanding
 from headgate.releases.model.release import State
 
 if TYPE_CHECKING:
@@ -112,9 +118,11 @@ class Assessor:
     ) -> GateReading | Unread:
         epoch = release.epoch(stage.name)
         match gate:
-            case RateGate():
-                attempt = release.attempt(stage.name)
-                return self._try(gate.id, lambda: self._readings.rate(gate, epoch, attempt, release.plan.hazards, now))
+            case RateGate() | DiscoveryGate() | CoverageGate() | EvaluationGate() | ReviewGate() | IssuesGate() | AuditGate():
+                asked = Asked(
+                    release.id, release.plan, stage, epoch, tuple(release.epochs(stage.name)), release.attempt(stage.name), now
+                )
+                return self._try(gate.id, lambda: self._readings.gate(gate, asked))
             case ExposureGate():
                 counted = self._try(gate.id, lambda: self._readings.exposure(release.epochs(stage.name), now))
                 return counted if isinstance(counted, Unread) else gates.exposure(gate, counted)

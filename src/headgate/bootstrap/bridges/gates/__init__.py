@@ -1,0 +1,1 @@
+"""Releases asks those who measure: a file for each kind of gate."""
