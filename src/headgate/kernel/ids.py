@@ -25,6 +25,7 @@ DecisionId = NewType("DecisionId", str)
 ExchangeId = NewType("ExchangeId", str)
 LabelId = NewType("LabelId", str)
 IncidentId = NewType("IncidentId", str)
+EvidenceId = NewType("EvidenceId", str)
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
