@@ -1,4 +1,4 @@
-"""Evidence in a database: readings by their digest, and alarms.
+"""Readings by their digest, and alarms, in a database.
 
 A reading is written once and never changed. An alarm is one row; it is raised once, by one controller, together with the
 reading that raised it and the ledger's entry.
@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from headgate.evidence.errors import AlarmMoved, EvidenceUnavailable
 from headgate.evidence.model import Alarm, Kept
+from headgate.evidence.store.tables import alarms, readings
 from headgate.kernel.clock import from_us, to_us
 from headgate.kernel.digest import canonical_json
 from headgate.ledger import store as ledger
@@ -23,36 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from headgate.ledger.model import Entry
-
-metadata = sa.MetaData()
-
-_Whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
-readings = sa.Table(
-    "evidence_reading",
-    metadata,
-    sa.Column("digest", sa.Text, primary_key=True),
-    sa.Column("epoch", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("inputs", sa.Text, nullable=False),
-    sa.Column("result", sa.Text, nullable=False),
-    sa.Column("at_us", _Whole, nullable=False),
-    sa.Index("evidence_reading_by_epoch", "epoch", "at_us"),
-    sqlite_strict=True,
-)
-"""One row a reading that a decision rests on; ``inputs`` and ``result`` are canonical JSON, and ``digest`` covers both."""
-
-alarms = sa.Table(
-    "evidence_alarm",
-    metadata,
-    sa.Column("epoch", sa.Text, primary_key=True),
-    sa.Column("tripwire", sa.Text, primary_key=True),
-    sa.Column("rule", sa.Text, nullable=False),
-    sa.Column("began_at_us", _Whole, nullable=False),
-    sa.Column("raised", sa.Text, sa.ForeignKey("evidence_reading.digest"), nullable=True),
-    sqlite_strict=True,
-)
-"""One row an alarm: the rule that it began with, and the reading that raised it, if one has."""
 
 
 class EvidenceStore:

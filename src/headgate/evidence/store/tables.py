@@ -1,0 +1,35 @@
+"""Evidence's own tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+_Whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+readings = sa.Table(
+    "evidence_reading",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("epoch", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("inputs", sa.Text, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("at_us", _Whole, nullable=False),
+    sa.Index("evidence_reading_by_epoch", "epoch", "at_us"),
+    sqlite_strict=True,
+)
+"""One row a reading that a decision rests on; ``inputs`` and ``result`` are canonical JSON, and ``digest`` covers both."""
+
+alarms = sa.Table(
+    "evidence_alarm",
+    metadata,
+    sa.Column("epoch", sa.Text, primary_key=True),
+    sa.Column("tripwire", sa.Text, primary_key=True),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("began_at_us", _Whole, nullable=False),
+    sa.Column("raised", sa.Text, sa.ForeignKey("evidence_reading.digest"), nullable=True),
+    sqlite_strict=True,
+)
+"""One row an alarm: the rule that it began with, and the reading that raised it, if one has."""
