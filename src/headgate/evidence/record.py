@@ -105,6 +105,8 @@ class Format(Enum):
     HELM = "helm"
     EVERY_EVAL_EVER = "every_eval_ever"
     COUNTS_CSV = "counts_csv"
+    STATEMENT = "statement"
+    """A document for people, such as an audit report: only its digest is taken, and what it says is declared."""
 
 
 class IntervalMethod(Enum):

@@ -34,6 +34,8 @@ class Permission(Enum):
     GRANT = "grant.manage"
     KEY = "key.manage"
     STAFF = "staff.manage"
+    FILE_EVIDENCE = "evidence.file"
+    JUDGE_EVIDENCE = "evidence.judge"
 
 
 class Role(Enum):
@@ -53,13 +55,18 @@ _NARROWING = frozenset({Permission.HOLD, Permission.NARROW, Permission.CUT})
 _DECIDING = _NARROWING | {Permission.VIEW, Permission.APPROVE, Permission.RESUME, Permission.WAIVE}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.RELEASE_MANAGER: _DECIDING | {Permission.PLAN, Permission.PROMOTE, Permission.WITHDRAW, Permission.INCIDENT},
-    Role.SAFETY_LEAD: _DECIDING | {Permission.REVIEW, Permission.READ_CONTENT, Permission.DESTROY_CONTENT, Permission.INCIDENT},
-    Role.SAFETY_REVIEWER: frozenset({Permission.VIEW, Permission.REVIEW, Permission.READ_CONTENT, Permission.INCIDENT}),
+    Role.RELEASE_MANAGER: _DECIDING
+    | {Permission.PLAN, Permission.PROMOTE, Permission.WITHDRAW, Permission.INCIDENT, Permission.FILE_EVIDENCE},
+    Role.SAFETY_LEAD: _DECIDING
+    | {Permission.REVIEW, Permission.READ_CONTENT, Permission.DESTROY_CONTENT, Permission.INCIDENT}
+    | {Permission.FILE_EVIDENCE, Permission.JUDGE_EVIDENCE},
+    Role.SAFETY_REVIEWER: frozenset(
+        {Permission.VIEW, Permission.REVIEW, Permission.READ_CONTENT, Permission.INCIDENT, Permission.FILE_EVIDENCE}
+    ),
     Role.ACCESS_REVIEWER: frozenset({Permission.VIEW, Permission.COHORT, Permission.GRANT, Permission.KEY}),
-    Role.SECURITY: _DECIDING | {Permission.KEY, Permission.INCIDENT},
-    Role.BOARD: _DECIDING,
-    Role.AUDITOR: frozenset({Permission.VIEW}),
+    Role.SECURITY: _DECIDING | {Permission.KEY, Permission.INCIDENT, Permission.FILE_EVIDENCE, Permission.JUDGE_EVIDENCE},
+    Role.BOARD: _DECIDING | {Permission.JUDGE_EVIDENCE},
+    Role.AUDITOR: frozenset({Permission.VIEW, Permission.FILE_EVIDENCE}),
     Role.ADMIN: _NARROWING | {Permission.VIEW, Permission.STAFF, Permission.COHORT, Permission.GRANT, Permission.KEY},
 }
 
