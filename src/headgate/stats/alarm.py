@@ -29,6 +29,8 @@ RISE_WEIGHTS = np.array([0.20, 0.25, 0.20, 0.15, 0.10, 0.10])
 """Weights when nothing is known of the rise."""
 COUNT_RATIOS = np.array([1.5, 2.0, 3.0, 5.0, 10.0, 30.0])
 """Ratios to the baseline mean that the counts form bets on, weighted by ``RISE_WEIGHTS``."""
+ROUNDING = 1e-12
+"""Shares that are thirds may add up to this much more than one."""
 LARGEST_LOSS = 0.5
 """No bet loses more than this share on a harmless request, so no factor can reach zero."""
 
@@ -76,12 +78,15 @@ def rise_weights(ratio: float) -> NDArray[np.float64]:
     return (RISE_WEIGHTS + focus) / 2
 
 
-def log_factor_counts(count: ArrayLike, baseline: float, ratios: ArrayLike) -> NDArray[np.float64]:
+def log_factor_counts(count: ArrayLike, baseline: ArrayLike, ratios: ArrayLike) -> NDArray[np.float64]:
     """Return the log factors of looks at a count whose mean is at most ``baseline`` (Poisson or lighter).
+
+    Lighter are sums of independent tosses with unequal chances: so many of the users at hand, each flagged or not.
 
     Args:
         count: Events per look (distinct users, never requests of one user), any shape.
-        baseline: Mean events per look that is no cause for alarm, ``> 0``.
+        baseline: Mean events per look that is no cause for alarm, ``> 0``; one for all, or a shape that broadcasts with
+            ``count``: each hour's own.
         ratios: Ratios to bet on, each ``> 1``, shape ``(j,)``.
 
     Returns:
@@ -94,10 +99,10 @@ def log_factor_counts(count: ArrayLike, baseline: float, ratios: ArrayLike) -> N
         Likelihood ratio of two Poisson laws; Roberts (1966), Technometrics 8, for its use.
         ``tests/statistics/test_alarm.py``.
     """
-    x, rho = np.asarray(count, np.float64), np.asarray(ratios, np.float64)
-    if not (baseline > 0 and math.isfinite(baseline) and np.all(rho > 1) and np.all(x >= 0)):
+    x, mean, rho = np.asarray(count, np.float64), np.asarray(baseline, np.float64), np.asarray(ratios, np.float64)
+    if not (np.all(mean > 0) and np.all(np.isfinite(mean)) and np.all(rho > 1) and np.all(x >= 0)):
         raise ValueError("a count needs a baseline above 0, ratios above 1 and no negative events")
-    return x[..., None] * np.log(rho) - baseline * (rho - 1)
+    return x[..., None] * np.log(rho) - mean[..., None] * (rho - 1)
 
 
 def log_factor_draws(
@@ -174,6 +179,36 @@ def log_factors_draws(
     return np.stack(factors, axis=1)
 
 
+def log_factor_shares(share: ArrayLike, baseline: float, worst: float) -> NDArray[np.float64]:
+    """Return the log factors of shares that no enforcement or arithmetic lets exceed ``worst``.
+
+    One share for each unit that is independent of the others' past: a user's harmful share of their requests, or a window's
+    share of requests that nobody scored. Nothing is assumed of how a share comes about, only that its mean, given the past,
+    is at most ``baseline`` while nothing has risen.
+
+    Args:
+        share: Each in ``[0, worst]``, any shape.
+        baseline: The mean share that is no cause for alarm, in ``(0, worst)``.
+        worst: The largest share there can be, in ``(0, 1]``.
+
+    Returns:
+        Nats, the shape of ``share`` with 6 appended; bets as ``COUNT_RATIOS``, held to a loss of at most half the stake.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Source:
+        Factor ``1 + lambda (V - v0)``: Shin, Ramdas and Rinaldo, arXiv 2203.03532, bounded observations.
+        ``lambda = (rho - 1) / (worst - v0)`` is the likelihood ratio where a share is nothing or all of ``worst``.
+        ``tests/statistics/test_alarm.py``.
+    """
+    shares = np.asarray(share, np.float64)
+    if not (0 < baseline < worst <= 1 and np.all((shares >= 0) & (shares <= worst))):
+        raise ValueError("shares must satisfy 0 < baseline < worst <= 1 and lie in [0, worst]")
+    bets = np.minimum((COUNT_RATIOS - 1) / (worst - baseline), LARGEST_LOSS / baseline)
+    return np.log1p(bets * (shares[..., None] - baseline))
+
+
 def step(log_r: ArrayLike, log_factor: ArrayLike) -> NDArray[np.float64]:
     """Return the detectors after one look: ``R <- (R + 1) L``, in logs.
 
@@ -224,6 +259,32 @@ def log_mixture(log_r: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
         An average of e-detectors is one: Shin, Ramdas and Rinaldo, arXiv 2203.03532.
     """
     return np.logaddexp.reduce(np.asarray(log_r, np.float64) + np.log(np.asarray(weights, np.float64)), axis=-1)
+
+
+def log_shared(log_ms: ArrayLike, shares: ArrayLike) -> NDArray[np.float64]:
+    """Return ``log sum_d w_d M_d``: several detectors, one time between false alarms.
+
+    Each detector may watch another stream, and they may depend on one another in any way. They take their looks at the same
+    instants; one that has nothing to look at stays as it is.
+
+    Args:
+        log_ms: ``log M`` of each detector, shape ``(..., d)``; minus infinity before its first look.
+        shares: Each detector's share of the budget, shape ``(d,)``, positive, adding up to at most one.
+
+    Returns:
+        Nats, shape ``(...)``.
+
+    Raises:
+        ValueError: The shares do not fit.
+
+    Source:
+        ``sum_d w_d M_d - k`` is a supermartingale when each ``M_d - k`` is: Shin, Ramdas and Rinaldo, arXiv 2203.03532.
+        Evidence design, section 1c. ``tests/statistics/test_alarm.py``.
+    """
+    parts = np.asarray(shares, np.float64)
+    if parts.ndim != 1 or parts.size == 0 or not np.all(parts > 0) or parts.sum() > 1 + ROUNDING:
+        raise ValueError("shares of a budget must be positive and add up to at most one")
+    return log_mixture(log_ms, parts)
 
 
 def log_threshold(false_alarm_every_s: float, look_every_s: float) -> float:
