@@ -269,7 +269,7 @@ def effective_items(sizes: ArrayLike, successes: ArrayLike, copies: ArrayLike, a
         sizes: As in ``clustered_se_of_counts``.
         successes: As in ``clustered_se_of_counts``.
         copies: As in ``clustered_se_of_counts``.
-        alpha: One-sided error probability, in ``(0, 1/2)``.
+        alpha: One-sided error probability, in ``(0, 1/2]``.
 
     Returns:
         A number of items, in ``[1, n]``; ``n`` when each item is its own cluster.
@@ -294,8 +294,9 @@ def effective_items(sizes: ArrayLike, successes: ArrayLike, copies: ArrayLike, a
     variance = clustered_se_of_counts(size, success, copy) ** 2 * clusters / (clusters - 1)
     worth = rate * (1 - rate) / variance if variance > 0 else items
     holding_both = min(float(copy[success > 0].sum()), float(copy[success < size].sum()))
-    shrunk = worth * (_student(alpha, items - 1) / _student(alpha, min(clusters - 1, holding_both))) ** 2
-    return min(items, max(copied_over, shrunk))
+    quantile = _student(alpha, min(clusters - 1, holding_both))
+    shrink = (_student(alpha, items - 1) / quantile) ** 2 if quantile > 0 else 1.0
+    return min(items, max(copied_over, worth * shrink))
 
 
 def clustered_lower(sizes: ArrayLike, successes: ArrayLike, copies: ArrayLike, alpha: float) -> float:
@@ -305,7 +306,7 @@ def clustered_lower(sizes: ArrayLike, successes: ArrayLike, copies: ArrayLike, a
         sizes: As in ``clustered_se_of_counts``.
         successes: As in ``clustered_se_of_counts``.
         copies: As in ``clustered_se_of_counts``.
-        alpha: One-sided error probability, in ``(0, 1/2)``.
+        alpha: One-sided error probability, in ``(0, 1/2]``.
 
     Returns:
         A rate in ``[0, 1]``.
@@ -330,7 +331,7 @@ def clustered_upper(sizes: ArrayLike, successes: ArrayLike, copies: ArrayLike, a
         sizes: As in ``clustered_se_of_counts``.
         successes: As in ``clustered_se_of_counts``.
         copies: As in ``clustered_se_of_counts``.
-        alpha: One-sided error probability, in ``(0, 1/2)``.
+        alpha: One-sided error probability, in ``(0, 1/2]``.
 
     Returns:
         A rate in ``(0, 1]``.
@@ -370,7 +371,7 @@ def margin_reading(
         sizes: As in ``clustered_se_of_counts``; for independent items, one kind of cluster of size 1 for each outcome.
         successes: Items that count *against* safety (solved, attacked with success, not refused).
         copies: As in ``clustered_se_of_counts``.
-        alpha: One-sided error probability of each bound, in ``(0, 1/2)``.
+        alpha: One-sided error probability of each bound, in ``(0, 1/2]``.
         margin: Declared margin, a rate in ``(0, 1)``.
         threshold: The limit for the exposure in question, a rate in ``(0, 1]``.
 
@@ -465,8 +466,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float, clusters
 
 
 def _one_sided(alpha: float) -> None:
-    if not 0 < alpha < 0.5:  # noqa: PLR2004 - beyond one half a quantile turns round
-        raise ValueError(f"alpha must lie in (0, 1/2), not {alpha}")
+    if not 0 < alpha <= 0.5:  # noqa: PLR2004 - beyond one half a quantile turns round
+        raise ValueError(f"alpha must lie in (0, 1/2], not {alpha}")
 
 
 def _student(alpha: float, freedom: float) -> float:
