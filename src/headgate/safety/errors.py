@@ -111,3 +111,21 @@ class IncidentInvalid(Invalid):
     """What was said of the incident cannot be."""
 
     code = "incident.invalid"
+
+
+class GoldInvalid(Invalid):
+    """An exchange cannot be a gold item: what is known of it, or what was said in it, is missing."""
+
+    code = "review.gold_invalid"
+
+
+class GoldUnknown(NotFound):
+    """There is no such gold item."""
+
+    code = "review.gold_unknown"
+
+
+class GoldItem(Refused):
+    """This was a gold item, put there to measure its readers: nobody said it to the model, and its label counts nowhere."""
+
+    code = "review.gold_item"
