@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headgate.kernel.errors import Invalid, NotFound, Stale, Unavailable
+from headgate.kernel.errors import Invalid, NotFound, Refused, Stale, Unavailable
 
 
 class EvidenceUnavailable(Unavailable):
@@ -39,3 +39,45 @@ class AlarmMoved(Stale):
     """Another controller began this watch, or raised this alarm, in the meantime."""
 
     code = "evidence.alarm_moved"
+
+
+class EvidenceNotFound(NotFound):
+    """There is no such record."""
+
+    code = "evidence.record_not_found"
+
+
+class EvidenceDuplicate(Refused):
+    """The file has been filed already; evidence counts once, and for one version."""
+
+    code = "evidence.duplicate"
+
+
+class EvidenceMoved(Stale):
+    """Somebody did something to the record since you looked."""
+
+    code = "evidence.moved"
+
+
+class EvidenceDone(Refused):
+    """What was asked for has been done already, or cannot be done to a record of this kind or in this state."""
+
+    code = "evidence.done"
+
+
+class SamePerson(Refused):
+    """It takes a second person: whoever asked, or filed, cannot also agree."""
+
+    code = "evidence.same_person"
+
+
+class FilingInvalid(Invalid):
+    """What was declared of a piece of evidence cannot be."""
+
+    code = "evidence.filing_invalid"
+
+
+class NoSuccessor(Refused):
+    """Only a later record of the same thing on the same version can take a record's place."""
+
+    code = "evidence.no_successor"

@@ -1,15 +1,18 @@
-"""What evidence needs from outside: labels, and a place to keep readings and alarms."""
+"""What evidence needs from outside: labels, what is known of releases, and places to keep readings, alarms and records."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import timedelta
 
     from headgate.evidence.model import Alarm, Kept, LabelledTraffic, Look
+    from headgate.evidence.model.filing import Filed, Goalposts
+    from headgate.evidence.record import Kind, Subject
     from headgate.ledger.model import Entry
 
 
@@ -90,4 +93,111 @@ class RecordsTx(Protocol):
 
     def record(self, entry: Entry) -> int:
         """Write a ledger entry and return its sequence."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which filed records somebody wants to see.
+
+    Attributes:
+        release_id: Filed for this release.
+        suite: Of this suite.
+        kind: Of this kind.
+        in_force: Leave out those whose place was taken.
+    """
+
+    release_id: str | None = None
+    suite: str | None = None
+    kind: Kind | None = None
+    in_force: bool = False
+
+
+class Archive(Protocol):
+    """Keeps filed records."""
+
+    def transaction(self) -> AbstractContextManager[ArchiveTx]:
+        """Begin to write; everything in it is kept together, with its ledger entries, or not at all.
+
+        Raises:
+            EvidenceUnavailable: The store does not answer, or is full.
+        """
+        ...
+
+    def get(self, id: str) -> Filed | None:
+        """Return a record, if there is one.
+
+        Raises:
+            EvidenceUnavailable: The store does not answer.
+        """
+        ...
+
+    def list(self, wanted: Wanted) -> tuple[Filed, ...]:
+        """Return the records that are wanted, the last filed first.
+
+        Raises:
+            EvidenceUnavailable: The store does not answer.
+        """
+        ...
+
+
+class ArchiveTx(Protocol):
+    """A transaction of ``Archive``."""
+
+    def get(self, id: str) -> Filed | None:
+        """Return a record, if there is one."""
+        ...
+
+    def of_file(self, sha256: str) -> tuple[Filed, ...]:
+        """Return every record that was read from the file with this digest."""
+        ...
+
+    def add(self, filed: Filed) -> None:
+        """Keep a new record.
+
+        Raises:
+            EvidenceDuplicate: This part of this file has been filed already.
+        """
+        ...
+
+    def save(self, filed: Filed, *, seen: int) -> None:
+        """Keep what was done to a record.
+
+        Raises:
+            EvidenceMoved: It is no longer at the revision that was ``seen``.
+        """
+        ...
+
+    def record(self, entry: Entry) -> int:
+        """Write a ledger entry and return its sequence."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A release, as evidence needs to know it.
+
+    Attributes:
+        release_id: Its id.
+        model: Its model's name.
+        subject: What it releases, by digest.
+        goalposts: What its plan tolerates now, by suite.
+    """
+
+    release_id: str
+    model: str
+    subject: Subject
+    goalposts: Mapping[str, Goalposts]
+
+
+class ReleasesKnown(Protocol):
+    """What is known of releases."""
+
+    def named(self, release: str) -> Named:
+        """Return a release by its id, or the one under way (or the newest) of a model by its name.
+
+        Raises:
+            headgate.kernel.errors.NotFound: There is none.
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
         ...

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
-from headgate.evidence.errors import AlarmMoved, EvidenceUnavailable
+from headgate.evidence.errors import AlarmMoved
 from headgate.evidence.model import Alarm, Kept
+from headgate.evidence.store.opening import reading, writing
 from headgate.evidence.store.tables import alarms, readings
 from headgate.kernel.clock import from_us, to_us
 from headgate.kernel.digest import canonical_json
@@ -34,11 +35,11 @@ class EvidenceStore:
 
     @contextmanager
     def transaction(self) -> Generator[EvidenceTx]:
-        with _translated(), self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             yield EvidenceTx(connection)
 
     def reading(self, digest: str) -> Kept | None:
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(sa.select(readings).where(readings.c.digest == digest)).one_or_none()
         if row is None:
             return None
@@ -46,16 +47,11 @@ class EvidenceStore:
 
     def alarm(self, epoch: str, tripwire: str) -> Alarm | None:
         query = sa.select(alarms).where(alarms.c.epoch == epoch, alarms.c.tripwire == tripwire)
-        with self._reading() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
         return Alarm(row.epoch, row.tripwire, json.loads(row.rule), from_us(row.began_at_us), row.raised)
-
-    @contextmanager
-    def _reading(self) -> Generator[sa.Connection]:
-        with _translated(), self._engine.execution_options(read_only=True).connect() as connection:
-            yield connection
 
 
 class EvidenceTx:
@@ -102,12 +98,3 @@ class EvidenceTx:
 
 def _text(value: Mapping[str, Any]) -> str:
     return canonical_json(value).decode()
-
-
-@contextmanager
-def _translated() -> Generator[None]:
-    """Say of a database that is locked, full or gone that it is unavailable; its transaction has been rolled back."""
-    try:
-        yield
-    except OperationalError as failure:
-        raise EvidenceUnavailable("The evidence store does not answer; nothing was changed.") from failure

@@ -33,3 +33,23 @@ alarms = sa.Table(
     sqlite_strict=True,
 )
 """One row an alarm: the rule that it began with, and the reading that raised it, if one has."""
+
+records = sa.Table(
+    "evidence_record",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("release_id", sa.Text, nullable=False),
+    sa.Column("suite", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("part", sa.Text, nullable=False),
+    sa.Column("recorded_at_us", _Whole, nullable=False),
+    sa.Column("successor", sa.Text, sa.ForeignKey("evidence_record.id"), nullable=True),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("revision", _Whole, nullable=False),
+    sa.UniqueConstraint("sha256", "part"),
+    sa.Index("evidence_record_by_suite", "kind", "suite", "recorded_at_us"),
+    sa.Index("evidence_record_by_release", "release_id", "recorded_at_us"),
+    sqlite_strict=True,
+)
+"""One row a filed record; ``document`` is canonical JSON of the whole of it, the other columns are for looking it up."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -9,4 +12,56 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    _people()
+
+
+def _people() -> None:
+    """Kinds of harm that no plan lists, and who came when; those who came before are entered from their draws."""
+    op.add_column("safety_opinion", sa.Column("kind", sa.Text(), nullable=True))
+    op.add_column("safety_correction", sa.Column("kind", sa.Text(), nullable=True))
+    op.create_table(
+        "safety_newcomer",
+        sa.Column("epoch", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at_us", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("last", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("exchanges", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("pi0", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("epoch", "account_id"),
+    )
+    op.create_index("safety_newcomer_by_position", "safety_newcomer", ["epoch", "position"], unique=False)
+    op.execute(
+        """
+        INSERT INTO safety_newcomer (epoch, account_id, position, at_us, last, exchanges, pi0)
+        SELECT c.epoch, c.account_id, c.position, c.at_us, MAX(d.position), COUNT(*), MIN(d.pi0)
+        FROM (
+            SELECT f.epoch, f.account_id, f.position, b.at_us
+            FROM (SELECT epoch, account_id, MIN(position) AS position FROM safety_draw GROUP BY epoch, account_id) AS f
+            JOIN safety_batch AS b ON b.epoch = f.epoch AND f.position BETWEEN b.first AND b.last
+        ) AS c
+        JOIN safety_draw AS d ON d.epoch = c.epoch AND d.account_id = c.account_id
+        JOIN safety_batch AS w ON w.epoch = d.epoch AND d.position BETWEEN w.first AND w.last
+        WHERE w.at_us < c.at_us + 604800000000
+        GROUP BY c.epoch, c.account_id, c.position, c.at_us
+        """
+    )
+    op.create_table(
+        "evidence_record",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("release_id", sa.Text(), nullable=False),
+        sa.Column("suite", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("part", sa.Text(), nullable=False),
+        sa.Column("recorded_at_us", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("successor", sa.Text(), nullable=True),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.ForeignKeyConstraint(["successor"], ["evidence_record.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("sha256", "part"),
+        sqlite_strict=True,
+    )
+    op.create_index("evidence_record_by_suite", "evidence_record", ["kind", "suite", "recorded_at_us"], unique=False)
+    op.create_index("evidence_record_by_release", "evidence_record", ["release_id", "recorded_at_us"], unique=False)
