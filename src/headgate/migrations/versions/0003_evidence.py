@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     _people()
+    _filed()
 
 
 def _people() -> None:
@@ -46,6 +47,10 @@ def _people() -> None:
         GROUP BY c.epoch, c.account_id, c.position, c.at_us
         """
     )
+
+
+def _filed() -> None:
+    """Records that were filed, each with all that was done to it."""
     op.create_table(
         "evidence_record",
         sa.Column("id", sa.Text(), nullable=False),
@@ -58,9 +63,9 @@ def _people() -> None:
         sa.Column("successor", sa.Text(), nullable=True),
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.ForeignKeyConstraint(["successor"], ["evidence_record.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("sha256", "part"),
+        sa.ForeignKeyConstraint(["successor"], ["evidence_record.id"]),
         sqlite_strict=True,
     )
     op.create_index("evidence_record_by_suite", "evidence_record", ["kind", "suite", "recorded_at_us"], unique=False)
