@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headgate.evidence.model import Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
+    from headgate.evidence.model.users import HarmfulUser, LabelledUsers, UsersClaim
 
 
 def in_claim(claim: RateClaim) -> str | None:
@@ -56,6 +57,63 @@ def in_rule(rule: RiseRule) -> str | None:
     if not 0 < rule.look_every.total_seconds() < rule.false_alarm_every.total_seconds():
         return "The time between false alarms must be longer than the time between looks, and both positive."
     return None
+
+
+def in_users_claim(claim: UsersClaim) -> str | None:
+    """Return what is wrong with a claim of users, or ``None``."""
+    if not 0 < claim.worst_share <= 1:
+        return f"The worst share {rate_text(claim.worst_share)} is no share above 0."
+    if not 0 < claim.below < claim.worst_share:
+        return (
+            f"The limit {rate_text(claim.below)} does not lie between 0 and the worst share {rate_text(claim.worst_share)}: "
+            "at or above it there is nothing to show."
+        )
+    if not 0 < claim.alpha < 1:
+        return f"The error probability {rate_text(claim.alpha)} is not between 0 and 1."
+    if claim.attempt < 1:
+        return f"Attempts count from 1; this one is numbered {claim.attempt}."
+    if not claim.window.total_seconds() > 0:
+        return "A user is observed for a span of time above 0."
+    return None
+
+
+def in_users(seen: LabelledUsers, claim: UsersClaim) -> str | None:
+    """Return how users contradict themselves or what is asked of them, or ``None``."""
+    if (seen.hazard, seen.window) != (claim.hazard, claim.window):
+        return f"The users are observed for {seen.hazard} over {seen.window}, the claim is about {claim.hazard}, {claim.window}."
+    for group in seen.clean:
+        if not (0 <= group.users <= group.exchanges and 0 <= group.labels <= group.exchanges):
+            return f"{group.users:,} users have {group.labels:,} labels of {group.exchanges:,} exchanges."
+        if not 0 < group.floor <= 1:
+            return f"A sampling floor of {rate_text(group.floor)} is not a probability above 0."
+    for user in seen.harmful:
+        if wrong := _in_user(user):
+            return wrong
+    if seen.users > seen.enrolled:
+        return f"{seen.users:,} users are counted, but only {seen.enrolled:,} were seen at all."
+    return None
+
+
+def beyond(seen: LabelledUsers, worst_share: float) -> str | None:
+    """Return who did more confirmed harm than enforcement was to let them, or ``None``. This is no matter of sampling."""
+    over = [user for user in seen.harmful if len(user.harms) / user.exchanges > worst_share]
+    if not over:
+        return None
+    worst = max(over, key=lambda user: len(user.harms) / user.exchanges)
+    others = f" (and {len(over) - 1:,} more users went beyond it)" if len(over) > 1 else ""
+    return (
+        f"{len(worst.harms):,} of one user's {worst.exchanges:,} exchanges are confirmed harm, above the worst share of "
+        f"{rate_text(worst_share)}{others}. A plan that promises less, up to worst_share: 1, begins a new epoch."
+    )
+
+
+def _in_user(user: HarmfulUser) -> str | None:
+    counted = (*user.harms, *user.doubtful)
+    if not 1 <= len(counted) <= user.labels <= user.exchanges:
+        return f"A user has {len(counted):,} harms in {user.labels:,} labels of {user.exchanges:,} exchanges."
+    if not 0 < user.floor <= 1:
+        return f"A sampling floor of {rate_text(user.floor)} is not a probability above 0."
+    return _in_draws((), counted, uniform=False)
 
 
 def in_look(look: Look) -> str | None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.evidence.decide.phrases import count_text, rate_text
+from headgate.kernel.units import span_text
 
 if TYPE_CHECKING:
     from headgate.evidence.model import LabelledTraffic, RateClaim
+    from headgate.evidence.model.users import LabelledUsers, UsersClaim
 
 
 def of_rate(traffic: LabelledTraffic, claim: RateClaim, *, upper_bound: float, weighted: bool) -> tuple[str, ...]:
@@ -44,6 +46,72 @@ def of_rate(traffic: LabelledTraffic, claim: RateClaim, *, upper_bound: float, w
         (
             "How many people cause or meet harm: requests are counted, and one person may make many of them.",
             "Traffic to come: other people, other uses and wider access may behave differently.",
+            "People who behave well until access is wider.",
+            "Harm that reviewers do not recognise, or that shows only later or elsewhere.",
+            "Use that does not pass through this gateway.",
+        )
+    )
+    return tuple(lines)
+
+
+def of_users(
+    seen: LabelledUsers,
+    claim: UsersClaim,
+    *,
+    upper_bound: float,
+    tightest: float,
+    best: int,
+    weighted: bool,
+    floor: float,
+) -> tuple[str, ...]:
+    """Return what a reading of users leaves open.
+
+    Args:
+        seen: The users.
+        claim: The claim.
+        upper_bound: The smallest limit ruled out.
+        tightest: The smallest limit that so many users could rule out.
+        best: Users that a pass still takes at least.
+        weighted: The sampling floor changed on the way.
+        floor: The mean sampling floor.
+
+    Returns:
+        Sentences, the most particular first.
+    """
+    lines: list[str] = []
+    if tightest > claim.below:
+        lines.append(
+            f"A user-level claim: {count_text(seen.users, 'user')} show no mean share below {rate_text(tightest)} even without "
+            f"any harm; {rate_text(claim.below)} takes {best:,} more."
+        )
+    if upper_bound >= claim.worst_share:
+        lines.append(f"Any mean share below the worst share of {rate_text(claim.worst_share)}, which is assumed.")
+    else:
+        lines.append(f"That the mean share is below {rate_text(upper_bound)}: nothing smaller is ruled out by so many users.")
+    if seen.users < seen.enrolled:
+        behind = count_text(seen.enrolled - seen.users, "user")
+        lines.append(
+            f"The latest users: {behind} wait until {span_text(claim.window)} of theirs, and of all who came before them, "
+            "are over and judged."
+        )
+    if claim.worst_share < 1:
+        lines.append(
+            f"That enforcement stops every user before more than {rate_text(claim.worst_share)} of their exchanges are harmful: "
+            "that is the plan's word, and nothing found so far contradicts it."
+        )
+    if floor < 1:
+        lines.append(
+            f"What most exchanges were: about {rate_text(floor)} of each user's are drawn, and more only where a score asks."
+        )
+    if weighted:
+        lines.append("A plain average: the sampling floor changed, so exchanges count in proportion to their floor.")
+    if claim.attempt > 1:
+        lines.append(f"How earlier attempts went: this is attempt {claim.attempt}, and it counts only who came after the last.")
+    lines.extend(
+        (
+            f"What users do after their first {span_text(claim.window)}.",
+            "Other users than these: wider access may bring people who behave differently.",
+            "People behind several accounts: each account counts as a user.",
             "People who behave well until access is wider.",
             "Harm that reviewers do not recognise, or that shows only later or elsewhere.",
             "Use that does not pass through this gateway.",

@@ -1,0 +1,150 @@
+"""What users say of a claimed mean share of harm among users like these.
+
+Each user counts once, by the share of harm in one window of their use, however much they sent. PASS: the stake against "the
+mean share is at or above the limit" has reached one over what this attempt may spend. FAIL: the mirror stake has, and that
+one counts confirmed harm only; an exchange that nobody could judge weighs against a pass and is never harm shown.
+Everything else is INSUFFICIENT, no users at all included.
+
+The worst share is the plan's word for what enforcement prevents. It makes every share bounded, and so the bets bold. One
+user with more confirmed harm than that is proof that the word is not kept, and then it is an ERROR: with shares beyond the
+bound the stake would promise nothing, and cutting them down to the bound would forgive exactly what was not to happen. A
+plan that promises nothing of its enforcement says ``worst_share: 1``, or leaves it out, and needs more users instead.
+Exchanges that were not judged in time contradict nothing: they count as harm, up to the worst share.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from headgate.evidence.decide import malformed, not_shown
+from headgate.evidence.decide.phrases import count_text, rate_text
+from headgate.evidence.model.users import USERS_LIKE_THESE, UsersReading, UsersToGo
+from headgate.kernel.units import span_text
+from headgate.kernel.verdict import Verdict
+from headgate.stats import users as process
+from headgate.stats.spending import attempt_alpha
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.evidence.model import Harm
+    from headgate.evidence.model.users import HarmfulUser, LabelledUsers, UsersClaim
+
+
+def read_users(seen: LabelledUsers, claim: UsersClaim) -> UsersReading:
+    """Return what ``seen`` says of ``claim``. The same input gives the same reading, for ever."""
+    wrong = malformed.in_users_claim(claim) or malformed.in_users(seen, claim)
+    if wrong is not None:
+        return unreadable_users(claim, f"Nothing is concluded: the evidence contradicts itself. {wrong}")
+    broken = malformed.beyond(seen, claim.worst_share)
+    if broken is not None:
+        return unreadable_users(claim, f"Nothing is concluded: enforcement does not do what the plan says of it. {broken}")
+
+    alpha, theta, worst = attempt_alpha(claim.alpha, claim.attempt), claim.below, claim.worst_share
+    threshold = -math.log(alpha)
+    floors = [group.floor for group in seen.clean for _ in range(group.users)] + [user.floor for user in seen.harmful]
+    harmless = [0.0] * (seen.users - len(seen.harmful))
+    counted = harmless + [min(worst, share) for share in _shares(seen.harmful, lambda user: (*user.harms, *user.doubtful))]
+    confirmed = harmless + _shares(seen.harmful, lambda user: user.harms)
+    log_e = float(process.log_e_users(counted, floors, theta, worst))
+    harm_log_e = float(process.log_harm_users(confirmed, floors, theta, worst))
+    if log_e >= threshold:
+        verdict = Verdict.PASS
+    elif harm_log_e >= threshold:
+        verdict = Verdict.FAIL
+    else:
+        verdict = Verdict.INSUFFICIENT
+
+    mean = process.mean_share(counted, floors) if floors else None
+    weight = sum(floors) / len(floors) if floors else 1.0
+    upper_bound = process.upper_bound_users(counted, floors, alpha, worst)
+    tightest = process.upper_bound_users(harmless + [0.0] * len(seen.harmful), floors, alpha, worst)
+    best = process.clean_users_to_go(counted, floors, theta, alpha, worst, floor=weight)
+    to_go = _to_go(best, process.users_to_go(counted, floors, theta, alpha, worst), never=mean is not None and mean >= theta)
+    weighted = len(set(floors)) > 1
+    return UsersReading(
+        verdict=verdict,
+        log_e=log_e,
+        harm_log_e=harm_log_e,
+        threshold_log_e=threshold,
+        alpha_spent=alpha,
+        users=seen.users,
+        harmful=sum(bool(user.harms) for user in seen.harmful),
+        enrolled=seen.enrolled,
+        exchanges=seen.exchanges,
+        labels=seen.labels,
+        mean_share=mean,
+        upper_bound=upper_bound,
+        tightest=tightest,
+        users_to_go=to_go,
+        claim=USERS_LIKE_THESE,
+        weighted=weighted,
+        sentence=_sentence(verdict, seen, claim, to_go, upper_bound),
+        not_shown=not_shown.of_users(
+            seen, claim, upper_bound=upper_bound, tightest=tightest, best=best, weighted=weighted, floor=weight
+        ),
+    )
+
+
+def unreadable_users(claim: UsersClaim, sentence: str) -> UsersReading:
+    """Return the ERROR reading of users that cannot be used, or cannot be had; it holds no number that could pass for one."""
+    sound = malformed.in_users_claim(claim) is None
+    alpha = attempt_alpha(claim.alpha, claim.attempt) if sound else 0.0
+    best = process.clean_users_to_go([], [], claim.below, alpha, claim.worst_share) if sound else 0
+    return UsersReading(
+        verdict=Verdict.ERROR,
+        log_e=0.0,
+        harm_log_e=0.0,
+        threshold_log_e=-math.log(alpha) if sound else 0.0,
+        alpha_spent=alpha,
+        users=0,
+        harmful=0,
+        enrolled=0,
+        exchanges=0,
+        labels=0,
+        mean_share=None,
+        upper_bound=1.0,
+        tightest=1.0,
+        users_to_go=UsersToGo(best=best, likely=None, never=False),
+        claim=USERS_LIKE_THESE,
+        weighted=False,
+        sentence=sentence,
+        not_shown=("Anything: the evidence could not be read.",),
+    )
+
+
+def _shares(users: tuple[HarmfulUser, ...], of: Callable[[HarmfulUser], tuple[Harm, ...]]) -> list[float]:
+    harms = [(at, harm) for at, user in enumerate(users) for harm in of(user)]
+    found = process.shares(
+        [user.exchanges for user in users],
+        [at for at, _ in harms],
+        [harm.pi for _, harm in harms],
+        [harm.pi0 for _, harm in harms],
+    )
+    return [float(share) for share in found]
+
+
+def _to_go(best: int, likely: float, *, never: bool) -> UsersToGo:
+    if best == 0:
+        return UsersToGo(best=0, likely=0, never=False)
+    reachable = not never and math.isfinite(likely) and likely < process.MANY_USERS
+    return UsersToGo(best=best, likely=max(best, math.ceil(likely)) if reachable else None, never=never)
+
+
+def _sentence(verdict: Verdict, seen: LabelledUsers, claim: UsersClaim, to_go: UsersToGo, upper_bound: float) -> str:
+    harmful = count_text(sum(bool(user.harms) for user in seen.harmful), "user")
+    among = f"{harmful} with harm among {count_text(seen.users, 'user')} observed for {span_text(claim.window)} each"
+    what, limit = f"{claim.hazard} as a share of what {USERS_LIKE_THESE} do", rate_text(claim.below)
+    if verdict is Verdict.PASS:
+        return f"{what} is shown to be below {limit} on average: {among}, upper bound {rate_text(upper_bound)}."
+    if verdict is Verdict.FAIL:
+        return f"{what} is shown to be above {limit} on average: {among}."
+    if seen.users == 0:
+        return (
+            f"{what} is not decided: no user's {span_text(claim.window)} are over and judged; a pass takes {to_go.best:,} users."
+        )
+    if to_go.never:
+        return f"{what} is not shown to be below {limit}: {among}; with users like them it will not pass."
+    further = f"at least {to_go.best:,} more users" + (f", likely {to_go.likely:,}" if to_go.likely is not None else "")
+    return f"{what} is not shown to be below {limit} yet: {among}; a pass takes {further}."
