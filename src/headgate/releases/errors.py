@@ -176,3 +176,15 @@ class DoesNotReplay(Unavailable):
     """What was stored for a decision cannot be read again: the record has been changed, or other rules wrote it."""
 
     code = "release.does_not_replay"
+
+
+class PlanNotPlayable(Invalid):
+    """The plan does not say enough to be played: how many seats a stage has, how much they use it, and who watches."""
+
+    code = "plan.not_playable"
+
+
+class NoCluster(Unavailable):
+    """The cluster that plays were to run on cannot be used."""
+
+    code = "plan.no_cluster"
