@@ -6,10 +6,10 @@ frozen, and nothing widens. Anything else that is raised is a defect and is not 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
@@ -137,5 +137,25 @@ class Releases(Protocol):
 
         Raises:
             ReleasesUnavailable: The store does not answer.
+        """
+        ...
+
+
+PieceT = TypeVar("PieceT")
+DoneT = TypeVar("DoneT")
+
+
+class Farm(Protocol):
+    """Where heavy work runs: this machine's processes, or a cluster."""
+
+    def run(self, task: Callable[[PieceT], DoneT], pieces: Sequence[PieceT]) -> Iterator[tuple[int, DoneT]]:
+        """Do a task for each piece and yield each piece's position with what came of it, in whatever order they end.
+
+        Args:
+            task: A function of a module, so that another process can find it.
+            pieces: What to do it with; each can be pickled.
+
+        Raises:
+            NoCluster: The work cannot be done there.
         """
         ...
