@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from headgate.gateway.wire.surface import Carried, FormSurface, Surface
 
 _LOG = structlog.get_logger("headgate.gateway")
-_WATCH_AFTER_S = 0.02
+_WATCH_AFTER_S = 0.1
 """How long an exchange lasts before anybody looks whether its client has left."""
 _LOOKED_AT = frozenset({OutputScreen.HOLD_BACK, OutputScreen.TRAIL})
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+_OPENS = re.compile(r"\{[ \t\n\r]*")
+_PLAIN_KEY = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
+"""A key without escapes, as nearly all are; any other is left to the decoder."""
+_FOLLOWS = re.compile(r"[ \t\n\r]*(?:(,)[ \t\n\r]*|\})")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -33,6 +37,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_scan = _DECODER.scan_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def elements(text: str, at: Span) -> list[Span]:
     found: list[Span] = []
     index = _skip(text, at.start + 1)
     while text[index] != "]":
-        _, end = _DECODER.raw_decode(text, index)
+        _, end = _decoded(text, index)
         found.append(Span(index, end))
         index = _skip(text, end)
         if text[index] == ",":
@@ -179,32 +184,43 @@ def _removing(spans: Sequence[Span], gone: Sequence[bool]) -> list[Edit]:
 
 
 def _object(text: str, opens: int) -> tuple[Document, int]:
-    if text[opens : opens + 1] != "{":
+    start = _OPENS.match(text, opens)
+    if start is None:
         raise json.JSONDecodeError("an object is expected", text, opens)
     members: dict[str, Member] = {}
-    index = _skip(text, opens + 1)
+    index = start.end()
     if text[index : index + 1] == "}":
         return Document(text, opens, members), index + 1
     while True:
-        if text[index : index + 1] != '"':
-            raise json.JSONDecodeError("a key is expected", text, index)
-        key, end = _DECODER.raw_decode(text, index)
-        colon = _skip(text, end)
-        if text[colon : colon + 1] != ":":
-            raise json.JSONDecodeError("a colon is expected", text, colon)
-        start = _skip(text, colon + 1)
-        value, end = _DECODER.raw_decode(text, start)
+        plain = _PLAIN_KEY.match(text, index)
+        key, value_start = _key(text, index) if plain is None else (plain[1], plain.end())
+        value, value_end = _decoded(text, value_start)
         if key in members:
             raise Malformed(f"The key {key[:60]!r} stands twice in the body.", rule="request body", help="Name each key once.")
-        members[key] = Member(index, Span(start, end), value)
-        index = _skip(text, end)
-        match text[index : index + 1]:
-            case ",":
-                index = _skip(text, index + 1)
-            case "}":
-                return Document(text, opens, members), index + 1
-            case _:
-                raise json.JSONDecodeError("a comma or a closing brace is expected", text, index)
+        members[key] = Member(index, Span(value_start, value_end), value)
+        follows = _FOLLOWS.match(text, value_end)
+        if follows is None:
+            raise json.JSONDecodeError("a comma or a closing brace is expected", text, value_end)
+        index = follows.end()
+        if follows[1] is None:
+            return Document(text, opens, members), index
+
+
+def _key(text: str, index: int) -> tuple[str, int]:
+    if text[index : index + 1] != '"':
+        raise json.JSONDecodeError("a key is expected", text, index)
+    key, end = _decoded(text, index)
+    colon = _skip(text, end)
+    if text[colon : colon + 1] != ":":
+        raise json.JSONDecodeError("a colon is expected", text, colon)
+    return key, _skip(text, colon + 1)
+
+
+def _decoded(text: str, start: int) -> tuple[Any, int]:
+    try:
+        return _scan(text, start)
+    except StopIteration as stopped:
+        raise json.JSONDecodeError("a value is expected", text, stopped.value) from None
 
 
 def _skip(text: str, index: int) -> int:

@@ -53,6 +53,11 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """The fields that go when a capability is taken out."""
 
+_GOVERNED = frozenset(
+    {*(field for fields in _FIELDS.values() for field in fields), "store", "web_search_options", "modalities", "audio"}
+)
+"""The fields that ask for a capability; a body without any of them need not be asked one by one."""
+
 _BOUNDS = ("max_completion_tokens", "max_tokens", "max_new_tokens", "n_predict")
 """What bounds an answer, by any name that some server lets win over the others."""
 _SYSTEM_ROLES = frozenset({"system", "developer"})
@@ -140,10 +145,11 @@ class ChatRequest:
         cap = admitted.output_cap
         if cap is None:
             return {}
-        given = {key: self.document.value(key) for key in _BOUNDS}
-        if all(bound is None for bound in given.values()):
+        members = self.document.members
+        given = {key: bound for key in _BOUNDS if key in members and (bound := members[key].value) is not None}
+        if not given:
             return {admitted.policy.upstream.output_cap_field: str(cap)}
-        return {key: str(cap) for key, bound in given.items() if bound is not None and bound > cap}
+        return {key: str(cap) for key, bound in given.items() if bound > cap}
 
     def _serial_tools(self, admitted: Admitted, gone: set[str]) -> dict[str, str]:
         if "parallel_tool_calls" in admitted.rule.capabilities or "parallel_tool_calls" in gone:
@@ -172,9 +178,12 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
     if options is not None and not isinstance(options, dict):
         raise WrongType("stream_options must be an object.", param="stream_options")
     wants_usage = stream and isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
-    bounds = [bound for bound in (whole(document, key, least=1) for key in _BOUNDS) if bound is not None]
-    choices = max(whole(document, "n", least=1) or 1, whole(document, "best_of", least=1) or 1)
-    capabilities = {*_asked(document, choices=choices, stream=stream), *_asked_of_the_server(document)}
+    bounds = [bound for bound in (whole(document, key, least=1) for key in _BOUNDS if key in document.members) if bound]
+    choices = 1
+    capabilities = {"streaming"} if stream else set[str]()
+    if not _GOVERNED.isdisjoint(document.members):
+        choices = max(whole(document, "n", least=1) or 1, whole(document, "best_of", least=1) or 1)
+        capabilities.update(_asked(document, choices=choices), _asked_of_the_server(document))
     if messages[-1]["role"] == "assistant":
         capabilities.add("prefill")
     media_bytes, media, turns = 0, 0, 0
@@ -232,9 +241,7 @@ def _messages(document: Document) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", messages)
 
 
-def _asked(document: Document, *, choices: int, stream: bool) -> Iterator[str]:
-    if stream:
-        yield "streaming"
+def _asked(document: Document, *, choices: int) -> Iterator[str]:
     if any(array(document, key) for key in ("tools", "functions")) or any(
         document.value(key) is not None for key in ("tool_choice", "function_call")
     ):
