@@ -81,6 +81,13 @@ def test_the_upstream_is_sent_its_own_credential_and_the_api_s_headers(messages:
     assert "anthropic-user-profile-id" not in headers
 
 
+def test_what_a_server_of_the_api_reads_of_a_query_reaches_it(messages: Running, upstream: ScriptedUpstream) -> None:
+    with a_client(messages) as client:
+        client.messages.create(model=MODEL, max_tokens=64, messages=HI, extra_query={"beta": "true", "key": "mine"})
+
+    assert upstream.received[-1].head.startswith(b"POST /v1/messages?beta=true HTTP/1.1\r\n")
+
+
 def test_the_sdk_gets_a_raw_stream(messages: Running) -> None:
     with a_client(messages) as client:
         events = list(client.messages.create(model=MODEL, max_tokens=64, messages=HI, stream=True))

@@ -262,3 +262,40 @@ def test_a_stream_that_is_revoked_while_text_is_held_back_shows_none_of_it(scree
 
     assert first.choices[0].delta.content == "shown"
     assert screened.recorder.outcome().status.value == "cut"
+
+
+# Requests that nobody can read.
+
+_PICTURE = [
+    {"type": "text", "text": "What is this?"},
+    {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
+]
+
+
+def ask_of_a_picture(served: Running) -> Any:
+    content: Any = _PICTURE
+    with openai.OpenAI(base_url=served.url, api_key=KEY, max_retries=0, timeout=20) as client:
+        return client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": content}])
+
+
+def test_a_picture_that_no_screen_can_read_is_not_served_by_a_gated_model(screened: Running) -> None:
+    rule_is(screened, OutputScreen.AFTER)
+    screened.world.change_policy(a_policy(screened.upstream.url, a_rule(input_screen=True)))
+    eventually(lambda: screened.gateway.stats().policy_seq > 1)
+
+    with pytest.raises(openai.PermissionDeniedError) as refused:
+        ask_of_a_picture(screened)
+
+    assert refused.value.code == "input.unscannable"
+    assert screened.upstream.received == []
+
+
+def test_a_picture_that_no_screen_can_read_is_recorded_as_not_looked_at_by_an_open_one(screened: Running) -> None:
+    screened.world.change_policy(a_policy(screened.upstream.url, a_rule(input_screen=True), gated=False))
+    eventually(lambda: screened.gateway.stats().policy_seq > 0)
+    time.sleep(0.05)
+
+    ask_of_a_picture(screened)
+
+    assert screened.recorder.outcome().screened.value == "unscanned"
+    assert "What is this?" in screened.screen.seen

@@ -328,3 +328,9 @@ class SurfaceNotSpoken(Forbidden):
     """The way in is open at this stage, and the model's server does not speak its API; nothing is translated."""
 
     code = "surface.not_spoken"
+
+
+class InputUnscannable(Forbidden):
+    """The request holds what no screen can read, and this stage serves nothing that was not read."""
+
+    code = "input.unscannable"

@@ -303,6 +303,10 @@ class Principal:
     refusal: Callable[[str | None, datetime], Refused | None]
 
 
+ILLEGIBLE = frozenset({"image_input", "audio_input", "file_input", "other_input"})
+"""Capabilities of requests that hold more than a screen of text can read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request, whatever surface it came by: all that a decision may look at.
@@ -336,6 +340,11 @@ class Call:
     prompts: int = 1
     media_tokens: int = 0
     scannable: bool = True
+
+    @property
+    def legible(self) -> bool:
+        """Whether a screen of text can read all of the request: images, sound, files and what nobody knows it cannot."""
+        return ILLEGIBLE.isdisjoint(self.capabilities)
 
 
 @dataclass(frozen=True, slots=True)

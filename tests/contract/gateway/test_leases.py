@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headgate.adapters.database import open_sqlite
 from headgate.gateway.ports import Ask, Borrow, Chores, Leases, Lent, Look, Short, Slice, SlotWish
-from headgate.gateway.store import SLICES, SqlLeases, metadata
+from headgate.gateway.store import SLICES, SqlLeases, metadata, remove_what_is_over
 from headgate.kernel.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -217,3 +217,24 @@ def test_a_store_that_does_not_answer_says_so_and_changes_nothing(open_leases: C
         holder.execute("DROP TABLE gateway_quota")
         with pytest.raises(Unavailable):
             borrow(leases, 1)
+
+
+def test_windows_that_are_long_over_are_forgotten_and_nothing_else(database: Path, open_leases: Callable[[str], Leases]) -> None:
+    leases = open_leases("w")
+    hour_us = 60 * MINUTE_US
+    now_us = NOW_US + 30 * 24 * hour_us
+    for scope, window_us in (("a:requests:60", MINUTE_US), ("a:tokens:604800", 7 * 24 * hour_us), ("a:total_tokens", 0)):
+        borrow(leases, 1, scope=scope, window_us=window_us, now_us=now_us)
+    engine = open_sqlite(database)
+
+    def held() -> list[str]:
+        with closing(sqlite3.connect(database)) as connection:
+            return [scope for (scope,) in connection.execute("SELECT scope FROM gateway_quota ORDER BY scope")]
+
+    assert remove_what_is_over(engine, now_us=now_us + 20 * hour_us) == 0
+    assert remove_what_is_over(engine, now_us=now_us + 25 * hour_us) == 1
+    assert held() == ["a:tokens:604800", "a:total_tokens"]
+    assert remove_what_is_over(engine, now_us=now_us + 9 * 24 * hour_us) == 1
+    assert held() == ["a:total_tokens"]
+    engine.dispose()
+    assert isinstance(borrow(leases, 1, scope="a:requests:60", now_us=now_us + 9 * 24 * hour_us), Lent)

@@ -20,7 +20,7 @@ from headgate.gateway.wire.embeddings import EMBEDDINGS
 from headgate.gateway.wire.images import IMAGE_EDITS, IMAGE_GENERATIONS, IMAGE_VARIATIONS
 from headgate.gateway.wire.messages import COUNT_TOKENS, MESSAGES
 from headgate.gateway.wire.moderations import MODERATIONS
-from headgate.gateway.wire.paths import Way, find, turned_away
+from headgate.gateway.wire.paths import Way, find, onward_query, turned_away
 from headgate.gateway.wire.responses import RESPONSES
 from headgate.releases.model.words import SERVED_SURFACES, Surface
 
@@ -125,3 +125,20 @@ def test_what_is_not_served_is_refused_by_name(path: str, method: str, code: str
 @given(st.lists(st.text(max_size=8), max_size=6))
 def test_no_path_is_a_fault(parts: list[str]) -> None:
     assert turned_away("/v1/" + "/".join(parts), "POST").error.code
+
+
+@pytest.mark.parametrize(
+    ("asked", "goes_on"),
+    [
+        (b"", ""),
+        (b"beta=true", "?beta=true"),
+        (b"api-version=2025-04-01&beta=true", "?api-version=2025-04-01&beta=true"),
+        (b"model=another&beta=true&key=secret", "?beta=true"),
+        (b"beta=a%20b%0d%0aX:%20y%26z", "?beta=a+b%0D%0AX%3A+y%26z"),
+        (b"model=another", ""),
+        (b"beta", ""),
+        (b"\xff\x00 =&&", ""),
+    ],
+)
+def test_of_a_query_only_what_is_known_goes_upstream(asked: bytes, goes_on: str) -> None:
+    assert onward_query(asked) == goes_on

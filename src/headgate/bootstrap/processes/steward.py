@@ -24,7 +24,9 @@ from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.rounds import Job, Rounds
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
+from headgate.gateway.store import remove_what_is_over
 from headgate.kernel.actor import Actor, Permission
+from headgate.kernel.clock import to_us
 from headgate.releases.service.control import Controller
 from headgate.traffic.orphans import settle_orphans
 from headgate.traffic.sealing import seal
@@ -62,7 +64,12 @@ class Steward:
             Job("sign the ledger", 60.0, self.sign),
             Job("seal exchanges", 300.0, self.seal),
             Job("end retention", 3600.0, self.end_retention),
+            Job("end limits", 3600.0, self.end_limits),
         ]
+
+    def end_limits(self, now: datetime) -> int:
+        """Forget what was counted in windows that are long over."""
+        return remove_what_is_over(self._house.engine, now_us=to_us(now))
 
     def settle_orphans(self, _now: datetime) -> int:
         """Settle what dead workers left open."""

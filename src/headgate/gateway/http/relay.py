@@ -22,6 +22,7 @@ from headgate.gateway.service.underway import Stop
 from headgate.gateway.upstream import NotReached
 from headgate.gateway.wire.headers import to_client, to_upstream
 from headgate.gateway.wire.openai import header_value
+from headgate.gateway.wire.paths import onward_query
 from headgate.gateway.wire.surface import NotAnAnswer, texts_of
 from headgate.gateway.wire.unpacking import unpacked
 from headgate.kernel.errors import HeadgateError
@@ -79,7 +80,7 @@ class Relay:
         self._upstreams = upstreams
         self._underway = underway
         self._upstream = upstream or admitted.policy.upstream
-        self._method, self._path = errand or ("POST", surface.path)
+        self._method, self._path = errand or ("POST", surface.path + onward_query(scope["query_string"]))
         self._surface = surface
         self._request = request
         self._scope = scope

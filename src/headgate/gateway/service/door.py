@@ -370,7 +370,9 @@ class Door:
         return self.judge(call, principal)
 
     async def _screened(self, decision: Admitted, request: Asking) -> Screened | Refusal:
-        return await self.screening.prompt(decision, request.texts()) if decision.rule.input_screen else Screened.NOT_ASKED
+        if not decision.rule.input_screen:
+            return Screened.NOT_ASKED
+        return await self.screening.prompt(decision, request.texts(), legible=request.call.legible)
 
     async def _record(self, underway: Underway, body: bytes) -> Refusal | None:
         admitted = underway.admitted

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from headgate.gateway import errors
-from headgate.gateway.model import Refusal
+from headgate.gateway.model import ILLEGIBLE, Refusal
 from headgate.gateway.wire.batches.kinds import Kinds
 from headgate.gateway.wire.batches.row import read_row
 from headgate.gateway.wire.fine_tuning.row import read_training_row
@@ -191,7 +191,7 @@ class Rows:
             return decision
         if not decision.rule.input_screen:
             return LookedAt(call, decision, Screened.NOT_ASKED)
-        screened = await self._door.screening.prompt(decision, request.texts())
+        screened = await self._door.screening.prompt(decision, request.texts(), legible=call.legible)
         return screened if isinstance(screened, Refusal) else LookedAt(call, decision, screened)
 
     async def training(self, blocks: AsyncIterator[bytes], admitted: Admitted) -> ScannedTraining | Refusal:
@@ -211,7 +211,7 @@ class Rows:
                 rows += 1
                 row = read_training_row(line, number)
                 capabilities |= row.capabilities
-                screened = await self._door.screening.prompt(admitted, row.texts)
+                screened = await self._door.screening.prompt(admitted, row.texts, legible=ILLEGIBLE.isdisjoint(row.capabilities))
                 if isinstance(screened, Refusal):
                     return Refusal(at_line(number, screened.error), _PARAM)
                 if screened is not Screened.PASSED:

@@ -34,8 +34,14 @@ class Screening:
         self._screen = screen
         self._settings = settings
 
-    async def prompt(self, admitted: Admitted, texts: Sequence[str]) -> Screened | Refusal:
-        """Return what the input screen says of a request, or why it may not go ahead."""
+    async def prompt(self, admitted: Admitted, texts: Sequence[str], *, legible: bool) -> Screened | Refusal:
+        """Return what the input screen says of a request, or why it may not go ahead.
+
+        Args:
+            admitted: What it would be admitted under.
+            texts: Everything in it that can be read.
+            legible: Whether that is all of it.
+        """
         if self._screen is None:
             return _cannot_tell(admitted)
         result = await self._within_budget(self._screen.prompt(texts))
@@ -51,7 +57,7 @@ class Screening:
                 ),
                 "messages",
             )
-        return Screened.PASSED
+        return Screened.PASSED if legible else _cannot_read(admitted)
 
     async def answer(self, admitted: Admitted, texts: Sequence[str]) -> Screened | Refusal:
         """Return what the output screen says of a part of an answer, or why it may not be shown."""
@@ -111,6 +117,18 @@ class Window:
             self._before[channel] = (self._before.get(channel, "") + "".join(parts))[-self._overlap :]
         self._fresh.clear()
         self.size = 0
+
+
+def _cannot_read(admitted: Admitted) -> Screened | Refusal:
+    if not admitted.policy.gated:
+        return Screened.UNSCANNED
+    return Refusal(
+        errors.InputUnscannable(
+            "No screen can read all of this request, and this stage serves nothing that was not read.",
+            rule=f"stage {admitted.rule.stage}, watch.input_screen",
+            help="Send text only.",
+        )
+    )
 
 
 def _cannot_tell(admitted: Admitted) -> Screened | Refusal:

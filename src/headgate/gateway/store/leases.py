@@ -108,6 +108,52 @@ _SWEEP = sa.delete(slot).where(slot.c.expires_us <= _NOW)
 _FORGET = sa.delete(slot).where(slot.c.owner == _OWNER)
 
 
+_OVER = (
+    sa.select(quota.c.scope, quota.c.window_start_us)
+    .where(quota.c.window_start_us > 0, quota.c.window_start_us < _UNTIL, quota.c.scope > _SCOPE)
+    .order_by(quota.c.scope)
+    .limit(1000)
+)
+_REMOVE = sa.delete(quota).where(quota.c.scope == _SCOPE, quota.c.window_start_us == _START)
+_FOR_EVER_S = 10**9
+_KEPT_US = 86_400 * _US
+"""How long a window is kept that is over: a clock that is set back by less finds it as it was."""
+
+
+def remove_what_is_over(engine: sa.Engine, *, now_us: int) -> int:
+    """Remove quotas whose window is long over, and return how many; a quota that is needed again starts afresh.
+
+    What never starts afresh (the tokens of a whole life) is kept.
+
+    Raises:
+        QuotaUnavailable: The store does not answer; some may have been removed.
+    """
+    removed, last = 0, ""
+    try:
+        while True:
+            with engine.begin() as connection:
+                rows = connection.execute(_OVER, {"until": now_us - _KEPT_US, "in_scope": last}).all()
+                over = [
+                    {"in_scope": row.scope, "start": row.window_start_us}
+                    for row in rows
+                    if row.window_start_us + _length_us(row.scope) + _KEPT_US <= now_us
+                ]
+                if over:
+                    connection.execute(_REMOVE, over)
+            removed += len(over)
+            if not rows:
+                return removed
+            last = rows[-1].scope
+    except DBAPIError as error:
+        raise QuotaUnavailable("The limits cannot be counted now.", rule="limits") from error
+
+
+def _length_us(scope: str) -> int:
+    """Return the length of a quota's window, which is the end of its name; of one that is not named so, for ever."""
+    length = scope.rpartition(":")[2]
+    return (int(length) if length.isdecimal() else _FOR_EVER_S) * _US
+
+
 class SqlLeases:
     """Leases kept in a database.
 

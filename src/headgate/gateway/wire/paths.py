@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
 
 from headgate.gateway.errors import MethodNotAllowed, SurfaceNotAdmitted, SurfaceUnknown
 from headgate.gateway.model import Refusal
@@ -21,6 +22,9 @@ _POST = frozenset({"POST"})
 _GET = frozenset({"GET"})
 _REST = "**"
 """Stands for all that follows, slashes included; ``*`` stands for one part of a path."""
+
+_QUERY = frozenset({"beta", "api-version"})
+"""What of a query the model servers of these APIs read; the rest could only be read by one that nobody here knows."""
 
 _SERVED: Mapping[str, tuple[str, frozenset[str]]] = {
     "chat/completions": ("api.chat", _POST),
@@ -189,3 +193,11 @@ def _matches(pattern: tuple[str, ...], parts: tuple[str, ...]) -> bool:
     return len(pattern) == len(parts) and all(
         part and (wanted in ("*", part)) for wanted, part in zip(pattern, parts, strict=True)
     )
+
+
+def onward_query(query_string: bytes) -> str:
+    """Return what of a request's query goes upstream, with its question mark; empty where nothing does."""
+    if not query_string:
+        return ""
+    kept = [(name, value) for name, value in parse_qsl(query_string.decode("latin-1")) if name in _QUERY]
+    return f"?{urlencode(kept)}" if kept else ""
