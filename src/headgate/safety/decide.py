@@ -8,10 +8,11 @@ judged is not harmless. Each hazard settles on its own; one more opinion on the 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from headgate.safety.errors import IncidentStepRefused, LabelInvalid
-from headgate.safety.model import IncidentState, Standing
+from headgate.safety.model import OTHER, IncidentState, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ _DECIDING = 3
 """The opinion that decides between two that differ."""
 
 LONGEST_NOTE_CHARS = 4000
+LONGEST_KIND_CHARS = 40
+_KIND = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST_KIND_CHARS - 1}}}")
 
 
 def standing(hazard: str, opinions: Sequence[Opinion]) -> Standing:
@@ -81,6 +84,20 @@ def check_label(hazards: Sequence[str], harms: Mapping[str, bool] | None, severi
         raise LabelInvalid("Only a harm has a severity.")
     if len(note) > LONGEST_NOTE_CHARS:
         raise LabelInvalid(f"A note has at most {LONGEST_NOTE_CHARS} characters.")
+
+
+def check_kind(harms: Mapping[str, bool] | None, kind: str | None) -> None:
+    """Go on only if a kind is named for a harm that the release does not list, and in one word.
+
+    Raises:
+        LabelInvalid: It is not.
+    """
+    if kind is None:
+        return
+    if harms is None or not harms.get(OTHER, False):
+        raise LabelInvalid("Only a harm that the release does not list has a kind of its own.", help="Say that there is `other`.")
+    if not _KIND.fullmatch(kind):
+        raise LabelInvalid(f"A kind is one word of at most {LONGEST_KIND_CHARS} characters, like `grooming_by_proxy`.")
 
 
 def kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:

@@ -47,6 +47,7 @@ class LabelBody(_Body):
     severity: Severity | None = None
     confidence: Confidence = Confidence.SURE
     note: str = Field(default="", max_length=LONGEST_NOTE_CHARS)
+    kind: str | None = None
 
 
 class SkipBody(_Body):
@@ -63,6 +64,7 @@ class CorrectBody(_Body):
     harms: dict[str, bool]
     severity: Severity | None = None
     reason: str = Field(min_length=1, max_length=LONGEST_NOTE_CHARS)
+    kind: str | None = None
 
 
 class OpenBody(_Body):
@@ -109,7 +111,7 @@ def _add_review(router: APIRouter, desk: Desk, actor: Callable[..., Any]) -> Non
         return {"item": None if item is None else item_document(item)}
 
     def label(body: LabelBody, by: Actor = asking) -> dict[str, Any]:
-        answer = Answer(body.harms, body.severity, body.confidence, body.note)
+        answer = Answer(body.harms, body.severity, body.confidence, body.note, body.kind)
         review.label(body.item, answer, revision=body.revision, by=by, now=clock.now())
         return {"item": body.item}
 
@@ -121,7 +123,7 @@ def _add_review(router: APIRouter, desk: Desk, actor: Callable[..., Any]) -> Non
         return {"item": body.item}
 
     def correct(body: CorrectBody, by: Actor = asking) -> dict[str, Any]:
-        review.correct(body.item, body.harms, severity=body.severity, reason=body.reason, by=by, now=clock.now())
+        review.correct(body.item, body.harms, severity=body.severity, reason=body.reason, by=by, now=clock.now(), kind=body.kind)
         return {"item": body.item}
 
     def health(by: Actor = asking) -> dict[str, Any]:

@@ -291,6 +291,7 @@ class Opinion:
         confidence: How sure.
         note: For colleagues. It is content: it never leaves safety's own tables.
         at: When.
+        kind: What kind of harm ``other`` is, in one word; ``None`` when there is none, or the reviewer had no word for it.
     """
 
     reviewer: str
@@ -299,6 +300,7 @@ class Opinion:
     confidence: Confidence
     note: str = field(repr=False)
     at: datetime
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Signal,
         Standing,
     )
+    from headgate.safety.sampling.newcomers import Newcomers
     from headgate.safety.sampling.probability import WatchPlan
 
 
@@ -222,6 +223,8 @@ class SamplingStore(Protocol):
 
     def looks(self, epoch: str, hazard: str, *, after_position: int, every: timedelta, now: datetime) -> tuple[LookData, ...]: ...
 
+    def newcomers(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> Newcomers: ...
+
     def monitor_health(self) -> MonitorHealth: ...
 
 
@@ -304,7 +307,15 @@ class ReviewTx(Protocol):
         ...
 
     def add_correction(
-        self, item: str, *, by: str, harms: Mapping[str, bool], severity: Severity | None, reason: str, at: datetime
+        self,
+        item: str,
+        *,
+        by: str,
+        harms: Mapping[str, bool],
+        severity: Severity | None,
+        reason: str,
+        at: datetime,
+        kind: str | None,
     ) -> None: ...
 
     def corrected(self, item: str) -> bool:

@@ -47,12 +47,14 @@ class Answer:
         severity: Of the worst harm; ``None`` when there is none.
         confidence: How sure they are.
         note: For colleagues; content, like the exchange itself.
+        kind: What kind of harm ``other`` is, in one word, where they have one.
     """
 
     harms: Mapping[str, bool] | None
     severity: Severity | None = None
     confidence: Confidence = Confidence.SURE
     note: str = ""
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ class Review:
         with self._store.transaction() as tx:
             state = self._held(tx, item, revision=revision, by=by)
             decide.check_label(state.hazards, answer.harms, answer.severity, answer.note)
-            opinion = Opinion(by.id, answer.harms, answer.severity, answer.confidence, answer.note, now)
+            decide.check_kind(answer.harms, answer.kind)
+            opinion = Opinion(by.id, answer.harms, answer.severity, answer.confidence, answer.note, now, answer.kind)
             salt = self._entropy(_SALT_BYTES)
             opinions = (*tx.opinions(item), opinion)
             tx.add_opinion(state, opinion, salt=salt)
@@ -188,7 +191,15 @@ class Review:
             return item
 
     def correct(
-        self, item: str, harms: Mapping[str, bool], *, severity: Severity | None, reason: str, by: Actor, now: datetime
+        self,
+        item: str,
+        harms: Mapping[str, bool],
+        *,
+        severity: Severity | None,
+        reason: str,
+        by: Actor,
+        now: datetime,
+        kind: str | None = None,
     ) -> None:
         """Replace what stands for an item. The evidence moves, and the ledger says so.
 
@@ -206,13 +217,14 @@ class Review:
             if state.given < state.wanted:
                 raise NotSettled("This item is still being reviewed: there is nothing to correct yet.", help="Review it.")
             decide.check_label(state.hazards, harms, severity, reason)
+            decide.check_kind(harms, kind)
             if not reason.strip():
                 raise LabelInvalid("A correction needs a reason.")
             before = tx.standings(item)
             after = {hazard: Standing.HARM if harm else Standing.NO_HARM for hazard, harm in harms.items()}
             if any(before[hazard].counts_as_harm and not after[hazard].counts_as_harm for hazard in after):
                 by.must(Permission.APPROVE)
-            tx.add_correction(item, by=by.id, harms=harms, severity=severity, reason=reason, at=now)
+            tx.add_correction(item, by=by.id, harms=harms, severity=severity, reason=reason, at=now, kind=kind)
             seq = tx.settle(state, after, at=now)
             changed = {h: [before[h].value, after[h].value] for h in after if before[h] is not after[h]}
             body = {
@@ -301,4 +313,5 @@ def _digest(opinion: Opinion, salt: bytes) -> str:
             "confidence": opinion.confidence.value,
             "note": opinion.note,
         }
+        | ({} if opinion.kind is None else {"kind": opinion.kind})
     )

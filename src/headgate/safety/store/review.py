@@ -129,6 +129,7 @@ class SqlReviewTx(Transaction):
                 salt=salt,
                 at_us=to_us(opinion.at),
                 withdrawn_at_us=None,
+                kind=opinion.kind,
             )
         )
 
@@ -186,7 +187,15 @@ class SqlReviewTx(Transaction):
             raise ClaimLost("This item moved while you were reading it.", help="Take the next one.")
 
     def add_correction(
-        self, item: str, *, by: str, harms: Mapping[str, bool], severity: Severity | None, reason: str, at: datetime
+        self,
+        item: str,
+        *,
+        by: str,
+        harms: Mapping[str, bool],
+        severity: Severity | None,
+        reason: str,
+        at: datetime,
+        kind: str | None,
     ) -> None:
         self.connection.execute(
             sa.insert(corrections).values(
@@ -197,6 +206,7 @@ class SqlReviewTx(Transaction):
                 severity=None if severity is None else severity.value,
                 reason=reason,
                 at_us=to_us(at),
+                kind=kind,
             )
         )
 
@@ -269,6 +279,7 @@ def _opinion(row: Any) -> Opinion:
         confidence=Confidence(row.confidence),
         note=row.note,
         at=from_us(row.at_us),
+        kind=row.kind,
     )
 
 

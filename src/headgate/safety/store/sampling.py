@@ -14,7 +14,7 @@ from headgate.safety.errors import CollectorOverlap
 from headgate.safety.model import Draw, MonitorHealth, Standing
 from headgate.safety.ports import Bookmark, EpochState, RecordedBatch, TossedDraw
 from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
-from headgate.safety.store import numbers
+from headgate.safety.store import coming, numbers
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
 from headgate.safety.store.tables import batches, collector, draws, epochs, items, runs, seeds, signals, standings
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from headgate.safety.model import LabelledTraffic, LookData, Signal
     from headgate.safety.ports import Run
+    from headgate.safety.sampling.newcomers import Newcomers
 
 _PAGE = 10_000
 _PLACEHOLDERS = 500
@@ -90,6 +91,10 @@ class SqlSampling:
             return numbers.looks(
                 connection, epoch, hazard, after=after_position, every_us=every // _MICROSECOND, now_us=to_us(now)
             )
+
+    def newcomers(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> Newcomers:
+        with reading(self._engine) as connection:
+            return coming.read(connection, epoch, hazard, now_us=to_us(now), overdue_us=to_us(now - d_max))
 
     def monitor_health(self) -> MonitorHealth:
         with reading(self._engine) as connection:
@@ -193,16 +198,13 @@ class SqlSamplingTx(Transaction):
         newest = self.connection.execute(
             sa.select(sa.func.max(batches.c.at_us)).where(batches.c.epoch == state.epoch)
         ).scalar_one_or_none()
+        at_us = max(to_us(at), newest or to_us(state.committed_at))
         self.connection.execute(
             sa.insert(batches).values(
-                epoch=state.epoch,
-                first=first,
-                last=last,
-                digest=digest,
-                ledger_seq=ledger_seq,
-                at_us=max(to_us(at), newest or to_us(state.committed_at)),
+                epoch=state.epoch, first=first, last=last, digest=digest, ledger_seq=ledger_seq, at_us=at_us
             )
         )
+        coming.note(self.connection, state.epoch, drawn, at_us=at_us)
         floor = state.pi0
         for draw in drawn:
             if draw.pi0 != floor:

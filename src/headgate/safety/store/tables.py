@@ -76,6 +76,21 @@ draws = sa.Table(
     sa.Column("sampled", sa.Boolean),
 )
 
+newcomers = sa.Table(
+    "safety_newcomer",
+    metadata,
+    sa.Column("epoch", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("position", _Whole, nullable=False),
+    sa.Column("at_us", _Whole, nullable=False),
+    sa.Column("last", _Whole, nullable=False),
+    sa.Column("exchanges", _Whole, nullable=False),
+    sa.Column("pi0", sa.Float, nullable=False),
+    sa.Index("safety_newcomer_by_position", "epoch", "position"),
+)
+"""One row for each account of an epoch, in the order of their first draws: what was drawn of them in their first days. ``at_us``
+is when the first draw was recorded; ``last``, ``exchanges`` and ``pi0`` no longer move once the first days are over."""
+
 signals = sa.Table(
     "safety_signal",
     metadata,
@@ -139,6 +154,7 @@ opinions = sa.Table(
     sa.Column("salt", sa.LargeBinary, nullable=False),
     sa.Column("at_us", _Whole, nullable=False),
     sa.Column("withdrawn_at_us", _Whole),
+    sa.Column("kind", sa.Text),
     sa.Index("safety_opinion_by_reviewer", "reviewer", "at_us"),
 )
 
@@ -152,6 +168,7 @@ corrections = sa.Table(
     sa.Column("severity", sa.Text),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("at_us", _Whole, nullable=False),
+    sa.Column("kind", sa.Text),
 )
 
 skips = sa.Table(
