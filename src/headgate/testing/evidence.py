@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
+from headgate.evidence.errors import EvidenceNotFound
+from headgate.evidence.importers.interface import Upload
 from headgate.evidence.model.cases import AuditClaim, EvaluationClaim, Exhibit, IssuesClaim
 from headgate.evidence.model.filing import Goalposts, Opinion
-from headgate.evidence.record import Counts, Direction, Effort, Kind, Relationship
+from headgate.evidence.ports import Named
+from headgate.evidence.record import Counts, Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status, Subject
+from headgate.evidence.service import Declaration
+from headgate.kernel.digest import sha256_of
 from headgate.kernel.ids import EvidenceId
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,3 +61,47 @@ def finding(name: str = "a", k: int | None = 3, n: int = 120, **changed: Any) ->
 def opinion(name: str = "a", said: Opinion | None = Opinion.UNQUALIFIED, **changed: Any) -> Exhibit:
     """Return an outside auditor's opinion of three days ago."""
     return exhibit(name, None, kind=Kind.AUDIT, metric="opinion", opinion=said, **changed)
+
+
+class ReleaseUnknown(EvidenceNotFound):
+    """A stand-in was asked for a release that it does not know."""
+
+    code = "testing.release_unknown"
+
+
+@dataclass
+class KnownReleases:
+    """Releases by name: ``atlas-2`` and its successor, each with ``POSTS`` for the suite ``dual_use``.
+
+    Attributes:
+        goalposts: What the plans tolerate, by suite.
+    """
+
+    goalposts: dict[str, Goalposts] = field(default_factory=lambda: {"dual_use": POSTS})
+
+    def named(self, release: str) -> Named:
+        if release not in {"atlas-2", "atlas-3"}:
+            raise ReleaseUnknown(f"There is no release {release!r}.")
+        return Named(f"rel_{release}", release, Subject(f"sha256:{release}", None, None), self.goalposts)
+
+
+def upload(content: bytes = b"k,n", name: str = "results.csv") -> Upload:
+    """Return a file as it is handed in."""
+    return Upload(BytesIO(content), len(content), sha256_of(content), name)
+
+
+def declared(**changed: Any) -> Declaration:
+    """Return what is declared with a final third-party capability result of ``dual_use`` on ``atlas-2``."""
+    made = Declaration(
+        release="atlas-2",
+        kind=Kind.CAPABILITY,
+        suite="dual_use",
+        domain="cyber",
+        valid_for=timedelta(days=180),
+        direction=Direction.LOWER_IS_BETTER,
+        elicitation=Elicitation(Effort.SCAFFOLDED),
+        evaluator=Evaluator("an institute", Relationship.THIRD_PARTY),
+        status=Status.FINAL,
+        produced_at=NOON - timedelta(days=3),
+    )
+    return replace(made, **changed)

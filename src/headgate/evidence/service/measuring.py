@@ -1,8 +1,7 @@
 """Reading evidence, keeping what a decision rests on, and watching for a rise.
 
 ``rate`` works a reading out and keeps nothing: a controller asks at every tick. ``keep`` is for the reading that a
-decision rests on. ``rise`` may be asked as often as one likes and by several controllers; the first to find the alarm
-raised keeps the reading and records it, and from then on the alarm stays raised, whatever labels do.
+decision rests on. ``rise`` is an alarm: once it is raised it stays so, whatever labels do.
 """
 
 from __future__ import annotations
@@ -14,8 +13,10 @@ from headgate.evidence import wire
 from headgate.evidence.decide import malformed
 from headgate.evidence.decide.rate import read_rate, unreadable
 from headgate.evidence.decide.rise import read_rise
-from headgate.evidence.errors import AlarmMoved, NotEvidence, ReadingNotFound, RuleChanged
-from headgate.evidence.model import Alarm, Kept, Measured
+from headgate.evidence.errors import NotEvidence, ReadingNotFound
+from headgate.evidence.model import Kept, Measured
+from headgate.evidence.service.bells import WATCHMAN, Bell, Bells
+from headgate.evidence.wire import alarms
 from headgate.kernel.errors import Unavailable
 from headgate.ledger.model import Entry
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from headgate.evidence.ports import LabelSource, Records
     from headgate.kernel.clock import Clock
 
-WATCHMAN = "evidence"
-"""Who an alarm is recorded under: no person raised it."""
+__all__ = ["AGREES_TO", "WATCHMAN", "Evidence", "Replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class Evidence:
         self._labels = labels
         self._records = records
         self._clock = clock
+        self._bells = Bells(records, clock)
 
     def rate(self, epoch: str, claim: RateClaim) -> Measured[RateReading]:
         """Return what the epoch's labels say of a claim, now. Labels that cannot be read give ERROR, not an exception."""
@@ -101,7 +102,7 @@ class Evidence:
             EvidenceUnavailable: The store does not answer.
         """
         kept = self.kept(digest)
-        again = wire.encode(wire.replay_rise(kept.inputs) if kept.kind == wire.RISE else wire.replay_rate(kept.inputs))
+        again = wire.encode(_again(kept))
         untouched = wire.address(kept.epoch, kept.inputs, kept.result) == kept.digest
         return Replay(kept, again, agrees=untouched and _same(again, dict(kept.result)))
 
@@ -120,49 +121,41 @@ class Evidence:
             NotEvidence: The rule, or a window, contradicts itself.
             headgate.kernel.errors.Unavailable: Labels or the store do not answer; nothing was changed.
         """
-        alarm = self._watch(epoch, tripwire, rule)
-        if alarm.raised is not None:
-            return self._raised(alarm.raised)
-        looks = self._labels.looks(epoch, rule.hazard, rule.look_every)
-        measured = Measured(epoch, read_rise(looks, rule), wire.rise_inputs(looks, rule))
-        if measured.reading.state.raised:
-            kept = self._kept(measured)
-            body = {"digest": kept.digest, "tripwire": tripwire, "hazard": rule.hazard, "sentence": measured.reading.sentence}
-            try:
-                with self._records.transaction() as tx:
-                    tx.keep(kept)
-                    tx.raise_alarm(alarm, kept.digest)
-                    tx.record(Entry("evidence.alarmed", epoch, WATCHMAN, kept.at, body))
-            except AlarmMoved:
-                return self.rise(epoch, tripwire, rule)  # another controller raised it first: that reading stands
-        return measured
-
-    def _watch(self, epoch: str, tripwire: str, rule: RiseRule) -> Alarm:
         if wrong := malformed.in_rule(rule):
             raise NotEvidence(f"The alarm's rule contradicts itself. {wrong}")
-        alarm = self._records.alarm(epoch, tripwire)
-        if alarm is None:
-            alarm = Alarm(epoch, tripwire, wire.encode(rule), self._clock.now())
-            try:
-                with self._records.transaction() as tx:
-                    tx.begin(alarm)
-            except AlarmMoved:
-                return self._watch(epoch, tripwire, rule)  # another controller began it first
-        if dict(alarm.rule) != wire.encode(rule):
-            raise RuleChanged(
-                f"The alarm {tripwire} began with another rule; an epoch keeps the rules that it began with.",
-                help="Apply the changed plan: that begins a new epoch.",
-            )
-        return alarm
 
-    def _raised(self, digest: str) -> Measured[RiseReading]:
-        kept = self.kept(digest)
-        return Measured(kept.epoch, wire.replay_rise(kept.inputs), kept.inputs)
+        def read() -> tuple[RiseReading, Mapping[str, Any]]:
+            looks = self._labels.looks(epoch, rule.hazard, rule.look_every)
+            return read_rise(looks, rule), wire.rise_inputs(looks, rule)
+
+        return self._bells.hear(
+            Bell(
+                epoch=epoch,
+                tripwire=tripwire,
+                rule=wire.encode(rule),
+                about=rule.hazard,
+                read=read,
+                raised=lambda reading: reading.state.raised,
+                replay=wire.replay_rise,
+            )
+        )
 
     def _kept(self, measured: Measured[RateReading] | Measured[RiseReading]) -> Kept:
         result = wire.encode(measured.reading)
         digest = wire.address(measured.epoch, measured.inputs, result)
         return Kept(digest, measured.epoch, measured.inputs["kind"], measured.inputs, result, self._clock.now())
+
+
+def _again(kept: Kept) -> object:
+    match kept.kind:
+        case wire.RISE:
+            return wire.replay_rise(kept.inputs)
+        case alarms.WATCH:
+            return alarms.replay_watch(kept.inputs)
+        case alarms.MISSING:
+            return alarms.replay_missing(kept.inputs)
+        case _:
+            return wire.replay_rate(kept.inputs)
 
 
 def _same(one: Any, other: Any) -> bool:
