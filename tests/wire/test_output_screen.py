@@ -191,6 +191,15 @@ def test_trailing_text_is_shown_and_cut_within_a_window(screened: Running) -> No
     assert screened.recorder.outcome().output_screened.value == "blocked"
 
 
+def test_trailing_text_is_cut_though_the_model_falls_silent(screened: Running) -> None:
+    rule_is(screened, OutputScreen.TRAIL)
+
+    chunks = stream(screened, "sarin", 1.0, "and more")
+
+    assert text_of(chunks) == "sarin"
+    assert finishes(chunks) == ["content_filter"]
+
+
 def test_text_that_is_only_looked_at_afterwards_is_recorded_as_not_looked_at(screened: Running) -> None:
     rule_is(screened, OutputScreen.AFTER)
 

@@ -1,7 +1,7 @@
 """A stream on its way from the model server to the client, frame by frame, past the output screen where the stage has one.
 
 ``hold_back`` keeps every frame until the text up to it has been looked at: a window of text, or a moment, at a time. ``trail``
-lets frames go and looks at the same windows behind them. Either way, what is found ends the stream as its protocol ends one.
+lets frames go and looks at the same windows behind them, at the same moments. Either way, what is found ends the stream as its protocol ends one.
 What the client was shown is followed by a reading of its own, so that the end fits what it saw and not what was kept from it.
 """
 
@@ -87,7 +87,7 @@ class Streaming:
         self._window = Window(settings.overlap_bytes) if self._holds or mode is OutputScreen.TRAIL else None
         self._held: list[Frame] = []
         self._held_bytes = 0
-        self._held_since_s = 0.0
+        self._unseen_since_s = 0.0
         self._headers: Headers = []
         self.shown = request.reading(texts=True) if self._holds else reading
         """What the client has been shown, read."""
@@ -128,10 +128,10 @@ class Streaming:
         await self._outlet.end()
 
     async def _next(self, answer: Answer) -> bytes | None:
-        """Return what comes next; while something is held back, look at it when its time has come."""
-        while self._held:
+        """Return what comes next; while something was not looked at, look at it when its time has come."""
+        while self._held or (self._window is not None and self._window.size):
             try:
-                async with asyncio.timeout(max(0.0, self._held_since_s + self._settings.window_s - self._clock.monotonic())):
+                async with asyncio.timeout(max(0.0, self._unseen_since_s + self._settings.window_s - self._clock.monotonic())):
                     return await answer.read()
             except TimeoutError:
                 await self._look(last=True)
@@ -156,6 +156,8 @@ class Streaming:
                 if passing.forward:
                     going.append(frame)
                 if self._window is not None and passing.pieces:
+                    if not self._window.size and not self._held:
+                        self._unseen_since_s = self._clock.monotonic()
                     self._window.add(passing.pieces)
                     if self._window.size >= self._settings.window_bytes:  # a window is one however the bytes came in
                         await self._go(going)
@@ -172,11 +174,11 @@ class Streaming:
             await self._pass_on(going)
             await self._look(last=False)
             return
-        if going and not self._held:
-            self._held_since_s = self._clock.monotonic()
+        assert self._window is not None
+        if going and not self._held and not self._window.size:
+            self._unseen_since_s = self._clock.monotonic()
         self._held += going
         self._held_bytes += sum(len(frame.raw) for frame in going)
-        assert self._window is not None
         await self._look(last=not self._window.size or self._held_bytes > _LONGEST_HELD_BYTES)
 
     async def _look(self, *, last: bool) -> None:
