@@ -452,6 +452,8 @@ class ObjectKind(Enum):
     """A response that the upstream works on with nobody waiting; known as long as that may be so."""
     MESSAGE = "message"
     """A message of a conversation that the upstream keeps."""
+    SPOKEN_ANSWER = "spoken_answer"
+    """What a model has said aloud, which a later request may name instead of holding it."""
 
 
 @dataclass(frozen=True, slots=True)

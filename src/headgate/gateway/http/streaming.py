@@ -1,8 +1,9 @@
 """A stream on its way from the model server to the client, frame by frame, past the output screen where the stage has one.
 
 ``hold_back`` keeps every frame until the text up to it has been looked at: a window of text, or a moment, at a time. ``trail``
-lets frames go and looks at the same windows behind them, at the same moments. Either way, what is found ends the stream as its protocol ends one.
-What the client was shown is followed by a reading of its own, so that the end fits what it saw and not what was kept from it.
+lets frames go and looks at the same windows behind them, at the same moments. Either way, what is found ends the stream as its
+protocol ends one. What the client was shown is followed by a reading of its own, so that the end fits what it saw and not what
+was kept from it.
 """
 
 from __future__ import annotations

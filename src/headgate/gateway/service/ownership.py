@@ -28,13 +28,15 @@ _CALLED = {
     ObjectKind.CONTAINER: "Container",
     ObjectKind.FILE: "File",
     ObjectKind.MESSAGE: "Message",
+    ObjectKind.SPOKEN_ANSWER: "Audio",
 }
 _HOLD_ANSWERS = {
-    ObjectKind.RESPONSE: "api.responses",
-    ObjectKind.RESPONSE_ITEM: "api.responses",
-    ObjectKind.MESSAGE: "api.messages",
+    ObjectKind.RESPONSE: ("api.responses", "stored"),
+    ObjectKind.RESPONSE_ITEM: ("api.responses", "stored"),
+    ObjectKind.MESSAGE: ("api.messages", "stored"),
+    ObjectKind.SPOKEN_ANSWER: ("api.chat", "audio_output"),
 }
-"""What holds what a model has said, with the surface that shows it."""
+"""What holds what a model has said, with the surface that shows it and the right that it takes."""
 
 
 class Ownership:
@@ -97,11 +99,12 @@ class Ownership:
 
 
 def _using(stored: StoredObject, client_ip: str | None) -> Call:
+    surface, right = _HOLD_ANSWERS[stored.kind]
     return Call(
-        surface=_HOLD_ANSWERS[stored.kind],
+        surface=surface,
         model=stored.model,
         stream=False,
-        capabilities=frozenset({"stored"}),
+        capabilities=frozenset({right}),
         input_tokens=1,
         output_tokens=None,
         choices=0,

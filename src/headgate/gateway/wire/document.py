@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from headgate.gateway.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _OPENS = re.compile(r"\{[ \t\n\r]*")
@@ -37,7 +37,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-_scan = _DECODER.scan_once
+_scan: Callable[[str, int], tuple[Any, int]] = cast("Any", _DECODER).scan_once  # the type stubs leave it out
 
 
 @dataclass(frozen=True, slots=True)

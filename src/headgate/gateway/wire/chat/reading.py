@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from headgate.gateway.model import ObjectKind
 from headgate.gateway.wire.decoding import decoded
 from headgate.gateway.wire.openai import body_of, told
 from headgate.gateway.wire.surface import MOST_TOKENS, Created, NotAnAnswer, Passing, Piece, Usage
@@ -70,12 +71,16 @@ class ChatReading:
             Headgate's own and goes no further.
         choices: How many choices were asked for.
         texts: Whether somebody wants the text.
+        aloud: Whether the answer may be spoken; the upstream keeps what is, under an identifier.
     """
 
-    def __init__(self, *, wants_usage: bool, choices: int, texts: bool) -> None:
+    def __init__(self, *, wants_usage: bool, choices: int, texts: bool, aloud: bool = False) -> None:
         self._wants_usage = wants_usage
         self._choices = choices
         self._texts = texts
+        self._aloud = aloud
+        self._spoken: list[str] = []
+        self._told = 0
         self._finished: set[int] = set()
         self._chunk: _Chunk | None = None
         self.usage: Usage | None = None
@@ -104,6 +109,8 @@ class ChatReading:
         except msgspec.ValidationError:
             return self._bare(data)
         self._take_in(chunk)
+        if self._aloud:
+            self._hear(decoded(_ANY, data), "delta")
         if chunk.choices == [] and not self._wants_usage and _says(chunk.usage):
             return _OURS
         return self._passing(data)
@@ -115,11 +122,15 @@ class ChatReading:
             NotAnAnswer: It is not a JSON object.
         """
         self._bare(body)
+        if self._aloud:
+            self._hear(decoded(_ANY, body), "message")
         return tuple(_pieces(decoded(_ANY, body), "message")) if self._texts else ()
 
     def created(self) -> tuple[Created, ...]:
-        """Return nothing: a chat answer is not kept."""
-        return ()
+        """Return what was said aloud since it was last asked; nothing else of a chat answer is kept."""
+        fresh = self._spoken[self._told :]
+        self._told = len(self._spoken)
+        return tuple(Created(ObjectKind.SPOKEN_ANSWER, spoken) for spoken in fresh)
 
     def cut(self, refusal: Refusal, settings: Settings, *, type_: str | None) -> bytes:
         """Return an error frame and ``[DONE]``, at which the official client raises."""
@@ -171,6 +182,16 @@ class ChatReading:
             self.failed = True
         if _says(chunk.usage):
             self.usage = _usage(chunk.usage) or self.usage
+
+    def _hear(self, chunk: Any, holder: str) -> None:
+        """Note what a chunk or an answer calls what is said aloud."""
+        given: Any = cast("dict[str, Any]", chunk).get("choices") if isinstance(chunk, dict) else None
+        for choice in cast("list[Any]", given) if isinstance(given, list) else ():
+            said: Any = cast("dict[str, Any]", choice).get(holder) if isinstance(choice, dict) else None
+            audio: Any = cast("dict[str, Any]", said).get("audio") if isinstance(said, dict) else None
+            name: Any = cast("dict[str, Any]", audio).get("id") if isinstance(audio, dict) else None
+            if isinstance(name, str) and name and name not in self._spoken:
+                self._spoken.append(name)
 
     def _passing(self, data: bytes) -> Passing:
         if not self._texts:

@@ -80,7 +80,7 @@ class ChatRequest:
         call: What it asks for.
         document: The body, with where everything stands.
         wants_usage: Whether the client itself asked for usage on the stream.
-        references: Files that it names, which an upstream keeps; each must be the caller's own.
+        references: Files and spoken answers that it names, which an upstream keeps; each must be the caller's own.
     """
 
     call: Call
@@ -89,7 +89,7 @@ class ChatRequest:
     references: tuple[Reference, ...] = ()
 
     def continuing(self, kept: Sequence[StoredObject]) -> ChatRequest:
-        """Return the same request: a file counts as a medium already."""
+        """Return the same request: a file counts as a medium already, and what was said aloud as little as it was paid for."""
         del kept
         return self
 
@@ -133,7 +133,12 @@ class ChatRequest:
 
     def reading(self, *, texts: bool) -> ChatReading:
         """Return what reads its answer."""
-        return ChatReading(wants_usage=self.wants_usage, choices=self.call.choices, texts=texts)
+        return ChatReading(
+            wants_usage=self.wants_usage,
+            choices=self.call.choices,
+            texts=texts,
+            aloud="audio_output" in self.call.capabilities,
+        )
 
     def _gone(self, admitted: Admitted) -> set[str]:
         """Return the members that go with the capabilities taken out."""
@@ -194,6 +199,7 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
             capabilities.add("system_prompt")
         elif role == "user":
             turns += 1
+        references += _spoken(message, f"messages[{index}].audio.id")
         content = message.get("content")
         if isinstance(content, list):
             for part in cast("list[Any]", content):
@@ -226,6 +232,14 @@ def _named(part: Any, where: str) -> Iterator[Reference]:
         file_id = cast("dict[str, Any]", holder).get("file_id") if isinstance(holder, dict) else None
         if isinstance(file_id, str):
             yield Reference(ObjectKind.FILE, file_id, f"{where}.file_id")
+
+
+def _spoken(message: dict[str, Any], where: str) -> Iterator[Reference]:
+    """Yield the spoken answer that a message names instead of holding it."""
+    aloud = message.get("audio")
+    spoken = cast("dict[str, Any]", aloud).get("id") if isinstance(aloud, dict) else None
+    if isinstance(spoken, str):
+        yield Reference(ObjectKind.SPOKEN_ANSWER, spoken, where)
 
 
 def _messages(document: Document) -> list[dict[str, Any]]:
