@@ -33,10 +33,11 @@ from headgate.releases.store import SqlReleases
 from headgate.safety.detectors.rules import RuleDetector
 from headgate.safety.detectors.ruleset import baseline
 from headgate.safety.service.desk import Desk
+from headgate.safety.service.golds import Golds
 from headgate.safety.service.incidents import Incidents
 from headgate.safety.service.review import Review
 from headgate.safety.service.sampling import Sampling
-from headgate.safety.store import SqlIncidents, SqlReview, SqlSampling
+from headgate.safety.store import SqlGolds, SqlIncidents, SqlReview, SqlSampling
 from headgate.traffic.keys import DayKeys, MasterKey
 from headgate.traffic.log import ExchangeLog
 from headgate.traffic.retention import Retention
@@ -116,8 +117,10 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     log = ExchangeLog(home.traffic, engine, day_keys, record, clock)
     exposures = Exposures(log, engine)
     exchanges = TrafficExchanges(log)
-    incidents = Incidents(store=SqlIncidents(engine), entropy=secrets.token_bytes)
+    incidents = Incidents(store=SqlIncidents(engine), entropy=secrets.token_bytes, golds=SqlGolds(engine))
     detector = RuleDetector(baseline(), today=clock.now().date())
+    deadline = timedelta(days=settings.label_deadline_days)
+    golds = Golds(store=SqlGolds(engine), detectors=[detector], entropy=secrets.token_bytes, deadline=deadline)
     sampling_store = SqlSampling(engine)
     labels = SafetyLabels(sampling_store, clock, timedelta(days=settings.label_deadline_days))
     evidence = Evidence(labels, EvidenceStore(engine), clock)
@@ -145,7 +148,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         day_keys=day_keys,
         retention=Retention(home.traffic, engine, day_keys, record, clock),
         detector=detector,
-        desk=Desk(sampling, review, incidents, clock),
+        desk=Desk(sampling, review, incidents, golds, clock),
         draws=sampling_store,
         evidence=evidence,
         releases=releases,

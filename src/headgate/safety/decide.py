@@ -100,22 +100,6 @@ def check_kind(harms: Mapping[str, bool] | None, kind: str | None) -> None:
         raise LabelInvalid(f"A kind is one word of at most {LONGEST_KIND_CHARS} characters, like `grooming_by_proxy`.")
 
 
-def kappa(pairs: Sequence[tuple[bool, bool]]) -> float | None:
-    """Return Cohen's kappa of two readers, or ``None`` when chance alone would make them agree always, or there are no pairs.
-
-    Args:
-        pairs: What the first and the second reader found, for each thing that both judged.
-    """
-    if not pairs:
-        return None
-    count = len(pairs)
-    agreed = sum(first is second for first, second in pairs) / count
-    first_share = sum(first for first, _ in pairs) / count
-    second_share = sum(second for _, second in pairs) / count
-    by_chance = first_share * second_share + (1 - first_share) * (1 - second_share)
-    return None if by_chance >= 1.0 else (agreed - by_chance) / (1 - by_chance)
-
-
 _ORDER = (
     IncidentState.DRAFT,
     IncidentState.TRIAGED,

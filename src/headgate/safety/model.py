@@ -344,6 +344,44 @@ class ReviewerCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """How long items have waited for their last opinion.
+
+    Attributes:
+        flagged: Whether these are the flagged items; ``False`` where none was flagged, and every sampled item is meant.
+        done: How many are done of those that still count.
+        waiting: How many still wait.
+        late: How many of both took, or have taken, longer than they may.
+        longest: The longest wait among them; ``None`` when there are none.
+    """
+
+    flagged: bool
+    done: int
+    waiting: int
+    late: int
+    longest: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class HazardAgreement:
+    """How far blind second readings agree on one hazard.
+
+    Attributes:
+        hazard: Which hazard.
+        pairs: Items of the blind double share that were read twice.
+        agreed: How many of them were answered alike.
+        kappa: Cohen's kappa; ``None`` when it is not defined.
+        alpha: Krippendorff's alpha; ``None`` when it is not defined.
+    """
+
+    hazard: str
+    pairs: int
+    agreed: int
+    kappa: float | None
+    alpha: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewHealth:
     """How the review queue is doing.
 
@@ -355,7 +393,8 @@ class ReviewHealth:
         kappa: Cohen's kappa over their (item, hazard) pairs; ``None`` when it is not defined.
         positives_checked: First-opinion harms that got a second opinion.
         positives_confirmed: How many of those the second reviewer confirmed.
-        reviewers: Counts per reviewer.
+        reviewers: Counts per reviewer; gold items are work like any other.
+        agreement: The blind double share, hazard by hazard.
     """
 
     backlog: int
@@ -366,6 +405,7 @@ class ReviewHealth:
     positives_checked: int
     positives_confirmed: int
     reviewers: tuple[ReviewerCount, ...]
+    agreement: tuple[HazardAgreement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

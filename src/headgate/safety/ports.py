@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
         Severity,
         Signal,
         Standing,
+        Waits,
     )
+    from headgate.safety.sampling.gold import Gold, Shown
     from headgate.safety.sampling.newcomers import Newcomers
     from headgate.safety.sampling.probability import WatchPlan
+    from headgate.safety.sampling.windows import Windows
 
 
 class Exchanges(Protocol):
@@ -225,6 +228,10 @@ class SamplingStore(Protocol):
 
     def newcomers(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> Newcomers: ...
 
+    def windows(self, epoch: str, hazard: str, *, window: timedelta, now: datetime, d_max: timedelta) -> Windows:
+        """Return what each account did in its first ``window`` of use, up to the first that is not over or not settled."""
+        ...
+
     def monitor_health(self) -> MonitorHealth: ...
 
 
@@ -246,6 +253,7 @@ class ItemState:
         claimed_by: In whose hands it is.
         claimed_until: Until when.
         revision: Moves with every change.
+        gold: The gold item that it shows; ``None`` for traffic.
     """
 
     item: str
@@ -261,6 +269,24 @@ class ItemState:
     claimed_by: str | None
     claimed_until: datetime | None
     revision: int
+    gold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mixing:
+    """How a gold item is to be handed over.
+
+    Attributes:
+        until: How long it stays in the reviewer's hands.
+        name: Names it, from the instant at which the exchange in whose place it comes was admitted.
+        number: Eight random bytes: which of those that are left.
+        twice: Whether it is read twice whatever the first reader says.
+    """
+
+    until: datetime
+    name: Callable[[datetime], str]
+    number: bytes
+    twice: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +304,22 @@ class ReviewTx(Protocol):
 
     def claim_next(self, reviewer: str, wish: Wish, *, now: datetime, until: datetime) -> ItemState | None:
         """Give the reviewer the oldest item that is theirs to take, and mark it as taken; their own open claim comes first."""
+        ...
+
+    def mix_in(self, reviewer: str, wish: Wish, mixing: Mixing, *, now: datetime) -> ItemState | None:
+        """Put a gold item that the reviewer has not met into their hands, in the place of the item that would be next.
+
+        ``None`` when they hold an item, when nothing waits for them, or when no gold item is left for them; then nothing changed.
+
+        Raises:
+            ClaimLost: Another reviewer was handed it in the same instant.
+        """
+        ...
+
+    def gold_content(self, gold: str) -> Content: ...
+
+    def judge_gold(self, item: str, found: Mapping[str, Standing] | None) -> None:
+        """Keep what stands for a gold item at the end, or, with ``None``, that it waits again."""
         ...
 
     def item(self, item: str) -> ItemState | None: ...
@@ -339,6 +381,49 @@ class ReviewStore(Protocol):
         ...
 
     def health(self, *, now: datetime) -> ReviewHealth: ...
+
+    def waits(self, epochs: Sequence[str], *, within: timedelta, since: datetime, now: datetime) -> Waits:
+        """Return how long flagged items of some epochs waited; where none was flagged, how long sampled ones did.
+
+        An item counts while it waits, and when its time was up at ``since`` or later. Gold items do not count.
+        """
+        ...
+
+
+class GoldTx(Protocol):
+    """One change to the stock of gold items."""
+
+    def record(self, entry: Entry) -> int: ...
+
+    def add(self, gold: Gold, *, digest: str, salt: bytes) -> None:
+        """Keep a new gold item; raise ``GoldInvalid`` when one with this digest exists."""
+        ...
+
+    def get(self, gold_id: str) -> Gold | None: ...
+
+    def retire(self, gold_id: str, *, at: datetime) -> None: ...
+
+
+class GoldStore(Protocol):
+    """Where gold items are kept."""
+
+    def transaction(self) -> AbstractContextManager[GoldTx]: ...
+
+    def list(self, *, retired: bool) -> tuple[Gold, ...]:
+        """Return the gold items, oldest first; those that are no longer shown only when asked for."""
+        ...
+
+    def shown(self, epoch: str) -> tuple[Shown, ...]:
+        """Return the epoch's showings, in order."""
+        ...
+
+    def ever_shown(self) -> Mapping[str, int]:
+        """Return in how many epochs each gold item was shown; one that never was is absent."""
+        ...
+
+    def among(self, exchange_ids: Sequence[str]) -> frozenset[str]:
+        """Return those that are gold items."""
+        ...
 
 
 class IncidentTx(Protocol):

@@ -15,10 +15,11 @@ from headgate.safety.errors import ContentUnavailable
 from headgate.safety.model import Content, Settled, SettledPage, Severity
 from headgate.safety.ports import Watch
 from headgate.safety.sampling.probability import WatchPlan
+from headgate.safety.service.golds import Golds
 from headgate.safety.service.incidents import Incidents
 from headgate.safety.service.review import Answer, Review
 from headgate.safety.service.sampling import Sampling
-from headgate.safety.store import SqlIncidents, SqlReview, SqlSampling
+from headgate.safety.store import SqlGolds, SqlIncidents, SqlReview, SqlSampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +109,8 @@ class SafetyWorld:
         self._drawn = 0
         self.sampling = self.a_sampling()
         self.review = Review(store=SqlReview(engine), exchanges=self.log, entropy=self.entropy)
-        self.incidents = Incidents(store=SqlIncidents(engine), entropy=self.entropy)
+        self.incidents = Incidents(store=SqlIncidents(engine), entropy=self.entropy, golds=SqlGolds(engine))
+        self.golds = Golds(store=SqlGolds(engine), detectors=[RuleDetector(baseline(), today=NOON.date())], entropy=self.entropy)
 
     def entropy(self, count: int) -> bytes:
         """Return bytes that are never the same twice and always the same in the next run."""

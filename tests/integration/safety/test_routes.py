@@ -38,7 +38,7 @@ def refused(_request: Request, error: Exception) -> JSONResponse:
 @pytest.fixture
 async def client(world: SafetyWorld) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    app.include_router(routes(Desk(world.sampling, world.review, world.incidents, SystemClock()), asking))
+    app.include_router(routes(Desk(world.sampling, world.review, world.incidents, world.golds, SystemClock()), asking))
     app.add_exception_handler(HeadgateError, refused)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://headgate") as client:
         yield client

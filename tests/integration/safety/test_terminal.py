@@ -38,7 +38,7 @@ class WorldClock:
 
 
 def a_desk(world: SafetyWorld) -> Desk:
-    return Desk(world.sampling, world.review, world.incidents, WorldClock(world))
+    return Desk(world.sampling, world.review, world.incidents, world.golds, WorldClock(world))
 
 
 def run(world: SafetyWorld, *words: str, by: Actor = ADA, keys: str = "") -> Result:

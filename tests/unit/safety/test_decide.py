@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.safety.decide import check_step, kappa, opinions_wanted, standing
+from headgate.safety.decide import check_step, opinions_wanted, standing
 from headgate.safety.errors import IncidentStepRefused
 from headgate.safety.model import Confidence, IncidentState, Opinion, Severity, Standing
 
@@ -47,13 +47,6 @@ def test_an_item_that_has_what_it_wants_has_nothing_pending(found: list[bool | N
     if len(opinions) >= opinions_wanted(["a"], opinions, twice=twice):
         assert standing("a", opinions) is not Standing.PENDING
     assert opinions_wanted(["a"], opinions, twice=twice) <= 3
-
-
-def test_kappa_is_cohen_s() -> None:
-    pairs = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
-    assert kappa(pairs) == pytest.approx(0.4)
-    assert kappa([]) is None
-    assert kappa([(False, False)] * 5) is None
 
 
 def test_a_note_does_not_show_in_a_representation() -> None:

@@ -13,6 +13,8 @@ depends_on = None
 
 def upgrade() -> None:
     _people()
+    op.create_index("safety_draw_by_account", "safety_draw", ["epoch", "account_id", "position"], unique=False)
+    _golds()
     _filed()
 
 
@@ -47,6 +49,41 @@ def _people() -> None:
         GROUP BY c.epoch, c.account_id, c.position, c.at_us
         """
     )
+
+
+def _golds() -> None:
+    """Known harms that measure the readers, and where they were shown."""
+    op.create_table(
+        "safety_gold",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=False),
+        sa.Column("response", sa.LargeBinary(), nullable=False),
+        sa.Column("known", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("signals", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("added_by", sa.Text(), nullable=False),
+        sa.Column("added_at_us", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("retired_at_us", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_table(
+        "safety_gold_shown",
+        sa.Column("item", sa.Text(), nullable=False),
+        sa.Column("gold", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.Text(), nullable=False),
+        sa.Column("shown_at_us", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("known", sa.Text(), nullable=False),
+        sa.Column("found", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("item"),
+        sa.UniqueConstraint("epoch", "gold"),
+        sa.ForeignKeyConstraint(["item"], ["safety_item.exchange_id"]),
+        sa.ForeignKeyConstraint(["gold"], ["safety_gold.id"]),
+    )
+    op.create_index("safety_gold_shown_by_gold", "safety_gold_shown", ["gold"], unique=False)
+    op.create_index("safety_item_by_epoch", "safety_item", ["epoch", "drawn_at_us"], unique=False)
 
 
 def _filed() -> None:

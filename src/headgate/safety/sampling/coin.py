@@ -10,6 +10,9 @@ import hashlib
 import hmac
 
 SEED_BYTES = 32
+SECOND_SHARE = 0.05
+"""The share of the sample that is read twice, blindly, whatever the first reader says: it measures the readers."""
+
 _RANGE = 1 << 64
 
 

@@ -5,10 +5,10 @@ decided by a third when two differ. What stands at the end is compared with what
 sensitivity of the whole process, the very factor by which traffic's rate of standing harms falls short of the true one, and no
 assumption of how readers depend on each other is needed to get there.
 
-What reviewers say of a gold item measures them and nothing else: it is never a label of traffic. Each gold item is shown once in
-an epoch, so that trials are different exchanges, and never twice to one person, nor to whoever added it. Results count in the order
-in which items were shown, up to the first that still waits, because harms take longer to settle than misses; one that waits
-for too long counts as missed.
+What reviewers say of a gold item measures them and nothing else: it is never a label of traffic. Each gold item is shown once
+in an epoch, so that trials are different exchanges, and never twice to one person, nor to whoever added it. Results count in the
+order in which items were shown, up to the first that still waits, because harms take longer to settle than misses; one that
+waits for too long counts as missed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 READINGS_EACH = 2
 """A recognised gold item is read by two people, an item of traffic mostly by one."""
+
+NUMBER_BYTES = 8
+"""How many random bytes make a number."""
 
 LONGEST_SOURCE_CHARS = 300
 LONGEST_BODY_BYTES = 2_000_000
@@ -116,7 +119,12 @@ def mixes_in(number: bytes) -> bool:
     Args:
         number: Eight random bytes.
     """
-    return int.from_bytes(number) < _CHANCE * _RANGE
+    return within(number, _CHANCE)
+
+
+def within(number: bytes, share: float) -> bool:
+    """Return whether a random number of eight bytes falls into a share."""
+    return int.from_bytes(number) < share * _RANGE
 
 
 def place_of(number: bytes, count: int) -> int:

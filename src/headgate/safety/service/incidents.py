@@ -14,14 +14,14 @@ from headgate.kernel.digest import digest_of
 from headgate.kernel.ids import mint
 from headgate.ledger.model import Entry
 from headgate.safety import decide
-from headgate.safety.errors import IncidentInvalid, IncidentMoved, IncidentUnknown
+from headgate.safety.errors import GoldItem, IncidentInvalid, IncidentMoved, IncidentUnknown
 from headgate.safety.model import Incident, IncidentState, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from headgate.safety.ports import IncidentStore
+    from headgate.safety.ports import GoldStore, IncidentStore
 
 _ID_BYTES = 10
 _LONGEST_TITLE_CHARS = 300
@@ -54,11 +54,13 @@ class Incidents:
     Args:
         store: Where they are kept.
         entropy: Returns that many random bytes, for identifiers.
+        golds: Who can tell which exchanges never took place.
     """
 
-    def __init__(self, *, store: IncidentStore, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, *, store: IncidentStore, entropy: Callable[[int], bytes], golds: GoldStore) -> None:
         self._store = store
         self._entropy = entropy
+        self._golds = golds
 
     def open(self, report: Report, *, by: Actor, now: datetime) -> Incident:
         """Write an incident down, as a draft.
@@ -66,6 +68,7 @@ class Incidents:
         Raises:
             Forbidden: ``by`` may not.
             IncidentInvalid: It has no title or hazard, or was noticed in the future.
+            GoldItem: It is about an exchange that was put there to measure its readers, and never took place.
         """
         by.must(Permission.INCIDENT)
         if not report.title.strip() or len(report.title) > _LONGEST_TITLE_CHARS or "\n" in report.title:
@@ -74,6 +77,11 @@ class Incidents:
             raise IncidentInvalid("An incident names a release and a hazard; write other when no hazard of the plan fits.")
         if report.aware_at > now:
             raise IncidentInvalid("Nobody can have known of it in the future.")
+        if report.exchanges and (golds := self._golds.among(report.exchanges)):
+            raise GoldItem(
+                f"{', '.join(sorted(golds))} was a gold item, put there to measure its readers: it never took place.",
+                help="Well found; there is nothing to report.",
+            )
         incident = Incident(
             id=mint("inc", at=now, entropy=self._entropy(_ID_BYTES)),
             release_id=report.release_id,

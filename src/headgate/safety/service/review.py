@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 
 from headgate.kernel.actor import Actor, Permission
 from headgate.kernel.digest import digest_of
+from headgate.kernel.ids import mint
 from headgate.ledger.model import Entry
 from headgate.safety import decide
-from headgate.safety.errors import ClaimLost, ItemUnknown, LabelInvalid, NothingToUndo, NotSettled
+from headgate.safety.errors import ClaimLost, GoldItem, ItemUnknown, LabelInvalid, NothingToUndo, NotSettled
 from headgate.safety.model import Confidence, Opinion, ReviewItem, Standing
-from headgate.safety.ports import Wish
+from headgate.safety.ports import Mixing, Wish
+from headgate.safety.sampling import gold
+from headgate.safety.sampling.coin import SECOND_SHARE
 from headgate.safety.wire import bodies
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ SESSION = timedelta(minutes=30)
 """How long a label can be taken back by whoever gave it."""
 
 _SALT_BYTES = 16
+_ID_BYTES = 10
+_WHY = "review"
 ANY = Wish()
 
 
@@ -78,6 +83,7 @@ class Review:
         entropy: Returns that many random bytes, for salts.
         lease: How long a claim lasts.
         session: How long a label can be taken back.
+        second_share: The share of gold items that is read twice whatever the first reader says, as of the sample.
     """
 
     def __init__(
@@ -88,12 +94,14 @@ class Review:
         entropy: Callable[[int], bytes],
         lease: timedelta = LEASE,
         session: timedelta = SESSION,
+        second_share: float = SECOND_SHARE,
     ) -> None:
         self._store = store
         self._exchanges = exchanges
         self._entropy = entropy
         self._lease = lease
         self._session = session
+        self._second_share = second_share
 
     def next(self, *, by: Actor, now: datetime, wish: Wish = ANY) -> ReviewItem | None:
         """Hand over the oldest item that is the reviewer's to read, or ``None`` when there is none.
@@ -107,11 +115,17 @@ class Review:
         by.must(Permission.REVIEW)
         by.must(Permission.READ_CONTENT)
         with self._store.transaction() as tx:
-            state = tx.claim_next(by.id, wish, now=now, until=now + self._lease)
+            state = self._gold(tx, wish, by=by, now=now)
+            state = state or tx.claim_next(by.id, wish, now=now, until=now + self._lease)
             if state is None:
                 return None
             signals = tx.signals(state.item)
-        content = self._exchanges.read(state.item, by=by, why="review")
+            content = None if state.gold is None else tx.gold_content(state.gold)
+            if content is not None:
+                # as the exchange log writes it when content of traffic is read: the ledger tells no reader which is which
+                tx.record(Entry("content.read", state.item, by.id, now, {"why": _WHY}))
+        if state.gold is None:
+            content = self._exchanges.read(state.item, by=by, why=_WHY)
         return ReviewItem(
             item=state.item,
             revision=state.revision,
@@ -185,7 +199,10 @@ class Review:
             tx.withdraw_opinion(item, by.id, at=now)
             tx.record(Entry("label.undone", item, by.id, now, {"epoch": state.epoch, "position": state.position}))
             left = opinions[:-1]
-            tx.settle(state, decide.standings(state.hazards, left), at=now)
+            if state.gold is None:
+                tx.settle(state, decide.standings(state.hazards, left), at=now)
+            else:
+                tx.judge_gold(item, None)
             wanted = decide.opinions_wanted(state.hazards, left, twice=state.twice)
             tx.save(replace(state, given=len(left), wanted=wanted, claimed_by=by.id, claimed_until=now + self._lease))
             return item
@@ -209,6 +226,7 @@ class Review:
             Forbidden: ``by`` may not.
             ItemUnknown: There is no such item.
             NotSettled: The item is still being reviewed.
+            GoldItem: It was there to measure its readers.
             LabelInvalid: Not exactly the release's hazards, or no reason.
         """
         by.must(Permission.REVIEW)
@@ -216,6 +234,8 @@ class Review:
             state = _known(tx.item(item), item)
             if state.given < state.wanted:
                 raise NotSettled("This item is still being reviewed: there is nothing to correct yet.", help="Review it.")
+            if state.gold is not None:
+                raise GoldItem("This was a gold item; its label counts nowhere, so there is nothing to correct.")
             decide.check_label(state.hazards, harms, severity, reason)
             decide.check_kind(harms, kind)
             if not reason.strip():
@@ -284,18 +304,34 @@ class Review:
 
     def _settle(self, tx: ReviewTx, state: ItemState, opinions: tuple[Opinion, ...], *, by: Actor, now: datetime) -> None:
         standings = decide.standings(state.hazards, opinions)
-        seq = tx.settle(state, standings, at=now)
         wanted = decide.opinions_wanted(state.hazards, opinions, twice=state.twice)
+        seq = tx.settle(state, standings, at=now) if state.gold is None else None
         tx.save(replace(state, given=len(opinions), wanted=wanted, claimed_by=None, claimed_until=None))
-        if len(opinions) >= wanted:
-            body = {
-                "epoch": state.epoch,
-                "position": state.position,
-                "opinions": len(opinions),
-                "hazards": {hazard: standing.value for hazard, standing in standings.items()},
-                "label_seq": seq,
-            }
-            tx.record(Entry("label.confirmed", state.item, by.id, now, body))
+        if len(opinions) < wanted:
+            return
+        body = {
+            "epoch": state.epoch,
+            "opinions": len(opinions),
+            "hazards": {hazard: standing.value for hazard, standing in standings.items()},
+        }
+        if state.gold is None:
+            told = {**body, "position": state.position, "label_seq": seq}
+            tx.record(Entry("label.confirmed", state.item, by.id, now, told))
+        else:
+            tx.judge_gold(state.item, standings)
+            tx.record(Entry("gold.judged", state.item, by.id, now, {**body, "gold": state.gold}))
+
+    def _gold(self, tx: ReviewTx, wish: Wish, *, by: Actor, now: datetime) -> ItemState | None:
+        """Now and then, hand over a gold item in the place of the next one, and let nothing about it tell."""
+        if not gold.mixes_in(self._entropy(gold.NUMBER_BYTES)):
+            return None
+        mixing = Mixing(
+            until=now + self._lease,
+            name=lambda at: mint("ex", at=at, entropy=self._entropy(_ID_BYTES)),
+            number=self._entropy(gold.NUMBER_BYTES),
+            twice=gold.within(self._entropy(gold.NUMBER_BYTES), self._second_share),
+        )
+        return tx.mix_in(by.id, wish, mixing, now=now)
 
 
 def _known(state: ItemState | None, item: str) -> ItemState:

@@ -21,6 +21,7 @@ from headgate.safety.errors import DetectorFailed, EpochOpen, EpochUnknown
 from headgate.safety.model import D_MAX, OTHER, Audit, Collected, Content, Draw, Misfit, Signal
 from headgate.safety.ports import EpochState, Run, Watch
 from headgate.safety.sampling import coin
+from headgate.safety.sampling.coin import SECOND_SHARE
 from headgate.safety.sampling.probability import WEEK, WatchPlan, floor_probability, is_drawn, pi_for, weekly_rate
 from headgate.safety.wire import bodies
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from headgate.safety.detectors.interface import Detector
     from headgate.safety.model import LabelledTraffic, LookData, MonitorHealth, Settled
     from headgate.safety.ports import Epochs, Exchanges, SamplingStore, SamplingTx
-
-SECOND_SHARE = 0.05
-"""The share of the sample that is read twice, blindly, whatever the first reader says: it measures the readers."""
 
 _TOSSES = 5000
 _COLLECTOR = "system:collector"

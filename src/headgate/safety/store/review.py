@@ -9,18 +9,32 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from headgate.kernel.clock import from_us, to_us
-from headgate.safety import decide
 from headgate.safety.errors import ClaimLost
-from headgate.safety.model import LEFT_COUNTED, Confidence, Opinion, ReviewerCount, ReviewHealth, Severity, Signal, Standing
+from headgate.safety.model import (
+    LEFT_COUNTED,
+    Confidence,
+    HazardAgreement,
+    Opinion,
+    ReviewerCount,
+    ReviewHealth,
+    Severity,
+    Signal,
+    Standing,
+    Waits,
+)
 from headgate.safety.ports import ItemState
+from headgate.safety.store import golds
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
-from headgate.safety.store.tables import corrections, epochs, items, opinions, signals, skips, standings
+from headgate.safety.store.tables import corrections, epochs, gold_shown, items, opinions, signals, skips, standings
+from headgate.safety.store.waits import waits
+from headgate.stats.agreement import cohen_kappa, of_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
 
-    from headgate.safety.ports import Wish
+    from headgate.safety.model import Content
+    from headgate.safety.ports import Mixing, Wish
 
 _WEEK = timedelta(days=7)
 _DAY_US = 86_400 * 1_000_000
@@ -61,17 +75,24 @@ class SqlReview:
             ).scalar_one()
             reviewers = _per_reviewer(connection)
             doubles, pairs, checked, confirmed = _agreement(connection)
+        everything = [pair for of_one in pairs.values() for pair in of_one]
         days = max((to_us(now) - since) / _DAY_US, 1.0)
         return ReviewHealth(
             backlog=backlog,
             oldest_age=None if oldest is None else now - from_us(oldest),
             labels_per_day=recent / days,
             double_reviewed=doubles,
-            kappa=decide.kappa(pairs),
+            kappa=cohen_kappa(everything),
             positives_checked=checked,
             positives_confirmed=confirmed,
             reviewers=reviewers,
+            agreement=tuple(_of_hazard(hazard, pairs[hazard]) for hazard in sorted(pairs)),
         )
+
+    def waits(self, epochs: Sequence[str], *, within: timedelta, since: datetime, now: datetime) -> Waits:
+        span_us = within // timedelta(microseconds=1)
+        with reading(self._engine) as connection:
+            return waits(connection, epochs, within_us=span_us, since_us=to_us(since), now_us=to_us(now))
 
 
 class SqlReviewTx(Transaction):
@@ -95,6 +116,23 @@ class SqlReviewTx(Transaction):
             if taken.rowcount == 1:
                 return self.item(row.exchange_id)
         return None
+
+    def mix_in(self, reviewer: str, wish: Wish, mixing: Mixing, *, now: datetime) -> ItemState | None:
+        held = _items().where(items.c.claimed_by == reviewer, *_takeable(reviewer, now), *_wished(wish))
+        free = _items().where(*_takeable(reviewer, now), *_wished(wish)).order_by(*_FIFO)
+        if self.connection.execute(held.limit(1)).one_or_none() is not None:
+            return None
+        head = self.connection.execute(free.limit(1)).one_or_none()
+        if head is None:
+            return None
+        gold = golds.unseen(self.connection, reviewer, head.epoch, value_of(head.hazards), mixing.number)
+        return None if gold is None else self.item(golds.show(self.connection, gold, head, reviewer, mixing, now=now))
+
+    def gold_content(self, gold: str) -> Content:
+        return golds.content(self.connection, gold)
+
+    def judge_gold(self, item: str, found: Mapping[str, Standing] | None) -> None:
+        golds.judge(self.connection, item, found)
 
     def item(self, item: str) -> ItemState | None:
         row = self.connection.execute(_items().where(items.c.exchange_id == item)).one_or_none()
@@ -225,7 +263,8 @@ _FIFO = (items.c.drawn_at_us, items.c.epoch, items.c.position)
 
 
 def _items() -> sa.Select[Any]:
-    return sa.select(items, epochs.c.hazards).join(epochs, epochs.c.epoch == items.c.epoch)
+    both = sa.select(items, epochs.c.hazards, gold_shown.c.gold).join(epochs, epochs.c.epoch == items.c.epoch)
+    return both.outerjoin(gold_shown, gold_shown.c.item == items.c.exchange_id)
 
 
 def _takeable(reviewer: str, now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
@@ -243,13 +282,12 @@ def _wished(wish: Wish) -> tuple[sa.ColumnElement[bool], ...]:
     if wish.release_id is not None:
         wished.append(items.c.release_id == wish.release_id)
     if wish.hazard is not None:
-        wished.append(
-            sa.exists().where(
-                standings.c.exchange_id == items.c.exchange_id,
-                standings.c.hazard == wish.hazard,
-                standings.c.standing == Standing.PENDING.value,
-            )
+        waits = sa.exists().where(
+            standings.c.exchange_id == items.c.exchange_id,
+            standings.c.hazard == wish.hazard,
+            standings.c.standing == Standing.PENDING.value,
         )
+        wished.append(sa.or_(waits, _is_gold()))
     return tuple(wished)
 
 
@@ -268,7 +306,13 @@ def _state(row: Any) -> ItemState:
         claimed_by=row.claimed_by,
         claimed_until=instant(row.claimed_until_us),
         revision=row.revision,
+        gold=row.gold,
     )
+
+
+def _is_gold() -> sa.ColumnElement[bool]:
+    marked = gold_shown.alias()  # the query around it may have joined the table itself
+    return sa.exists().where(marked.c.item == items.c.exchange_id)
 
 
 def _opinion(row: Any) -> Opinion:
@@ -293,19 +337,24 @@ def _per_reviewer(connection: sa.Connection) -> tuple[ReviewerCount, ...]:
     return tuple(ReviewerCount(name, given.get(name, 0), passed.get(name, 0)) for name in sorted(given.keys() | passed.keys()))
 
 
-def _agreement(connection: sa.Connection) -> tuple[int, list[tuple[bool, bool]], int, int]:
-    """Return doubles, their pairs of findings, positives with a second opinion, and how many of those were confirmed."""
+def _of_hazard(hazard: str, pairs: Sequence[tuple[bool, bool]]) -> HazardAgreement:
+    found = of_pairs(pairs)
+    return HazardAgreement(hazard, found.pairs, found.agreed, found.kappa, found.alpha)
+
+
+def _agreement(connection: sa.Connection) -> tuple[int, dict[str, list[tuple[bool, bool]]], int, int]:
+    """Return doubles, their pairs of findings by hazard, positives with a second opinion, and how many of those stood."""
     by_item: dict[str, list[Any]] = {}
     rows = connection.execute(
         sa.select(opinions.c.exchange_id, opinions.c.harms, items.c.twice)
         .join(items, items.c.exchange_id == opinions.c.exchange_id)
-        .where(items.c.given > 1, opinions.c.withdrawn_at_us.is_(None), opinions.c.harms.is_not(None))
+        .where(items.c.given > 1, opinions.c.withdrawn_at_us.is_(None), opinions.c.harms.is_not(None), ~_is_gold())
         .order_by(opinions.c.exchange_id, opinions.c.ordinal)
     )
     for row in rows:
         by_item.setdefault(row.exchange_id, []).append(row)
     doubles = checked = confirmed = 0
-    pairs: list[tuple[bool, bool]] = []
+    pairs: dict[str, list[tuple[bool, bool]]] = {}
     for read in by_item.values():
         if len(read) == 1:
             continue
@@ -314,5 +363,6 @@ def _agreement(connection: sa.Connection) -> tuple[int, list[tuple[bool, bool]],
         confirmed += sum(first[hazard] and second[hazard] for hazard in first)
         if read[0].twice:
             doubles += 1
-            pairs += [(first[hazard], second[hazard]) for hazard in sorted(first)]
+            for hazard in first:
+                pairs.setdefault(hazard, []).append((first[hazard], second[hazard]))
     return doubles, pairs, checked, confirmed

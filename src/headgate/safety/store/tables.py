@@ -74,6 +74,7 @@ draws = sa.Table(
     sa.Column("pi0", sa.Float, nullable=False),
     sa.Column("pi", sa.Float, nullable=False),
     sa.Column("sampled", sa.Boolean),
+    sa.Index("safety_draw_by_account", "epoch", "account_id", "position"),
 )
 
 newcomers = sa.Table(
@@ -139,6 +140,7 @@ items = sa.Table(
     sa.Column("revision", _Whole, nullable=False),
     sa.Index("safety_item_queue", "is_open", "drawn_at_us", "epoch", "position"),
     sa.Index("safety_item_by_holder", "claimed_by"),
+    sa.Index("safety_item_by_epoch", "epoch", "drawn_at_us"),
 )
 
 opinions = sa.Table(
@@ -196,6 +198,36 @@ standings = sa.Table(
     sa.Index("safety_standing_by_item", "exchange_id"),
 )
 """One row for each sampled draw and hazard. ``label_seq`` counts the changes of an epoch's standings."""
+
+golds = sa.Table(
+    "safety_gold",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("request", sa.LargeBinary, nullable=False),
+    sa.Column("response", sa.LargeBinary, nullable=False),
+    sa.Column("known", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("signals", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("salt", sa.LargeBinary, nullable=False),
+    sa.Column("added_by", sa.Text, nullable=False),
+    sa.Column("added_at_us", _Whole, nullable=False),
+    sa.Column("retired_at_us", _Whole),
+)
+
+gold_shown = sa.Table(
+    "safety_gold_shown",
+    metadata,
+    sa.Column("item", sa.Text, sa.ForeignKey("safety_item.exchange_id"), primary_key=True),
+    sa.Column("gold", sa.Text, sa.ForeignKey("safety_gold.id"), nullable=False),
+    sa.Column("epoch", sa.Text, nullable=False),
+    sa.Column("shown_at_us", _Whole, nullable=False),
+    sa.Column("known", sa.Text, nullable=False),
+    sa.Column("found", sa.Text),
+    sa.UniqueConstraint("epoch", "gold"),
+    sa.Index("safety_gold_shown_by_gold", "gold"),
+)
+"""Which items of the queue are gold. ``found`` is empty while one waits for a reader."""
 
 incidents = sa.Table(
     "safety_incident",
