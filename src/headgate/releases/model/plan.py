@@ -35,6 +35,7 @@ from headgate.releases.model.conditions import (
     SoakGate,
     Tripwire,
 )
+from headgate.releases.model.evaluations import Evaluation, Thresholds
 from headgate.releases.model.scalars import (
     Chance,
     Everything,
@@ -86,6 +87,7 @@ __all__ = [
     "DiscoveryGate",
     "EndState",
     "EntryApproval",
+    "Evaluation",
     "EvaluationGate",
     "Everything",
     "ExposureGate",
@@ -119,6 +121,7 @@ __all__ = [
     "SoakGate",
     "Stage",
     "Surface",
+    "Thresholds",
     "Tripwire",
     "Upstream",
     "Version",
@@ -381,6 +384,7 @@ class Plan(Part):
         end_state: How far it goes.
         staging_is_for: The risks that its stages are meant to lower.
         hazards: The harms it knows, by name.
+        evaluations: What it tolerates of each suite of evaluations that a gate reads, by the suite's name.
         stages: The rungs, lowest first.
         owner: Whom to tell.
         alpha: The chance, over the whole ladder, of opening a stage although a rate was not below its bound.
@@ -393,6 +397,7 @@ class Plan(Part):
     end_state: EndState
     staging_is_for: Annotated[tuple[Purpose, ...], Field(min_length=1)]
     hazards: dict[Name, Hazard] = Field(default_factory=dict[str, Hazard])
+    evaluations: dict[Name, Evaluation] = Field(default_factory=dict[str, Evaluation])
     stages: tuple[Stage, ...]
     owner: Sentence | None = None
     alpha: Chance = 0.05

@@ -142,6 +142,24 @@ class Scenario(Enum):
     """The weights are given away: nothing can be taken back, and anybody may train them further."""
 
 
+class Measures(Enum):
+    """What an evaluation is evidence of; one kind says nothing of another."""
+
+    CAPABILITY = "capability"
+    """What the model can do when somebody tries to make it."""
+    SAFEGUARD = "safeguard"
+    """How refusals, screens and filters hold."""
+    REDTEAM = "redteam"
+    """What those who attack it achieved."""
+
+
+class Safer(Enum):
+    """Which way a metric is better news for safety."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
 class Opinion(Enum):
     """What an auditor concludes, from best to worst."""
 
