@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from headgate.evidence.model import Alarm, Kept, LabelledTraffic, Look
     from headgate.evidence.model.filing import Filed, Goalposts
+    from headgate.evidence.model.people import Division, Expected, KindsShown
     from headgate.evidence.record import Kind, Subject
     from headgate.ledger.model import Entry
 
@@ -199,5 +200,26 @@ class ReleasesKnown(Protocol):
         Raises:
             headgate.kernel.errors.NotFound: There is none.
             headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
+
+class PeopleSource(Protocol):
+    """Where users come from, each once, by their first days of use and in the order in which they came."""
+
+    def kinds(self, epoch: str) -> KindsShown:
+        """Return the kinds of harm that the epoch's users showed beside those that the plan lists, as of one instant.
+
+        Raises:
+            headgate.kernel.errors.Unavailable: They cannot be read just now.
+        """
+        ...
+
+    def division(self, epoch: str, expected: Expected) -> Division:
+        """Return the epoch's users told apart as ``expected`` asks, with the labels of its hazard, as of one instant.
+
+        Raises:
+            NotEvidence: Nobody tells people apart in that respect.
+            headgate.kernel.errors.Unavailable: They cannot be read just now.
         """
         ...

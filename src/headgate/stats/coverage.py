@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headgate.stats import alarm
+from headgate.stats import alarm, users
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,7 @@ FEW_EFFECTIVE = 0.3
 """Below this share of the users there are, the effective number of users is worth a warning."""
 ROUNDING = 1e-6
 """Shares may fail to add up to one by this much."""
+_HALVINGS = 40
 
 
 def transport_bound(shares: ArrayLike, bounds: ArrayLike) -> float:
@@ -51,14 +52,14 @@ def transport_bound(shares: ArrayLike, bounds: ArrayLike) -> float:
     return min(1.0, float(q @ u))
 
 
-def effective_users(users: ArrayLike, shares: ArrayLike) -> float:
+def effective_users(here: ArrayLike, shares: ArrayLike) -> float:
     """Return how many users of the other population the users at hand are worth, when each is weighted into its shares.
 
     With ``w = q' / q`` for each user, ``(sum w)^2 / sum w^2``. Strata that nobody came from cannot be weighted in: they are left
     out here, and count in full in ``transport_bound``.
 
     Args:
-        users: Users at hand in each stratum, ``>= 0``, shape ``(K,)``.
+        here: Users at hand in each stratum, ``>= 0``, shape ``(K,)``.
         shares: The other population's share of each stratum, adding up to one, shape ``(K,)``.
 
     Returns:
@@ -70,13 +71,46 @@ def effective_users(users: ArrayLike, shares: ArrayLike) -> float:
     Source:
         Kish (1965), Survey Sampling; ``tests/statistics/test_coverage.py``.
     """
-    n, q = np.asarray(users, np.float64), _checked_shares(shares)
+    n, q = np.asarray(here, np.float64), _checked_shares(shares)
     if n.shape != q.shape or not (np.all(np.isfinite(n)) and np.all(n >= 0)):
         raise ValueError("there must be a number of users for each stratum, not negative")
     there = n > 0
     # each of the n_k users of a stratum weighs q'_k / n_k, up to a factor that cancels
     squares = float(np.sum(q[there] ** 2 / n[there]))
     return float(np.sum(q[there])) ** 2 / squares if squares > 0 else 0.0
+
+
+def lower_bound_users(harm: ArrayLike, floors: ArrayLike, alpha: float, worst_share: float) -> float:
+    """Return the largest limit that the users show the mean share of harm to lie above: the mirror of ``upper_bound_users``.
+
+    Args:
+        harm: Floor-weighted shares, in ``[0, worst_share]``, shape ``(n,)``.
+        floors: Mean floors, in ``(0, 1]``, shape ``(n,)``.
+        alpha: Error probability over the whole, unbounded, look-as-you-like run, in ``(0, 1)``.
+        worst_share: The most that enforcement lets be harmful of one user's window, in ``(0, 1]``.
+
+    Returns:
+        A mean share in ``[0, worst_share)``; 0 when nothing is shown.
+
+    Raises:
+        ValueError: A shape, share, floor or probability is out of range.
+
+    Source:
+        Inversion of ``users.log_harm_users``, which falls with the limit; ``tests/statistics/test_coverage.py``.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"an error probability must lie in (0, 1), not {alpha}")
+    target = -math.log(alpha)
+    if not np.any(np.asarray(harm, np.float64) > 0):
+        return 0.0
+    low, high = 0.0, worst_share
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if float(users.log_harm_users(harm, floors, middle, worst_share)) >= target:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def log_factors_shift(newcomers: ArrayLike, unseen: ArrayLike, share: float) -> NDArray[np.float64]:
