@@ -7,10 +7,8 @@ comes with an argument, and it is never nought: no data bounds what nobody has t
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from headgate.releases.model.conditions import Part
-from headgate.releases.model.scalars import Chance, Name, Positive, Sentence, Share
+from headgate.releases.model.scalars import Chance, Name, Positive, Sentence, Share  # noqa: TC001 - pydantic reads them
 from headgate.releases.model.words import Measures, Safer, Scenario
 
 
@@ -65,7 +63,7 @@ class Evaluation(Part):
     margin: Share
     because: Sentence
     attempts: Positive = 1
-    alpha: Chance = Field(default=0.05)
+    alpha: Chance = 0.05
 
     def tolerated(self, scenario: Scenario) -> float | None:
         """Return the limit as a share of what counts against safety, whichever way the metric goes."""
