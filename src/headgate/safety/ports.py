@@ -31,10 +31,10 @@ if TYPE_CHECKING:
         Standing,
         Waits,
     )
+    from headgate.safety.sampling.accounts import LabelledAccounts
     from headgate.safety.sampling.gold import Gold, Shown
     from headgate.safety.sampling.newcomers import Newcomers
     from headgate.safety.sampling.probability import WatchPlan
-    from headgate.safety.sampling.windows import Windows
 
 
 class Exchanges(Protocol):
@@ -228,8 +228,8 @@ class SamplingStore(Protocol):
 
     def newcomers(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> Newcomers: ...
 
-    def windows(self, epoch: str, hazard: str, *, window: timedelta, now: datetime, d_max: timedelta) -> Windows:
-        """Return what each account did in its first ``window`` of use, up to the first that is not over or not settled."""
+    def accounts(self, epoch: str, hazard: str, *, span: timedelta, now: datetime, d_max: timedelta) -> LabelledAccounts:
+        """Return what each account did in its first ``span`` of use, up to the first that is not over or not settled."""
         ...
 
     def monitor_health(self) -> MonitorHealth: ...

@@ -30,7 +30,7 @@ def labelled(connection: sa.Connection, epoch: str, hazard: str, *, overdue_us: 
     Raises:
         HazardUnknown: The epoch's labels do not answer for the hazard.
     """
-    state = _epoch(connection, epoch, hazard)
+    state = of_epoch(connection, epoch, hazard)
     if state is None:
         return LabelledTraffic(epoch, hazard, (), (), labels=0, pending=0, frontier=0, drawn=0, uniform=True)
     ours = (standings.c.epoch == epoch, standings.c.hazard == hazard)
@@ -76,7 +76,7 @@ def looks(connection: sa.Connection, epoch: str, hazard: str, *, after: int, eve
     """
     if every_us <= 0:
         raise ValueError("a window has a positive length")
-    state = _epoch(connection, epoch, hazard)
+    state = of_epoch(connection, epoch, hazard)
     if state is None:
         return ()
     number = sa.cast((batches.c.at_us - state.committed_at_us) // every_us, sa.BigInteger).label("number")
@@ -123,7 +123,12 @@ def looks(connection: sa.Connection, epoch: str, hazard: str, *, after: int, eve
     return tuple(found)
 
 
-def _epoch(connection: sa.Connection, epoch: str, hazard: str) -> Any:
+def of_epoch(connection: sa.Connection, epoch: str, hazard: str) -> Any:
+    """Return an epoch's row, or ``None`` when it was never opened.
+
+    Raises:
+        HazardUnknown: Its labels do not answer for the hazard.
+    """
     row = connection.execute(sa.select(epochs).where(epochs.c.epoch == epoch)).one_or_none()
     if row is not None and hazard not in value_of(row.hazards):
         raise HazardUnknown(

@@ -14,7 +14,7 @@ from headgate.safety.errors import CollectorOverlap
 from headgate.safety.model import Draw, MonitorHealth, Standing
 from headgate.safety.ports import Bookmark, EpochState, RecordedBatch, TossedDraw
 from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
-from headgate.safety.store import coming, numbers
+from headgate.safety.store import accounts, coming, numbers
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
 from headgate.safety.store.tables import batches, collector, draws, epochs, items, runs, seeds, signals, standings
 
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
     from headgate.safety.model import LabelledTraffic, LookData, Signal
     from headgate.safety.ports import Run
+    from headgate.safety.sampling.accounts import LabelledAccounts
     from headgate.safety.sampling.newcomers import Newcomers
 
 _PAGE = 10_000
 _PLACEHOLDERS = 500
+_REMEMBERED = 64
+"""Epochs, each with a span of time, whose final first uses are remembered."""
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -36,6 +39,7 @@ class SqlSampling:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._uses: dict[tuple[str, timedelta], tuple[accounts.Use, ...]] = {}
 
     @contextmanager
     def transaction(self) -> Generator[SqlSamplingTx]:
@@ -95,6 +99,28 @@ class SqlSampling:
     def newcomers(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> Newcomers:
         with reading(self._engine) as connection:
             return coming.read(connection, epoch, hazard, now_us=to_us(now), overdue_us=to_us(now - d_max))
+
+    def accounts(self, epoch: str, hazard: str, *, span: timedelta, now: datetime, d_max: timedelta) -> LabelledAccounts:
+        with reading(self._engine) as connection:
+            used = self._used(connection, epoch, span, now)
+            return accounts.labelled(connection, epoch, hazard, used, span=span, overdue_us=to_us(now - d_max))
+
+    def _used(self, connection: sa.Connection, epoch: str, span: timedelta, now: datetime) -> tuple[accounts.Use, ...]:
+        """Return the epoch's final first uses; they are counted once and remembered, or every look would count every draw."""
+        before = self._uses.get((epoch, span), ())
+        further = accounts.uses(
+            connection,
+            epoch,
+            after=before[-1].first if before else 0,
+            over_us=to_us(now - span),
+            span_us=span // _MICROSECOND,
+        )
+        used = (*before, *further)
+        if further:
+            self._uses[(epoch, span)] = used
+            while len(self._uses) > _REMEMBERED:
+                self._uses.pop(next(iter(self._uses)), None)
+        return used
 
     def monitor_health(self) -> MonitorHealth:
         with reading(self._engine) as connection:
