@@ -1,0 +1,34 @@
+"""The interval of a rate, from its counts alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headgate.evidence.record import Interval, IntervalMethod
+from headgate.stats import evaluations
+
+if TYPE_CHECKING:
+    from headgate.evidence.record import Counts
+
+CONFIDENCE = 0.95
+"""Coverage of the interval that people are shown; gates work their own bounds out at their own error probability."""
+
+
+def interval_of(counts: Counts) -> Interval:
+    """Return the two-sided interval that a record shows.
+
+    Args:
+        counts: Counts that do not contradict themselves.
+
+    Raises:
+        ValueError: They do.
+    """
+    alpha = (1 - CONFIDENCE) / 2
+    if not counts.tallies:
+        low = evaluations.exact_lower(counts.k, counts.n, alpha)
+        return Interval(low, evaluations.exact_upper(counts.k, counts.n, alpha), CONFIDENCE, IntervalMethod.CLOPPER_PEARSON)
+    sizes, successes = [tally.n for tally in counts.tallies], [tally.k for tally in counts.tallies]
+    copies = [tally.clusters for tally in counts.tallies]
+    low = evaluations.clustered_lower(sizes, successes, copies, alpha)
+    high = evaluations.clustered_upper(sizes, successes, copies, alpha)
+    return Interval(low, high, CONFIDENCE, IntervalMethod.CLUSTERED)
