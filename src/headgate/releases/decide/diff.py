@@ -325,6 +325,10 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
             yield from bound(("active_days",), over, "active days", old.active_days, new.active_days, more=NARROWER)
             yield from span(("at_most",), "the longest stay", old.at_most, new.at_most, longer=NEUTRAL)
         case RateGate(), RateGate():
+            if old.of != new.of:
+                yield ("of",), WIDER, over, f"what was asked of {old.of} is asked of {new.of}, which shows something else"
+            else:
+                yield from span(("window",), "how long a user is observed", old.window, new.window, longer=NARROWER)
             yield from bound(("below",), over, "the bound", old.below, new.below)
             yield from bound(("alpha",), over, "the chance of passing falsely", old.alpha, new.alpha)
             if old.on_fail is not new.on_fail:

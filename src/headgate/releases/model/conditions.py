@@ -5,9 +5,10 @@ A condition is a structure with a meaning, never an expression; its digest names
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headgate.kernel.actor import Role
 from headgate.kernel.digest import digest_of
@@ -79,9 +80,10 @@ class RateGate(Condition):
 
     Attributes:
         hazard: Which hazard.
-        of: Of what: exchanges served, or the people who use the model.
+        of: Of what: the share of exchanges served, or the mean, over the people who use the model, of each one's share.
         below: The bound.
         alpha: The chance of passing although the rate is not below it.
+        window: Of users: how long each one is observed, from when they were first seen; 7d when left out.
         on_fail: What to do when the rate is shown to lie above; ``Plan.on_fail`` gives the default.
     """
 
@@ -90,7 +92,21 @@ class RateGate(Condition):
     of: Literal["traffic", "users"] = "traffic"
     below: Chance
     alpha: Chance
+    window: Span | None = None
     on_fail: Reaction | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled(cls, value: Any) -> Any:
+        """Spell the window of a gate on users out, so that it is part of what the gate asks; traffic has none."""
+        if isinstance(value, dict) and cast("dict[str, Any]", value).get("of") == "users":
+            return {"window": "7d", **cast("dict[str, Any]", value)}
+        return cast("object", value)
+
+    @property
+    def observed_for(self) -> timedelta:
+        """Return how long each user is observed."""
+        return read_span("7d") if self.window is None else self.window
 
     @property
     def id(self) -> str:

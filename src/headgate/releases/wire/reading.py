@@ -238,12 +238,8 @@ class _Reading:
             return None
         (kind, body), *_ = cast("dict[str, Any]", entry).items()
         here = (*path, kind)
-        if gate and (
-            kind in LATER_GATES
-            or (kind == "rate" and isinstance(body, dict) and cast("dict[str, Any]", body).get("of") == "users")
-        ):
-            what = LATER_GATES.get(kind, "the share of users rather than of traffic")
-            said = f"this build cannot evaluate `{kind}`{' of users' if kind == 'rate' else ''}: {what}"
+        if gate and kind in LATER_GATES:
+            said = f"this build cannot evaluate `{kind}`: {LATER_GATES[kind]}"
             fix = "take the gate out for now; a gate that nothing evaluates would never pass"
             self.say("plan.gate_not_available", here, said, fix, key=True)
             return None
