@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.stats import alarm, coverage, gate
+from headgate.stats import alarm, coverage, gate, users
 
 shares_and_users = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 400)), min_size=1, max_size=6).filter(
     lambda strata: sum(weight for weight, _ in strata) > 0
@@ -35,10 +35,10 @@ def test_the_mean_of_stratum_bounds_is_the_stratified_one() -> None:
 
 @given(shares_and_users)
 def test_effective_users_are_no_more_than_there_are(strata: list[tuple[int, int]]) -> None:
-    weights, users = np.array(strata, float).T
+    weights, here = np.array(strata, float).T
     shares = weights / weights.sum()
-    worth = coverage.effective_users(users, shares)
-    assert 0 <= worth <= users.sum() * (1 + 1e-9)
+    worth = coverage.effective_users(here, shares)
+    assert 0 <= worth <= here.sum() * (1 + 1e-9)
 
 
 def test_users_in_the_shares_that_are_wanted_are_worth_themselves() -> None:
@@ -47,9 +47,9 @@ def test_users_in_the_shares_that_are_wanted_are_worth_themselves() -> None:
 
 
 def test_effective_users_are_those_of_the_weights() -> None:
-    users, shares = np.array([900, 90, 10]), np.array([0.2, 0.3, 0.5])
-    weights = np.repeat(shares / (users / users.sum()), users)
-    assert coverage.effective_users(users, shares) == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    here, shares = np.array([900, 90, 10]), np.array([0.2, 0.3, 0.5])
+    weights = np.repeat(shares / (here / here.sum()), here)
+    assert coverage.effective_users(here, shares) == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
 
 
 def test_the_bound_carried_over_holds_at_all_times() -> None:
@@ -70,6 +70,25 @@ def test_the_bound_carried_over_holds_at_all_times() -> None:
                 failed += 1
                 break
     assert failed / runs <= alpha
+
+
+def test_the_lower_bound_is_where_the_mirror_stake_reaches_the_threshold() -> None:
+    harm = [0.0] * 60 + [0.2] * 40
+    low = coverage.lower_bound_users(harm, [1.0] * 100, 0.05, 0.25)
+    assert 0.03 < low < 0.08  # the mean share is 0.08
+    assert float(users.log_harm_users(harm, [1.0] * 100, low, 0.25)) == pytest.approx(math.log(20), abs=1e-6)
+    assert coverage.lower_bound_users([0.0] * 100, [1.0] * 100, 0.05, 0.25) == 0.0
+    assert coverage.lower_bound_users([], [], 0.05, 0.25) == 0.0
+
+
+@pytest.mark.parametrize("mean", [0.02, 0.1])
+def test_the_lower_bound_lies_above_the_truth_no_more_often_than_is_promised(mean: float) -> None:
+    rng = np.random.default_rng(20261201)
+    runs, failed = 150, 0
+    for _ in range(runs):
+        harm = 0.25 * (rng.random(400) < mean / 0.25)
+        failed += any(coverage.lower_bound_users(harm[:n], np.ones(n), 0.05, 0.25) > mean for n in (50, 200, 400))
+    assert failed / runs <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / runs)
 
 
 def test_people_who_are_not_told_apart_break_the_bound() -> None:
