@@ -5,8 +5,7 @@ A condition is a structure with a meaning, never an expression; its digest names
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,6 +13,9 @@ from headgate.kernel.actor import Role
 from headgate.kernel.digest import digest_of
 from headgate.releases.model.scalars import Chance, Count, Flag, Name, Positive, Sentence, Share, Span, read_span
 from headgate.releases.model.words import Opinion, Reaction, Scenario, Severity, Waivable
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 
 class Part(BaseModel):
