@@ -107,7 +107,7 @@ def test_numbers_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="must lie"):
         noise.golds_needed(1, 0.05)
     with pytest.raises(ValueError, match="more than"):
-        noise.golds_needed(0.999_999_9, 0.05)
+        noise.golds_needed(1 - 1e-13, 0.05)
     with pytest.raises(ValueError, match="must lie"):
         noise.observed_rate(2, 1, 1)
 

@@ -20,8 +20,11 @@ from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.bridges.gates.rates import Rates
 from headgate.bootstrap.bridges.labels import SafetyLabels
 from headgate.bootstrap.bridges.readings import SubjectReadings
+from headgate.bootstrap.bridges.streams import SafetyStreams
+from headgate.bootstrap.bridges.wires import Wires
 from headgate.bootstrap.home import Home, secret_file
 from headgate.evidence.service import Evidence
+from headgate.evidence.service.watching import Watching
 from headgate.evidence.store import EvidenceStore
 from headgate.kernel.clock import Clock, SystemClock
 from headgate.ledger.model import Entry
@@ -37,7 +40,9 @@ from headgate.safety.service.golds import Golds
 from headgate.safety.service.incidents import Incidents
 from headgate.safety.service.review import Review
 from headgate.safety.service.sampling import Sampling
+from headgate.safety.service.windows import Windows
 from headgate.safety.store import SqlGolds, SqlIncidents, SqlReview, SqlSampling
+from headgate.safety.store.windows import SqlWindows
 from headgate.traffic.keys import DayKeys, MasterKey
 from headgate.traffic.log import ExchangeLog
 from headgate.traffic.retention import Retention
@@ -122,7 +127,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     deadline = timedelta(days=settings.label_deadline_days)
     golds = Golds(store=SqlGolds(engine), detectors=[detector], entropy=secrets.token_bytes, deadline=deadline)
     sampling_store = SqlSampling(engine)
-    labels = SafetyLabels(sampling_store, clock, timedelta(days=settings.label_deadline_days))
+    labels = SafetyLabels(sampling_store, SqlGolds(engine), clock, deadline)
     evidence = Evidence(labels, EvidenceStore(engine), clock)
     release_store = SqlReleases(engine)
     sampling = Sampling(
@@ -133,7 +138,9 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         entropy=secrets.token_bytes,
     )
     gates = {"rate": Rates(evidence)}
-    readings = SubjectReadings(gates, evidence=evidence, exposures=exposures, incidents=incidents, sampling=sampling)
+    streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), clock)
+    wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock))
+    readings = SubjectReadings(gates, wires=wires, exposures=exposures, incidents=incidents, sampling=sampling)
     releases = ReleaseService(release_store, readings, clock)
     review = Review(store=SqlReview(engine), exchanges=exchanges, entropy=secrets.token_bytes)
     return House(

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from headgate.evidence.model import Alarm, Kept, LabelledTraffic, Look
+    from headgate.evidence.model.alarms import LabelWindow, ScoreWindow, UserWindow
     from headgate.evidence.model.filing import Filed, Goalposts
     from headgate.evidence.model.people import Division, Expected, KindsShown
+    from headgate.evidence.model.reviewing import Readers
+    from headgate.evidence.model.users import LabelledUsers
     from headgate.evidence.record import Kind, Subject
     from headgate.ledger.model import Entry
 
@@ -27,6 +30,24 @@ class LabelSource(Protocol):
 
         Raises:
             headgate.kernel.errors.Unavailable: They cannot be read just now.
+        """
+        ...
+
+    def users(self, epoch: str, hazard: str, window: timedelta) -> LabelledUsers:
+        """Return the epoch's users with what was found in each one's first ``window`` of use, up to the frontier.
+
+        An epoch in which nothing was drawn has no users.
+
+        Raises:
+            headgate.kernel.errors.Unavailable: They cannot be read just now.
+        """
+        ...
+
+    def readers(self, epoch: str, hazard: str) -> Readers:
+        """Return what gold items say of those who gave the epoch's labels for one hazard; zeros when none was shown.
+
+        Raises:
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
         """
         ...
 
@@ -199,6 +220,34 @@ class ReleasesKnown(Protocol):
 
         Raises:
             headgate.kernel.errors.NotFound: There is none.
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
+
+class Streams(Protocol):
+    """What alarms watch, in closed windows counted from an epoch's beginning; windows without traffic are left out."""
+
+    def labels(self, epoch: str, hazard: str, every: timedelta) -> Sequence[LabelWindow]:
+        """Return what was drawn in each window and found harmful so far.
+
+        Raises:
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
+    def users(self, epoch: str, hazard: str, every: timedelta) -> Sequence[UserWindow]:
+        """Return the distinct users of each window, and those of them who were flagged.
+
+        Raises:
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
+    def scores(self, epoch: str, every: timedelta) -> Sequence[ScoreWindow]:
+        """Return how many requests of each window were scored.
+
+        Raises:
             headgate.kernel.errors.Unavailable: It cannot be read just now.
         """
         ...

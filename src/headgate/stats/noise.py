@@ -43,7 +43,7 @@ SPREAD = 0.5
 """The first parameter of the Beta law that bets are spread by; smaller is sharper when nothing is missed."""
 
 _HALVINGS = 80
-_MOST_GOLDS = 1_000_000
+_MOST_GOLDS = 10**12
 
 
 def log_e_misses(shown: ArrayLike, missed: ArrayLike, theta: float) -> NDArray[np.float64]:
@@ -154,7 +154,7 @@ def golds_needed(sensitivity: float, alpha: float, missed: int = 0) -> int:
         The least number, the missed ones among them.
 
     Raises:
-        ValueError: A number is out of range, or more than a million would be needed.
+        ValueError: A number is out of range, or more would be needed than there will ever be.
 
     Source:
         Bisection of ``log_e_misses`` over whole numbers; ``tests/statistics/test_noise.py``.

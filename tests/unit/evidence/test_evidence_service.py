@@ -14,6 +14,7 @@ from headgate.adapters.database import open_sqlite
 from headgate.evidence import store
 from headgate.evidence.errors import EvidenceUnavailable, LabelsUnavailable, NotEvidence, ReadingNotFound, RuleChanged
 from headgate.evidence.model import Alarm, Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
+from headgate.evidence.model.reviewing import Readers
 from headgate.evidence.service import Evidence
 from headgate.kernel.verdict import Verdict
 from headgate.ledger import store as ledger
@@ -46,6 +47,7 @@ class Labels:
 
     def __init__(self) -> None:
         self.windows: list[Look] = []
+        self.golds = Readers(0, 0, 0)
         self.gone = False
 
     def traffic(self, epoch: str, hazard: str) -> LabelledTraffic:
@@ -62,6 +64,10 @@ class Labels:
             drawn=requests,
             uniform=True,
         )
+
+    def readers(self, epoch: str, hazard: str) -> Readers:
+        assert (epoch, hazard) == (EPOCH, RULE.hazard)
+        return self.golds
 
     def looks(self, epoch: str, hazard: str, every: timedelta) -> list[Look]:
         assert (epoch, hazard, every) == (EPOCH, RULE.hazard, RULE.look_every)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.evidence.model import Harm, LabelledTraffic, Look, Segment
+from headgate.evidence.model.reviewing import Readers
+from headgate.evidence.model.users import CleanUsers, HarmfulUser, LabelledUsers
+from headgate.safety.sampling.gold import tally
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
     from headgate.kernel.clock import Clock
     from headgate.safety import model as safety
-    from headgate.safety.ports import SamplingStore
+    from headgate.safety.ports import GoldStore, SamplingStore
 
 
 def segments_of(segments: Sequence[safety.Segment]) -> tuple[Segment, ...]:
@@ -30,12 +33,14 @@ class SafetyLabels:
 
     Args:
         draws: Where safety keeps them.
+        golds: Where safety keeps what has measured its reviewers.
         clock: Tells which labels are overdue.
         deadline: How long a sampled exchange may stay unresolved before it counts as harm.
     """
 
-    def __init__(self, draws: SamplingStore, clock: Clock, deadline: timedelta) -> None:
+    def __init__(self, draws: SamplingStore, golds: GoldStore, clock: Clock, deadline: timedelta) -> None:
         self._draws = draws
+        self._golds = golds
         self._clock = clock
         self._deadline = deadline
 
@@ -53,6 +58,24 @@ class SafetyLabels:
             uniform=found.uniform,
         )
 
+    def readers(self, epoch: str, hazard: str) -> Readers:
+        found = tally(self._golds.shown(epoch), hazard, overdue=self._clock.now() - self._deadline)
+        return Readers(found.shown, found.caught, found.waiting)
+
     def looks(self, epoch: str, hazard: str, every: timedelta) -> tuple[Look, ...]:
         windows = self._draws.looks(epoch, hazard, after_position=0, every=every, now=self._clock.now())
         return tuple(Look(segments_of(window.segments), harms_of(window.harms)) for window in windows)
+
+    def users(self, epoch: str, hazard: str, window: timedelta) -> LabelledUsers:
+        found = self._draws.accounts(epoch, hazard, span=window, now=self._clock.now(), d_max=self._deadline)
+        return LabelledUsers(
+            epoch=epoch,
+            hazard=hazard,
+            window=window,
+            clean=tuple(CleanUsers(group.accounts, group.exchanges, group.labels, group.floor) for group in found.clean),
+            harmful=tuple(
+                HarmfulUser(user.exchanges, user.labels, user.floor, harms_of(user.harms), harms_of(user.doubtful))
+                for user in found.harmful
+            ),
+            enrolled=found.came,
+        )

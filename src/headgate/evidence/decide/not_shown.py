@@ -13,10 +13,13 @@ from headgate.kernel.units import span_text
 
 if TYPE_CHECKING:
     from headgate.evidence.model import LabelledTraffic, RateClaim
+    from headgate.evidence.model.reviewing import Readers
     from headgate.evidence.model.users import LabelledUsers, UsersClaim
 
 
-def of_rate(traffic: LabelledTraffic, claim: RateClaim, *, upper_bound: float, weighted: bool) -> tuple[str, ...]:
+def of_rate(
+    traffic: LabelledTraffic, claim: RateClaim, *, upper_bound: float, weighted: bool, readers: Readers | None = None
+) -> tuple[str, ...]:
     """Return what a rate reading leaves open.
 
     Args:
@@ -24,6 +27,7 @@ def of_rate(traffic: LabelledTraffic, claim: RateClaim, *, upper_bound: float, w
         claim: The claim.
         upper_bound: The smallest limit ruled out.
         weighted: The sampling floor changed on the way.
+        readers: What gold items say of the reviewers; ``None`` when nothing does.
 
     Returns:
         Sentences, the most particular first.
@@ -42,12 +46,13 @@ def of_rate(traffic: LabelledTraffic, claim: RateClaim, *, upper_bound: float, w
         lines.append("A plain average: the sampling floor changed, so requests count in proportion to their floor.")
     if claim.attempt > 1:
         lines.append(f"How earlier attempts went: this is attempt {claim.attempt}, and it counts only what came after the last.")
+    lines.append(_of_readers(readers))
     lines.extend(
         (
             "How many people cause or meet harm: requests are counted, and one person may make many of them.",
             "Traffic to come: other people, other uses and wider access may behave differently.",
             "People who behave well until access is wider.",
-            "Harm that reviewers do not recognise, or that shows only later or elsewhere.",
+            "Harm that shows only later or elsewhere.",
             "Use that does not pass through this gateway.",
         )
     )
@@ -118,3 +123,9 @@ def of_users(
         )
     )
     return tuple(lines)
+
+
+def _of_readers(readers: Readers | None) -> str:
+    if readers is None or readers.shown == 0:
+        return "Harm that reviewers do not recognise: no gold item has measured what they miss, and nothing allows for it."
+    return "Harm of a kind that reviewers do not recognise: they were measured on known harms, which says nothing of other kinds."

@@ -3,6 +3,12 @@
 PASS: the stake against "the rate is at or above the limit" has reached one over what this attempt may spend. FAIL: the
 mirror stake, against "the rate is at or below the limit", has. They cannot both. Everything else is INSUFFICIENT, no
 labels at all included; and labels that contradict themselves are an ERROR, never evidence.
+
+Where gold items have measured the reviewers, the stake is against "the rate of *standing* harms is at or above the limit times
+the lower bound on what reviewers recognise", each of the two at half of what may be spent: by the theorem of
+``headgate.stats.noise`` a pass then speaks of true harms, reviewers' misses included. The mirror needs no such help, since
+reviewers who miss harms only make the rate look lower. Where nothing has measured them, labels are taken as they stand, and the
+reading says so; unless the claim takes no pass without a measurement.
 """
 
 from __future__ import annotations
@@ -13,34 +19,43 @@ from typing import TYPE_CHECKING
 
 from headgate.evidence.decide import malformed, not_shown
 from headgate.evidence.decide.phrases import count_text, rate_text
+from headgate.evidence.decide.reviewing import in_readers
 from headgate.evidence.model import REALISED_TRAFFIC, LabelsToGo, Method, RateReading
 from headgate.kernel.verdict import Verdict
-from headgate.stats import gate, power
+from headgate.stats import gate, noise, power
 from headgate.stats.spending import attempt_alpha
 
 if TYPE_CHECKING:
     from headgate.evidence.model import LabelledTraffic, RateClaim
+    from headgate.evidence.model.reviewing import Readers
 
 
-def read_rate(traffic: LabelledTraffic, claim: RateClaim) -> RateReading:
-    """Return what ``traffic`` says of ``claim``. The same input gives the same reading, for ever."""
-    wrong = malformed.in_claim(claim) or malformed.in_traffic(traffic)
+def read_rate(traffic: LabelledTraffic, claim: RateClaim, readers: Readers | None = None) -> RateReading:
+    """Return what ``traffic`` says of ``claim``. The same input gives the same reading, for ever.
+
+    Args:
+        traffic: The labels.
+        claim: What is to be shown.
+        readers: What gold items say of those who gave the labels; ``None`` when nothing does.
+    """
+    wrong = malformed.in_claim(claim) or malformed.in_traffic(traffic) or (readers and in_readers(readers))
     if wrong is None and traffic.hazard != claim.hazard:
         wrong = f"The labels are for {traffic.hazard}, the claim is about {claim.hazard}."
     if wrong is not None:
         return unreadable(claim, f"Nothing is concluded: the evidence contradicts itself. {wrong}")
 
     alpha = attempt_alpha(claim.alpha, claim.attempt)
-    threshold = -math.log(alpha)
-    sums = _uniform(traffic, claim.below, alpha) if traffic.uniform else _weighted(traffic, claim.below, alpha)
-    if sums.log_e >= threshold:
+    ask = _asked(claim, readers, alpha)
+    threshold = -math.log(ask.alpha)
+    sums = _uniform(traffic, claim.below, ask) if traffic.uniform else _weighted(traffic, claim.below, ask)
+    if sums.log_e >= threshold and not ask.unmeasured:
         verdict = Verdict.PASS
     elif sums.harm_log_e >= threshold:
         verdict = Verdict.FAIL
     else:
         verdict = Verdict.INSUFFICIENT
     weighted = len({segment.pi0 for segment in traffic.segments if segment.requests}) > 1
-    to_go = _to_go(sums, claim.below, alpha)
+    to_go = _to_go(sums, ask.limit or claim.below, ask.alpha)
     return RateReading(
         verdict=verdict,
         log_e=sums.log_e,
@@ -56,8 +71,10 @@ def read_rate(traffic: LabelledTraffic, claim: RateClaim) -> RateReading:
         method=Method.UNIFORM if traffic.uniform else Method.HORVITZ_THOMPSON,
         claim=REALISED_TRAFFIC,
         weighted=weighted,
-        sentence=_sentence(verdict, traffic, claim, to_go, sums.upper_bound),
-        not_shown=not_shown.of_rate(traffic, claim, upper_bound=sums.upper_bound, weighted=weighted),
+        sentence=_sentence(verdict, traffic, claim, to_go, sums.upper_bound) + _about_readers(ask, readers),
+        not_shown=not_shown.of_rate(traffic, claim, upper_bound=sums.upper_bound, weighted=weighted, readers=readers),
+        limit=ask.limit,
+        recognised=ask.recognised,
     )
 
 
@@ -82,7 +99,34 @@ def unreadable(claim: RateClaim, sentence: str) -> RateReading:
         weighted=False,
         sentence=sentence,
         not_shown=("Anything: the evidence could not be read.",),
+        limit=None,
+        recognised=None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What labels are held against.
+
+    Attributes:
+        limit: What the rate of standing harms must be shown to lie below; ``None`` when so little is known of the readers that
+            nothing can.
+        alpha: What that may spend.
+        recognised: The lower bound on what readers recognise; ``None`` when nothing has measured it.
+        unmeasured: A measurement is asked for, and there is none.
+    """
+
+    limit: float | None
+    alpha: float
+    recognised: float | None
+    unmeasured: bool
+
+
+def _asked(claim: RateClaim, readers: Readers | None, alpha: float) -> _Ask:
+    if readers is None or readers.shown == 0:
+        return _Ask(claim.below, alpha, None, unmeasured=readers is not None and readers.required)
+    recognised = noise.sensitivity_lower(readers.shown, readers.caught, alpha / 2)
+    return _Ask(claim.below * recognised or None, alpha / 2, recognised, unmeasured=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,34 +142,39 @@ class _Sums:
     clean_labels: int
 
 
-def _uniform(traffic: LabelledTraffic, theta: float, alpha: float) -> _Sums:
+def _uniform(traffic: LabelledTraffic, theta: float, ask: _Ask) -> _Sums:
     n, s = traffic.labels, len(traffic.harms)
     return _Sums(
-        log_e=float(gate.log_e_uniform(n, s, theta)),
+        log_e=0.0 if ask.limit is None else float(gate.log_e_uniform(n, s, ask.limit)),
         harm_log_e=float(gate.log_harm_uniform(n, s, theta)),
         rate=s / n if n else None,
-        upper_bound=gate.upper_bound_uniform(n, s, alpha),
+        upper_bound=_true_bound(gate.upper_bound_uniform(n, s, ask.alpha), ask),
         weight=n,
         harms=s,
-        clean_labels=power.clean_labels_to_go(n, s, theta, alpha),
+        clean_labels=power.clean_labels_to_go(n, s, ask.limit or theta, ask.alpha),
     )
 
 
-def _weighted(traffic: LabelledTraffic, theta: float, alpha: float) -> _Sums:
+def _true_bound(standing: float, ask: _Ask) -> float:
+    """Return the bound on true harms from the one on standing harms: a pass at ``limit`` is this bound below the claim's."""
+    return standing if ask.recognised is None else 1.0 if ask.limit is None else min(1.0, standing / ask.recognised)
+
+
+def _weighted(traffic: LabelledTraffic, theta: float, ask: _Ask) -> _Sums:
     requests = [segment.requests for segment in traffic.segments]
     floors = [segment.pi0 for segment in traffic.segments]
     pi, pi0 = [harm.pi for harm in traffic.harms], [harm.pi0 for harm in traffic.harms]
     draws = (requests, floors, pi, pi0)
     seen = traffic.frontier > 0
     if floors:
-        clean = math.ceil(power.clean_requests_to_go(*draws, theta, alpha) * floors[-1])
+        clean = math.ceil(power.clean_requests_to_go(*draws, ask.limit or theta, ask.alpha) * floors[-1])
     else:
-        clean = power.clean_labels_to_go(0, 0, theta, alpha)
+        clean = power.clean_labels_to_go(0, 0, ask.limit or theta, ask.alpha)
     return _Sums(
-        log_e=gate.log_e_weighted(*draws, theta),
+        log_e=0.0 if ask.limit is None else gate.log_e_weighted(*draws, ask.limit),
         harm_log_e=gate.log_harm_weighted(*draws, theta),
         rate=gate.rate_weighted(*draws) if seen and traffic.labels else None,
-        upper_bound=gate.upper_bound_weighted(*draws, alpha),
+        upper_bound=_true_bound(gate.upper_bound_weighted(*draws, ask.alpha), ask),
         weight=sum(n * floor for n, floor in zip(requests, floors, strict=True)),
         harms=len(pi),
         clean_labels=clean,
@@ -160,3 +209,14 @@ def _sentence(verdict: Verdict, traffic: LabelledTraffic, claim: RateClaim, to_g
         return f"{claim.hazard} is not shown to be below {limit}: {seen}; at this rate it will not pass."
     further = f"at least {to_go.best:,} more labels" + (f", likely {to_go.likely:,}" if to_go.likely is not None else "")
     return f"{claim.hazard} is not shown to be below {limit} yet: {seen}; a pass takes {further}."
+
+
+def _about_readers(ask: _Ask, readers: Readers | None) -> str:
+    if ask.unmeasured:
+        return " It takes no pass before gold items have measured what reviewers miss, and none has been shown yet."
+    if readers is None or ask.recognised is None:
+        return ""
+    seen = f"{readers.caught:,} of {count_text(readers.shown, 'known harm')}"
+    if ask.limit is None:
+        return f" Reviewers recognised {seen}, too few to say anything of what they miss."
+    return f" Reviewers recognise at least {ask.recognised:.1%} of known harms ({seen}), and the limit allows for the rest."

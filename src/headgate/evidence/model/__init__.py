@@ -139,6 +139,9 @@ class RateReading:
         weighted: The floor changed on the way, so means are weighted by it.
         sentence: The reading in one sentence.
         not_shown: What the labels could not have shown, in plain words.
+        limit: What the rate of standing harms had to be shown to lie below: the claim's limit, times ``recognised`` where that is
+            known; ``None`` when so little is known of the reviewers that nothing can.
+        recognised: The lower bound on the share of harms that reviewers recognise; ``None`` when gold items have not measured it.
     """
 
     verdict: Verdict
@@ -157,6 +160,8 @@ class RateReading:
     weighted: bool
     sentence: str
     not_shown: tuple[str, ...]
+    limit: float | None
+    recognised: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +235,7 @@ class RiseReading:
     sentence: str
 
 
-ReadingT = TypeVar("ReadingT", RateReading, RiseReading)
+ReadingT = TypeVar("ReadingT")
 
 
 @dataclass(frozen=True, slots=True)

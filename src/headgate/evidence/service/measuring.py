@@ -6,17 +6,19 @@ decision rests on. ``rise`` is an alarm: once it is raised it stays so, whatever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headgate.evidence import wire
 from headgate.evidence.decide import malformed
 from headgate.evidence.decide.rate import read_rate, unreadable
 from headgate.evidence.decide.rise import read_rise
+from headgate.evidence.decide.users import read_users, unreadable_users
 from headgate.evidence.errors import NotEvidence, ReadingNotFound
 from headgate.evidence.model import Kept, Measured
 from headgate.evidence.service.bells import WATCHMAN, Bell, Bells
 from headgate.evidence.wire import alarms
+from headgate.evidence.wire import users as users_wire
 from headgate.kernel.errors import Unavailable
 from headgate.ledger.model import Entry
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headgate.evidence.model import RateClaim, RateReading, RiseReading, RiseRule
+    from headgate.evidence.model.users import UsersClaim, UsersReading
     from headgate.evidence.ports import LabelSource, Records
     from headgate.kernel.clock import Clock
 
@@ -60,16 +63,32 @@ class Evidence:
         self._clock = clock
         self._bells = Bells(records, clock)
 
-    def rate(self, epoch: str, claim: RateClaim) -> Measured[RateReading]:
-        """Return what the epoch's labels say of a claim, now. Labels that cannot be read give ERROR, not an exception."""
+    def rate(self, epoch: str, claim: RateClaim, *, misses_measured: bool = False) -> Measured[RateReading]:
+        """Return what the epoch's labels say of a claim, now. Labels that cannot be read give ERROR, not an exception.
+
+        Args:
+            epoch: Whose labels.
+            claim: What is to be shown.
+            misses_measured: Whether a pass takes gold items that have measured what reviewers miss.
+        """
         try:
             traffic = self._labels.traffic(epoch, claim.hazard)
-            return Measured(epoch, read_rate(traffic, claim), wire.rate_inputs(traffic, claim))
+            readers = replace(self._labels.readers(epoch, claim.hazard), required=misses_measured)
+            return Measured(epoch, read_rate(traffic, claim, readers), wire.rate_inputs(traffic, claim, readers))
         except (Unavailable, NotEvidence) as failure:
             sentence = f"Nothing is concluded: {failure.message}"
             return Measured(epoch, unreadable(claim, sentence), wire.failed_inputs(claim, sentence))
 
-    def keep(self, measured: Measured[RateReading] | Measured[RiseReading], *, by: str) -> str:
+    def users(self, epoch: str, claim: UsersClaim) -> Measured[UsersReading]:
+        """Return what the epoch's users say of a claim, now. Users that cannot be read give ERROR, not an exception."""
+        try:
+            seen = self._labels.users(epoch, claim.hazard, claim.window)
+            return Measured(epoch, read_users(seen, claim), users_wire.users_inputs(seen, claim))
+        except (Unavailable, NotEvidence) as failure:
+            sentence = f"Nothing is concluded: {failure.message}"
+            return Measured(epoch, unreadable_users(claim, sentence), users_wire.failed_inputs(claim, sentence))
+
+    def keep(self, measured: Measured[RateReading] | Measured[RiseReading] | Measured[UsersReading], *, by: str) -> str:
         """Keep a reading that a decision rests on and return its digest; keeping it twice changes nothing.
 
         Raises:
@@ -140,7 +159,7 @@ class Evidence:
             )
         )
 
-    def _kept(self, measured: Measured[RateReading] | Measured[RiseReading]) -> Kept:
+    def _kept(self, measured: Measured[RateReading] | Measured[RiseReading] | Measured[UsersReading]) -> Kept:
         result = wire.encode(measured.reading)
         digest = wire.address(measured.epoch, measured.inputs, result)
         return Kept(digest, measured.epoch, measured.inputs["kind"], measured.inputs, result, self._clock.now())
@@ -154,6 +173,8 @@ def _again(kept: Kept) -> object:
             return alarms.replay_watch(kept.inputs)
         case alarms.MISSING:
             return alarms.replay_missing(kept.inputs)
+        case users_wire.USERS:
+            return users_wire.replay_users(kept.inputs)
         case _:
             return wire.replay_rate(kept.inputs)
 

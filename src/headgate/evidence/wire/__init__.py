@@ -16,6 +16,7 @@ from headgate.evidence.decide.rate import read_rate, unreadable
 from headgate.evidence.decide.rise import read_rise
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model import LabelledTraffic, Look, RateClaim, RateReading, RiseReading, RiseRule
+from headgate.evidence.model.reviewing import Readers
 from headgate.kernel.digest import canonical_json, digest_of
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ RISE = "rise"
 _T = TypeVar("_T")
 
 
-def rate_inputs(traffic: LabelledTraffic, claim: RateClaim) -> dict[str, Any]:
+def rate_inputs(traffic: LabelledTraffic, claim: RateClaim, readers: Readers | None = None) -> dict[str, Any]:
     """Return the inputs of a rate reading."""
-    return {"format": FORMAT, "kind": RATE, "traffic": encode(traffic), "claim": encode(claim)}
+    inputs = {"format": FORMAT, "kind": RATE, "traffic": encode(traffic), "claim": encode(claim)}
+    return inputs if readers is None else {**inputs, "readers": encode(readers)}
 
 
 def failed_inputs(claim: RateClaim, failure: str) -> dict[str, Any]:
@@ -53,7 +55,8 @@ def replay_rate(inputs: Mapping[str, Any]) -> RateReading:
     failure = inputs.get("failure")
     if isinstance(failure, str):
         return unreadable(claim, failure)
-    return read_rate(decode(inputs.get("traffic"), LabelledTraffic), claim)
+    readers = decode(inputs["readers"], Readers) if "readers" in inputs else None
+    return read_rate(decode(inputs.get("traffic"), LabelledTraffic), claim, readers)
 
 
 def replay_rise(inputs: Mapping[str, Any]) -> RiseReading:
