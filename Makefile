@@ -1,6 +1,6 @@
 # One entry point for people and for CI. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-slow check bench bench-replay bench-revocation bench-gateway soak test-upstream docs clean
+.PHONY: help setup up test test-slow check bench bench-replay bench-revocation bench-gateway soak test-upstream docs pictures clean
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE # a start takes twice as long without compiled modules
 
@@ -36,6 +36,9 @@ bench-revocation: setup ## From the ledger entry to refused requests and closed 
 
 docs: setup ## Write the generated documents
 	$(BIN)/python -m headgate.bootstrap.documents
+
+pictures: setup ## Draw the pictures of docs/evidence.md from the engine
+	$(BIN)/python bench/pictures.py
 
 clean: ## Remove what was built (not your data)
 	rm -rf build dist .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
