@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import DecisionId, EpochId, ReleaseId
     from headgate.ledger.model import Entry
-    from headgate.releases.model.plan import MeasuredGate, RiseWire
+    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
     from headgate.releases.model.reading import Asked, Exposure, GateReading, MonitorHealth, OpenIncidents, WireReading
     from headgate.releases.model.record import DecisionRecord
     from headgate.releases.model.release import Decision, Release
@@ -39,8 +39,17 @@ class Readings(Protocol):
         """
         ...
 
-    def rise(self, wire: RiseWire, epoch: EpochId, now: datetime) -> WireReading:
-        """Return whether the rise detector of ``epoch`` has gone off, ever: an alarm does not un-ring."""
+    def rise(self, wire: RiseWire, asked: Asked) -> WireReading:
+        """Return whether the rise detector of an epoch has gone off, ever: an alarm does not un-ring.
+
+        Args:
+            wire: One step of a wire of ``asked.stage``. Other wires that share its budget are among that stage's.
+            asked: On whose behalf.
+        """
+        ...
+
+    def missing(self, wire: MissingWire, asked: Asked) -> WireReading:
+        """Return whether too much of an epoch's traffic was never scored, now, or ever by its alarm."""
         ...
 
     def exposure(self, epochs: Sequence[EpochId], now: datetime) -> Exposure:

@@ -69,13 +69,25 @@ def rise_weights(ratio: float) -> NDArray[np.float64]:
     Source:
         Headgate's own choice; the promise holds for any weights fixed before the data. ``tests/statistics/test_alarm.py``.
     """
-    if not (ratio > 1 and math.isfinite(ratio)):
-        raise ValueError(f"a rise goes to more than once the baseline, not {ratio} times")
-    place = float(np.interp(math.log(ratio - 1), np.log(RISE_BETS), np.arange(RISE_BETS.size)))
-    low = min(int(place), RISE_BETS.size - 2)
-    focus = np.zeros(RISE_BETS.size)
-    focus[low], focus[low + 1] = 1 - (place - low), place - low
-    return (RISE_WEIGHTS + focus) / 2
+    return _focused(ratio, RISE_BETS)
+
+
+def count_weights(ratio: float) -> NDArray[np.float64]:
+    """Return weights for counts, or for bounded shares, that favour a rise to ``ratio`` times and give up on no other.
+
+    Args:
+        ratio: The rise that the rule is written for, ``> 1``.
+
+    Returns:
+        Weights of ``COUNT_RATIOS``, shape ``(6,)``, adding up to one.
+
+    Raises:
+        ValueError: The ratio is not above one.
+
+    Source:
+        As ``rise_weights``; ``tests/statistics/test_alarm.py``.
+    """
+    return _focused(ratio, COUNT_RATIOS - 1)
 
 
 def log_factor_counts(count: ArrayLike, baseline: ArrayLike, ratios: ArrayLike) -> NDArray[np.float64]:
@@ -305,6 +317,16 @@ def log_threshold(false_alarm_every_s: float, look_every_s: float) -> float:
     if not false_alarm_every_s > look_every_s:
         raise ValueError("the time between false alarms must be longer than the time between looks")
     return math.log(false_alarm_every_s / look_every_s)
+
+
+def _focused(ratio: float, growths: NDArray[np.float64]) -> NDArray[np.float64]:
+    if not (ratio > 1 and math.isfinite(ratio)):
+        raise ValueError(f"a rise goes to more than once the baseline, not {ratio} times")
+    place = float(np.interp(math.log(ratio - 1), np.log(growths), np.arange(growths.size)))
+    low = min(int(place), growths.size - 2)
+    focus = np.zeros(growths.size)
+    focus[low], focus[low + 1] = 1 - (place - low), place - low
+    return (RISE_WEIGHTS + focus) / 2
 
 
 def _rate(baseline: float) -> None:

@@ -1,9 +1,9 @@
 """What is usual for each hour of the week, as an upper bound.
 
 Traffic breathes: by day and night, by workday and weekend. An alarm on counts that takes the average for the baseline
-sounds at every noon. The baseline here is a bound for each hour of the week by itself, learned from windows that the alarm
-then does not judge, and all the bounds hold together with probability ``1 - delta``. The alarm's promise is made on them, so
-its statement carries ``delta``.
+sounds at every noon. The baseline here is a bound for each hour of the week by itself, learned from windows before those
+that the alarm judges by it, and all the bounds hold together with probability ``1 - delta``. The alarm's promise is made on
+them, so its statement carries ``delta``.
 
 Counts are of people, each at most once in a window: requests of one person come in bursts, and bursts are not Poisson.
 """

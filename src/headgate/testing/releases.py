@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import EpochId, ReleaseId
-    from headgate.releases.model.plan import MeasuredGate, RiseWire
+    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
     from headgate.releases.model.reading import Asked
 
 
@@ -42,10 +42,11 @@ class MadeUpReadings:
         verdicts: What the rate gate of a hazard, or another gate by its name, says; INSUFFICIENT when nothing is told.
         harms: Confirmed harms, likewise.
         risen: Epochs whose rise detector has gone off.
+        unscored: Epochs of which too much was never scored.
         exposed: What every exposure question is answered with.
         open_incidents: Open incidents by severity.
         down_since: Since when the monitor is silent.
-        gone: Which questions raise ``ReaderGone``: a gate's kind, ``rise``, ``exposure``, ``incidents``, ``monitor``.
+        gone: Which questions raise ``ReaderGone``: a measured gate's or tripwire's kind, ``exposure``, ``incidents``, ``monitor``.
         broken: Which questions raise something that nobody foresaw.
         asked: The epochs that were asked about, in order.
     """
@@ -53,6 +54,7 @@ class MadeUpReadings:
     verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
     harms: dict[str, int] = field(default_factory=dict[str, int])
     risen: set[str] = field(default_factory=set[str])
+    unscored: set[str] = field(default_factory=set[str])
     exposed: Exposure = field(default_factory=Exposure)
     open_incidents: dict[str, int] = field(default_factory=dict[str, int])
     down_since: datetime | None = None
@@ -75,10 +77,14 @@ class MadeUpReadings:
         }
         return _gate(cast("Mapping[str, Any]", inputs))
 
-    def rise(self, wire: RiseWire, epoch: EpochId, now: datetime) -> WireReading:  # noqa: ARG002 - the port's signature
+    def rise(self, wire: RiseWire, asked: Asked) -> WireReading:  # noqa: ARG002 - the port's signature
         self._fail("rise")
-        self.asked.append(epoch)
-        return _rise({"epoch": epoch, "risen": epoch in self.risen})
+        self.asked.append(asked.epoch)
+        return _rise({"epoch": asked.epoch, "risen": asked.epoch in self.risen})
+
+    def missing(self, wire: MissingWire, asked: Asked) -> WireReading:  # noqa: ARG002 - the port's signature
+        self._fail("missing")
+        return _rise({"epoch": asked.epoch, "risen": asked.epoch in self.unscored})
 
     def exposure(self, epochs: Sequence[EpochId], now: datetime) -> Exposure:  # noqa: ARG002 - the port's signature
         self._fail("exposure")
@@ -95,7 +101,7 @@ class MadeUpReadings:
     def replay(self, kind: str, inputs: Json) -> GateReading | WireReading:
         known = cast("Mapping[str, Any]", inputs)
         match kind:
-            case "rise":
+            case "rise" | "missing":
                 return _rise(known)
             case _ if "kind" in known and known["kind"] == kind:
                 return _gate(known)

@@ -9,22 +9,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from headgate.evidence import wire
-from headgate.evidence.model import RiseRule
 from headgate.kernel.errors import Invalid
-from headgate.releases.model.reading import Exposure, MonitorHealth, OpenIncidents, WireReading
+from headgate.releases.model.reading import Exposure, MonitorHealth, OpenIncidents
+from headgate.releases.model.wires import OF_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from headgate.bootstrap.bridges.gates.interface import GateReader
-    from headgate.evidence.model import RiseReading
-    from headgate.evidence.service import Evidence
+    from headgate.bootstrap.bridges.wires import Wires
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import EpochId, ReleaseId
-    from headgate.releases.model.plan import MeasuredGate, RiseWire
-    from headgate.releases.model.reading import Asked, GateReading
+    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
+    from headgate.releases.model.reading import Asked, GateReading, WireReading
     from headgate.safety.service.incidents import Incidents
     from headgate.safety.service.sampling import Sampling
     from headgate.traffic.rollup import Exposures
@@ -38,7 +36,7 @@ class SubjectReadings:
 
     Args:
         gates: Who reads each kind of gate; a kind that nobody reads says ERROR.
-        evidence: Who watches for a rise.
+        wires: Who watches for a rise.
         exposures: Who knows who has had access.
         incidents: Who knows what went wrong.
         sampling: Who watches the traffic.
@@ -48,13 +46,13 @@ class SubjectReadings:
         self,
         gates: Mapping[str, GateReader[Any]],
         *,
-        evidence: Evidence,
+        wires: Wires,
         exposures: Exposures,
         incidents: Incidents,
         sampling: Sampling,
     ) -> None:
         self._gates = gates
-        self._evidence = evidence
+        self._wires = wires
         self._exposures = exposures
         self._incidents = incidents
         self._sampling = sampling
@@ -62,11 +60,11 @@ class SubjectReadings:
     def gate(self, gate: MeasuredGate, asked: Asked) -> GateReading:
         return self._reader(gate.kind).read(gate, asked)
 
-    def rise(self, wire: RiseWire, epoch: EpochId, now: datetime) -> WireReading:
-        del now
-        rule = RiseRule(wire.hazard, wire.from_, wire.to, wire.false_alarm_every, wire.look_every)
-        measured = self._evidence.rise(epoch, wire.id, rule)
-        return wire_reading(measured.reading, measured.inputs)
+    def rise(self, wire: RiseWire, asked: Asked) -> WireReading:
+        return self._wires.rise(wire, asked)
+
+    def missing(self, wire: MissingWire, asked: Asked) -> WireReading:
+        return self._wires.missing(wire, asked)
 
     def exposure(self, epochs: Sequence[EpochId], now: datetime) -> Exposure:
         del now
@@ -90,8 +88,8 @@ class SubjectReadings:
         if not isinstance(inputs, dict):
             raise Invalid("The kept inputs are not those of a reading.")
         stored: dict[str, Any] = inputs
-        if kind == wire.RISE:
-            return wire_reading(wire.replay_rise(stored), stored)
+        if kind in OF_EPOCH:
+            return self._wires.replay(stored)
         return self._reader(kind).replay(stored)
 
     def _reader(self, kind: str) -> GateReader[Any]:
@@ -99,20 +97,3 @@ class SubjectReadings:
         if reader is None:
             raise Invalid(f"Nobody here reads gates of the kind {kind!r}.")
         return reader
-
-
-def wire_reading(reading: RiseReading, inputs: Mapping[str, Any]) -> WireReading:
-    """Return what evidence says of a rise in the words of releases."""
-    state = reading.state
-    return WireReading(
-        tripped=state.raised,
-        sentence=reading.sentence,
-        numbers={
-            "k": state.harms,
-            "requests": state.requests,
-            "looks": state.looks,
-            "log_m": state.log_m,
-            "log_m_needed": reading.threshold_log_m,
-        },
-        inputs=dict(inputs),
-    )

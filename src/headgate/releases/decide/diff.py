@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from headgate.releases.decide.diff_wires import reacts, tripwire
 from headgate.releases.decide.difference import NARROWER, NEUTRAL, WIDER, Axis, Effect, Found, bound, pace, said_of, span, words
 from headgate.releases.model.plan import (
     Admission,
@@ -23,11 +24,11 @@ from headgate.releases.model.plan import (
     HowMuch,
     IncidentsGate,
     IncidentWire,
+    MissingWire,
     MonitorDownWire,
     OutputScreen,
     Plan,
     RateGate,
-    Reaction,
     RiseWire,
     Severity,
     SoakGate,
@@ -334,7 +335,7 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
             if old.on_fail is not new.on_fail:
                 yield (
                     ("on_fail",),
-                    _reacts(old.on_fail, new.on_fail),
+                    reacts(old.on_fail, new.on_fail),
                     over,
                     f"a shown harm does {said_of(new.on_fail)} instead of {said_of(old.on_fail)}",
                 )
@@ -355,22 +356,8 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
                 if getattr(old, field) != getattr(new, field):
                     asked = bool(getattr(new, field))
                     yield (field,), NARROWER if asked else WIDER, over, f"signed {kept if asked else lost}"
-        case RiseWire(), RiseWire():
-            yield from bound(("from",), over, "the rate that is tolerated", old.from_, new.from_)
-            yield from bound(("to",), over, "the rate it is sharpest at", old.to, new.to)
-            yield from span(("false_alarm_every",), "the time to a false alarm", old.false_alarm_every, new.false_alarm_every)
-            yield from span(("look_every",), "the time between looks", old.look_every, new.look_every)
-            yield from _then(old.then, new.then)
-        case IncidentWire(), IncidentWire():
-            if old.severity is not new.severity:
-                order = list(Severity)
-                effect = NARROWER if order.index(new.severity) > order.index(old.severity) else WIDER
-                yield ("severity",), effect, over, f"trips from {new.severity.value} up instead of {old.severity.value}"
-            yield from _then(old.then, new.then)
-        case MonitorDownWire(), MonitorDownWire():
-            yield from span(("for",), "the silence that trips it", old.for_, new.for_)
-            yield from span(("narrow_after",), "the silence that steps down", old.narrow_after, new.narrow_after)
-            yield from _then(old.then, new.then)
+        case RiseWire() | MissingWire() | IncidentWire() | MonitorDownWire(), _:
+            yield from tripwire(old, new)
         case _:
             yield (
                 (),
@@ -384,19 +371,6 @@ def _choice(new: ApprovalGate | EntryApproval) -> Effect:
     """Return what one more named role does: one more must sign, unless signatures are too few for all and one more may."""
     signatures = new.signatures if isinstance(new, ApprovalGate) else new.quorum
     return WIDER if signatures < len(new.roles) else NARROWER
-
-
-def _then(old: Reaction, new: Reaction) -> Found:
-    if old is not new:
-        yield ("then",), _reacts(old, new), Axis.OVERSIGHT, f"does {new.value} instead of {old.value}"
-
-
-def _reacts(old: Reaction | None, new: Reaction | None) -> Effect:
-    """A reaction left out is decided by the hazard's severity, so leaving one out or writing one in may soften it."""
-    if old is None or new is None:
-        return WIDER if new is None or new is Reaction.HOLD else NARROWER
-    order = list(Reaction)
-    return NARROWER if order.index(new) > order.index(old) else WIDER
 
 
 def _kind(condition: Condition) -> str:

@@ -26,6 +26,7 @@ from headgate.releases.model.command import (
 )
 from headgate.releases.model.plan import RateGate, Reaction
 from headgate.releases.model.release import LIVE_STATES, Alarm, SignedFor, State
+from headgate.releases.model.wires import OF_EPOCH
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,7 +59,7 @@ def _wires(release: Release, assessment: Assessment) -> Command | None:
             if wire.demands is reaction:
                 alarm = Alarm(wire.stage, wire.wire_id)
                 reason = f"tripwire {wire.wire_id} of {wire.stage}: {wire.reading.sentence}"
-                step = _react(release, reaction, alarm, reason, of_stage=wire.kind == "rise")
+                step = _react(release, reaction, alarm, reason, of_stage=wire.kind in OF_EPOCH)
                 if step is not None:
                     return step
     return None

@@ -25,6 +25,7 @@ from headgate.releases.errors import (
     WireTripped,
 )
 from headgate.releases.model.release import Declaration, DeclaredRisk, Rung, SignedFor, State
+from headgate.releases.model.wires import OF_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -191,9 +192,10 @@ def _must_be_quiet(assessment: Assessment, *, rises: bool = True) -> None:
 
     Args:
         assessment: What was read.
-        rises: Whether a rise counts; resuming begins those epochs afresh, so their alarms are answered by the resumption.
+        rises: Whether a rise, or missing scores, count; resuming begins those epochs afresh, so their alarms are answered by
+            the resumption.
     """
-    loud = [wire for wire in assessment.wires if wire.demands is not None and (rises or wire.kind != "rise")]
+    loud = [wire for wire in assessment.wires if wire.demands is not None and (rises or wire.kind not in OF_EPOCH)]
     if loud:
         told = "; ".join(f"{wire.wire_id} of {wire.stage}: {wire.reading.sentence}" for wire in loud)
         raise WireTripped(f"A tripwire is touched: {told}.", rule=f"stages.{loud[0].stage}.stop.{loud[0].wire_id}")

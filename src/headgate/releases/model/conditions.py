@@ -1,4 +1,4 @@
-"""Gates and tripwires: what must be shown before a stage is left, and what stops it at once.
+"""Gates: what must be shown before a stage is left. ``wires`` has what stops it at once.
 
 A condition is a structure with a meaning, never an expression; its digest names exactly what it asks.
 """
@@ -326,74 +326,6 @@ Gate: TypeAlias = Annotated[
     Field(discriminator="kind"),
 ]
 """One condition for leaving a stage."""
-
-
-class RiseWire(Condition):
-    """A hazard's rate has risen.
-
-    Attributes:
-        hazard: Which hazard.
-        from_: The rate that is tolerated.
-        to: The rate that the wire is sharpest at.
-        false_alarm_every: How long it runs without a rise before a false alarm, on average, at least.
-        look_every: How often it looks.
-        then: What happens.
-    """
-
-    kind: Literal["rise"] = "rise"
-    hazard: Name
-    from_: Annotated[Chance, Field(alias="from")]
-    to: Chance
-    false_alarm_every: Span
-    look_every: Span = read_span("1h")
-    then: Reaction
-
-    @property
-    def id(self) -> str:
-        """Return its name within the stage."""
-        return f"{self.kind}.{self.hazard}.{self.then.value}"
-
-
-class IncidentWire(Condition):
-    """An incident of this severity or a worse one is opened.
-
-    Attributes:
-        severity: The least severity that trips it.
-        then: What happens.
-    """
-
-    kind: Literal["incident"] = "incident"
-    severity: Severity
-    then: Reaction
-
-    @property
-    def id(self) -> str:
-        """Return its name within the stage."""
-        return f"{self.kind}.{self.severity.value}"
-
-
-class MonitorDownWire(Condition):
-    """A monitor has been silent.
-
-    Attributes:
-        for_: How long.
-        then: What happens at once.
-        narrow_after: How long the silence lasts before the release steps down a stage.
-    """
-
-    kind: Literal["monitor_down"] = "monitor_down"
-    for_: Annotated[Span, Field(alias="for")]
-    then: Reaction
-    narrow_after: Span | None = None
-
-    @property
-    def id(self) -> str:
-        """Return its name within the stage."""
-        return self.kind
-
-
-Tripwire: TypeAlias = Annotated[RiseWire | IncidentWire | MonitorDownWire, Field(discriminator="kind")]
-"""One stop rule."""
 
 
 class EntryApproval(Part):

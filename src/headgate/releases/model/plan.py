@@ -23,17 +23,13 @@ from headgate.releases.model.conditions import (
     ExposureGate,
     Gate,
     IncidentsGate,
-    IncidentWire,
     IssuesGate,
     MeasuredGate,
-    MonitorDownWire,
     OpenAtMost,
     Part,
     RateGate,
     ReviewGate,
-    RiseWire,
     SoakGate,
-    Tripwire,
 )
 from headgate.releases.model.evaluations import Evaluation, Thresholds
 from headgate.releases.model.scalars import (
@@ -54,6 +50,16 @@ from headgate.releases.model.scalars import (
     Url,
     Variable,
     read_span,
+)
+from headgate.releases.model.wires import (
+    Earlier,
+    IncidentWire,
+    MissingWire,
+    MonitorDownWire,
+    RiseWire,
+    Stream,
+    Tripwire,
+    stepped,
 )
 from headgate.releases.model.words import (
     SERVED_SURFACES,
@@ -85,6 +91,7 @@ __all__ = [
     "Condition",
     "CoverageGate",
     "DiscoveryGate",
+    "Earlier",
     "EndState",
     "EntryApproval",
     "Evaluation",
@@ -101,6 +108,7 @@ __all__ = [
     "Limit",
     "LongestStay",
     "MeasuredGate",
+    "MissingWire",
     "MonitorDownWire",
     "OnExtra",
     "OpenAtMost",
@@ -120,6 +128,7 @@ __all__ = [
     "Severity",
     "SoakGate",
     "Stage",
+    "Stream",
     "Surface",
     "Thresholds",
     "Tripwire",
@@ -129,6 +138,7 @@ __all__ = [
     "Watch",
     "What",
     "Who",
+    "stepped",
 ]
 
 

@@ -24,12 +24,14 @@ from headgate.releases.model.plan import (
     IncidentsGate,
     IncidentWire,
     IssuesGate,
+    MissingWire,
     MonitorDownWire,
     RateGate,
     ReviewGate,
     RiseWire,
     SoakGate,
     Tripwire,
+    stepped,
 )
 from headgate.releases.model.reading import Asked, Assessment, Exposure, MonitorHealth, OpenIncidents, WireStanding
 from headgate.releases.model.release import State
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.releases.model.plan import Stage
-    from headgate.releases.model.reading import GateReading
+    from headgate.releases.model.reading import GateReading, WireReading
     from headgate.releases.model.release import Release
     from headgate.releases.ports import Readings
 
@@ -89,7 +91,7 @@ class Assessor:
                 *(
                     self._wire(release, stage, wire, incidents, health, now)
                     for stage in release.plan.stages[:guarded]
-                    for wire in stage.stop
+                    for wire in stepped(stage.stop)
                 ),
             )
             if guarded
@@ -119,10 +121,7 @@ class Assessor:
         epoch = release.epoch(stage.name)
         match gate:
             case RateGate() | DiscoveryGate() | CoverageGate() | EvaluationGate() | ReviewGate() | IssuesGate() | AuditGate():
-                asked = Asked(
-                    release.id, release.plan, stage, epoch, tuple(release.epochs(stage.name)), release.attempt(stage.name), now
-                )
-                return self._try(gate.id, lambda: self._readings.gate(gate, asked))
+                return self._try(gate.id, lambda: self._readings.gate(gate, _asked(release, stage, now)))
             case ExposureGate():
                 counted = self._try(gate.id, lambda: self._readings.exposure(release.epochs(stage.name), now))
                 return counted if isinstance(counted, Unread) else gates.exposure(gate, counted)
@@ -146,9 +145,10 @@ class Assessor:
     ) -> WireStanding:
         match wire:
             case RiseWire():
-                read = self._try(wire.id, lambda: self._readings.rise(wire, release.epoch(stage.name), now))
-                reading = gates.unreadable_wire(read.why) if isinstance(read, Unread) else read
-                return WireStanding(stage.name, wire.id, wire.kind, wire.then if reading.tripped else None, reading)
+                return _measured(stage, wire, self._try(wire.id, lambda: self._readings.rise(wire, _asked(release, stage, now))))
+            case MissingWire():
+                read = self._try(wire.id, lambda: self._readings.missing(wire, _asked(release, stage, now)))
+                return _measured(stage, wire, read)
             case IncidentWire():
                 if isinstance(incidents, Unread):
                     return WireStanding(stage.name, wire.id, wire.kind, None, gates.unreadable_wire(incidents.why))
@@ -172,3 +172,13 @@ class Assessor:
         except Exception as error:  # noqa: BLE001 - a reader's defect must freeze one release, never stop the controller
             _log.exception("releases.reader_failed", what=what)
             return Unread(f"its reader failed ({type(error).__name__})")
+
+
+def _asked(release: Release, stage: Stage, now: datetime) -> Asked:
+    epochs = tuple(release.epochs(stage.name))
+    return Asked(release.id, release.plan, stage, release.epoch(stage.name), epochs, release.attempt(stage.name), now)
+
+
+def _measured(stage: Stage, wire: RiseWire | MissingWire, read: WireReading | Unread) -> WireStanding:
+    reading = gates.unreadable_wire(read.why) if isinstance(read, Unread) else read
+    return WireStanding(stage.name, wire.id, wire.kind, wire.then if reading.tripped else None, reading)

@@ -6,12 +6,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from headgate.releases.decide.lint.figures import number
+from headgate.releases.decide.lint.wires import lint_wires
 from headgate.releases.model.findings import Finding, Path, finding
 from headgate.releases.model.plan import (
     ApprovalGate,
     IncidentsGate,
     IncidentWire,
-    MonitorDownWire,
     Plan,
     RateGate,
     RiseWire,
@@ -35,7 +35,7 @@ def lint_controls(plan: Plan) -> Iterator[Finding]:
         yield from _hazard(plan, name)
     for at, stage in enumerate(plan.stages):
         yield from _gates(plan, stage, at)
-        yield from _wires(stage, at)
+        yield from lint_wires(stage, at)
 
 
 def _alphas(plan: Plan) -> Iterator[Finding]:
@@ -119,23 +119,6 @@ def _gates(plan: Plan, stage: Stage, at: int) -> Iterator[Finding]:
     if not any(isinstance(gate, IncidentsGate) for gate in stage.leave):
         said = f"`{stage.name}` may be left while incidents are open"
         yield finding("plan.no_incidents_gate", leave, said, "add - incidents: {open_at_most: {critical: 0, high: 2}}")
-
-
-def _wires(stage: Stage, at: int) -> Iterator[Finding]:
-    for position, wire in enumerate(stage.stop):
-        path: Path = ("stages", at, "stop", position, wire.kind)
-        if isinstance(wire, RiseWire):
-            if wire.from_ >= wire.to:
-                said = f"a rise from {number(wire.from_)} to {number(wire.to)} is none"
-                yield finding("plan.rise_order", (*path, "to"), said, f"write to: more than {number(wire.from_)}")
-            if wire.false_alarm_every <= wire.look_every:
-                said = "a false alarm would come at every look"
-                yield finding(
-                    "plan.rise_pace", (*path, "false_alarm_every"), said, "write false_alarm_every: 365d, or look more often"
-                )
-        if isinstance(wire, MonitorDownWire) and wire.narrow_after is not None and wire.narrow_after <= wire.for_:
-            said = "the release would step down before it is told to hold"
-            yield finding("plan.narrow_after", (*path, "narrow_after"), said, "write a longer span than `for`")
 
 
 def _rate_gates(plan: Plan) -> Iterator[tuple[int, Stage, Path, RateGate]]:

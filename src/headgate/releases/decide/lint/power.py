@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from headgate.kernel.units import span_text
 from headgate.releases.decide.lint.figures import in_days, labels_per_day, number, seats_by, stage_days, use_per_day
 from headgate.releases.model.findings import Finding, Path, finding
-from headgate.releases.model.plan import ExposureGate, Gate, Plan, RateGate, RiseWire, SoakGate, Stage
+from headgate.releases.model.plan import ExposureGate, Gate, Plan, RateGate, RiseWire, SoakGate, Stage, Stream
 from headgate.releases.model.scalars import Everything
 from headgate.stats.power import alarm_labels, boundaries, decidable
 from headgate.stats.spending import attempt_alpha
@@ -164,12 +164,15 @@ def _dwell(stage: Stage, here: Path) -> Iterator[Finding]:
     for position, wire in enumerate(stage.stop):
         if not isinstance(wire, RiseWire) or wire.from_ >= wire.to or wire.false_alarm_every <= wire.look_every:
             continue
+        if wire.of is not Stream.LABELS:
+            continue  # it waits for no label; how many users there will be, the plan does not say
         path = (*here, "stop", position, "rise")
         if per_day <= 0:
             said = f"`{wire.id}` never notices a rise: nothing is drawn for review"
             yield finding("plan.short_dwell", path, said, "add watch: {sample: 400/week, reviewers: 2}")
             continue
-        labels = alarm_labels(wire.from_, wire.to, wire.false_alarm_every / wire.look_every)
+        sharing = sum(isinstance(other, RiseWire) and other.budget == wire.budget for other in stage.stop) if wire.budget else 1
+        labels = alarm_labels(wire.from_, wire.to, sharing * (wire.false_alarm_every / wire.look_every))
         delay = labels / per_day + in_days(wire.look_every)
         if delay > least:
             said = (

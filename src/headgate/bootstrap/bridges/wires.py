@@ -1,0 +1,147 @@
+"""Releases asks evidence whether a tripwire that is measured has been touched.
+
+A rise that is looked for in labels alone, in one step and with a false alarm of its own, is evidence's ``rise``. Every other
+one is its ``watch``: wires of the stage that share a budget are read as one alarm, each step of theirs by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate.evidence import wire as codec
+from headgate.evidence.model import RiseRule
+from headgate.evidence.model.alarms import MissingRule, Stream, StreamRule, WatchRule
+from headgate.evidence.wire import alarms
+from headgate.kernel.errors import Invalid
+from headgate.releases.model.plan import RiseWire, stepped
+from headgate.releases.model.plan import Stream as PlanStream
+from headgate.releases.model.reading import WireReading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headgate.evidence.model import RiseReading
+    from headgate.evidence.model.alarms import MissingReading, WatchReading
+    from headgate.evidence.service import Evidence
+    from headgate.evidence.service.watching import Watching
+    from headgate.releases.model.plan import MissingWire, Stage
+    from headgate.releases.model.reading import Asked
+
+
+class Wires:
+    """Reads the tripwires that are measured.
+
+    Args:
+        evidence: Who watches labels.
+        watching: Who watches the other streams.
+    """
+
+    def __init__(self, evidence: Evidence, watching: Watching) -> None:
+        self._evidence = evidence
+        self._watching = watching
+
+    def rise(self, wire: RiseWire, asked: Asked) -> WireReading:
+        """Return whether a rise has been noticed in the stage's epoch, ever.
+
+        Raises:
+            headgate.kernel.errors.HeadgateError: It cannot be read just now; the wire says ERROR.
+        """
+        if wire.of is PlanStream.LABELS and wire.earlier is None and wire.budget is None:
+            rule = RiseRule(wire.hazard, wire.from_, wire.to, wire.false_alarm_every, wire.look_every)
+            measured = self._evidence.rise(asked.epoch, wire.id, rule)
+            return of_rise(measured.reading, measured.inputs)
+        watched = self._watching.watch(asked.epoch, wire.id, watch_rule(wire, asked.stage))
+        return of_watch(watched.reading, watched.inputs)
+
+    def missing(self, wire: MissingWire, asked: Asked) -> WireReading:
+        """Return whether too much of the stage's traffic was never scored, now, or ever by the alarm.
+
+        Raises:
+            headgate.kernel.errors.HeadgateError: It cannot be read just now; the wire says ERROR.
+        """
+        rule = MissingRule(wire.at_most, wire.over, wire.usual, wire.false_alarm_every, wire.look_every)
+        measured = self._watching.missing(asked.epoch, wire.id, rule)
+        return of_missing(measured.reading, measured.inputs)
+
+    def replay(self, inputs: Mapping[str, Any]) -> WireReading:
+        """Return what ``rise`` or ``missing`` said, from the kept inputs alone.
+
+        Raises:
+            Invalid: They are not the inputs of such a reading.
+        """
+        match inputs.get("kind"):
+            case codec.RISE:
+                return of_rise(codec.replay_rise(inputs), inputs)
+            case alarms.WATCH:
+                return of_watch(alarms.replay_watch(inputs), inputs)
+            case alarms.MISSING:
+                return of_missing(alarms.replay_missing(inputs), inputs)
+            case _:
+                raise Invalid("The kept inputs are not those of a tripwire that is measured.")
+
+
+def watch_rule(wire: RiseWire, stage: Stage) -> WatchRule:
+    """Return the rule of one step of a wire, with those of the stage's wires that share its budget, in the plan's order."""
+    sharing = [
+        other
+        for other in stepped(stage.stop)
+        if isinstance(other, RiseWire) and wire.budget is not None and other.budget == wire.budget and other.then is wire.then
+    ]
+    return WatchRule(
+        parts=tuple(_part(each) for each in sharing or [wire]),
+        false_alarm_every=wire.false_alarm_every,
+        look_every=wire.look_every,
+        watch_every=None if wire.earlier is None else wire.earlier.watch,
+    )
+
+
+def _part(wire: RiseWire) -> StreamRule:
+    return StreamRule(Stream(wire.of.value), wire.hazard, wire.from_, wire.to, wire.learn)
+
+
+def of_rise(reading: RiseReading, inputs: Mapping[str, Any]) -> WireReading:
+    """Return what evidence says of a rise in labels in the words of releases."""
+    state = reading.state
+    return WireReading(
+        tripped=state.raised,
+        sentence=reading.sentence,
+        numbers={
+            "k": state.harms,
+            "requests": state.requests,
+            "looks": state.looks,
+            "log_m": state.log_m,
+            "log_m_needed": reading.threshold_log_m,
+        },
+        inputs=dict(inputs),
+    )
+
+
+def of_watch(reading: WatchReading, inputs: Mapping[str, Any]) -> WireReading:
+    """Return what evidence says of a rise in several streams in the words of releases."""
+    return WireReading(
+        tripped=reading.raised_at is not None,
+        sentence=reading.sentence,
+        numbers={
+            "k": reading.events,
+            "looks": reading.windows,
+            "log_m": reading.log_m,
+            "log_m_needed": reading.threshold_log_m,
+            "watched": int(reading.watched),
+        },
+        inputs=dict(inputs),
+    )
+
+
+def of_missing(reading: MissingReading, inputs: Mapping[str, Any]) -> WireReading:
+    """Return what evidence says of missing scores in the words of releases."""
+    return WireReading(
+        tripped=reading.tripped,
+        sentence=reading.sentence,
+        numbers={
+            "unscored": reading.unscored,
+            "requests": reading.requests,
+            "log_m": reading.log_m,
+            "log_m_needed": reading.threshold_log_m,
+        },
+        inputs=dict(inputs),
+    )
