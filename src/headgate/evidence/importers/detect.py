@@ -36,6 +36,12 @@ IMPORTERS: tuple[Importer, ...] = (
     CountsCsv(),
 )
 _START_BYTES = 4096
+_FILES_OF_A_HELM_RUN: tuple[frozenset[str], ...] = (
+    frozenset({"adapter_spec", "scenario_spec"}),
+    frozenset({"adapter_spec", "request_states"}),
+    frozenset({"instance_id", "stats"}),
+    frozenset({"name", "count", "sum_squared"}),
+)
 
 
 def read(stream: BinaryIO, declared: Declared, *, name: str | None = None) -> Imported | Refusal:
@@ -116,7 +122,10 @@ def _first_line_stands_alone(file: Upload) -> bool:
 
 
 def _keys(read: object) -> frozenset[str]:
-    return frozenset(cast("dict[str, Any]", read)) if isinstance(read, dict) else frozenset()
+    """Return the keys of a table, or of the first table of a list."""
+    rows = cast("list[object]", read) if isinstance(read, list) else [read]
+    first = rows[0] if rows else None
+    return frozenset(cast("dict[str, Any]", first)) if isinstance(first, dict) else frozenset()
 
 
 def _stranger(glimpse: Glimpse) -> Unfit:
@@ -125,7 +134,7 @@ def _stranger(glimpse: Glimpse) -> Unfit:
         return Unfit(Reason.NOT_A_RESULT, "These are AVID records made out of a garak report; hand in the report.")
     if "entry_type" in glimpse.keys:
         return Unfit(Reason.NOT_A_RESULT, "This is a digest of a garak report; hand in the report.")
-    if {"adapter_spec", "scenario_spec"} <= glimpse.keys or {"adapter_spec", "request_states"} <= glimpse.keys:
+    if any(marks <= glimpse.keys for marks in _FILES_OF_A_HELM_RUN):
         return Unfit(Reason.NOT_A_RESULT, "This is one file of a HELM run; hand in the folder.")
     if glimpse.start.startswith(SIGNATURE) and not glimpse.entries:
         return Unfit(Reason.TRUNCATED, "The archive has no directory: it was cut off, or is empty.")

@@ -63,6 +63,7 @@ class _Report:
         nones: Outputs without a score, by probe and detector.
         made: The probe of each attempt that was made.
         seen: Attempts that were judged.
+        repeated: Some attempt was judged twice, or cannot be told from others.
     """
 
     runs: int = 0
@@ -79,6 +80,7 @@ class _Report:
     nones: Counter[_Pair] = field(default_factory=Counter[_Pair])
     made: dict[str, str] = field(default_factory=dict[str, str])
     seen: set[str] = field(default_factory=set[str])
+    repeated: bool = False
 
 
 class Garak:
@@ -124,6 +126,8 @@ def _fits(report: _Report, rows: int) -> None:
         raise Unfit(Reason.CONTRADICTION, "The file holds several runs.")
     if not report.completed:
         raise Unfit(Reason.NOT_FINISHED, "The report has no completion row: the scan was cut off, or put together from others.")
+    if report.repeated:
+        raise Unfit(Reason.DUPLICATE, "An attempt has no identity, or was judged twice.")
 
 
 def _row(report: _Report, row: dict[str, Any]) -> None:
@@ -155,8 +159,7 @@ def _attempt(report: _Report, row: dict[str, Any]) -> None:
     if count(row.get("status", 0), "status") != _JUDGED:
         report.made.setdefault(attempt, probe)
         return
-    if not attempt or attempt in report.seen:
-        raise Unfit(Reason.DUPLICATE, "An attempt has no identity, or was judged twice.")
+    report.repeated = report.repeated or not attempt or attempt in report.seen
     report.seen.add(attempt)
     prompt = hashlib.sha256(_canonical(row.get("prompt"))).digest()
     for detector in (results := table_in(row, "detector_results")):

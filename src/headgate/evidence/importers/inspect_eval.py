@@ -298,7 +298,8 @@ def _counted(
 def _counts(runs: Iterable[list[float]], direction: Direction, *, at_once: bool) -> Counts:
     if at_once:
         return clustered(((1, int(counts_as(max(values), direction))) for values in runs), "item")
-    return clustered(((len(values), sum(counts_as(value, direction) for value in values)) for values in runs), "attempt")
+    pairs = [(len(values), sum(counts_as(value, direction) for value in values)) for values in runs]
+    return clustered(pairs, "item" if all(tries == 1 for tries, _ in pairs) else "attempt")
 
 
 def _values(samples: list[_Sample], name: str, scorer: str) -> list[tuple[int | str, float, bool]] | None:

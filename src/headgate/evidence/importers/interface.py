@@ -182,7 +182,7 @@ class Glimpse:
     Attributes:
         start: Its first bytes.
         entries: Names in an archive; empty for anything else, and for an archive that was cut off.
-        keys: Keys of the table that a JSON document is, or that the first line is; empty for anything else.
+        keys: Keys of the table that a JSON document is, or its first row, or its first line; empty for anything else.
         lines: It is not one JSON document, but its first line is.
     """
 
