@@ -20,6 +20,7 @@ from rich.markup import escape
 from headgate import __version__
 from headgate.access.cli import Session as AccessSession
 from headgate.access.cli import commands as access_commands
+from headgate.adapters.ray import RayFarm
 from headgate.bootstrap import logs
 from headgate.bootstrap.processes.plan import processes
 from headgate.bootstrap.processes.served import served, supervisor_of
@@ -82,7 +83,7 @@ class _Root:
         for verb in (self.init, self.up, self.serve, self.restart, self.demo):
             app.command()(verb)
         app.command("small-model", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(self.small_model)
-        app.add_typer(release_commands(lambda: terminal.house().releases, terminal.actor))
+        app.add_typer(release_commands(lambda: terminal.house().releases, terminal.actor, RayFarm))
         app.add_typer(access_commands(lambda: AccessSession(terminal.house().access, terminal.actor())))
         app.add_typer(safety_commands(lambda: SafetySession(terminal.house().desk, terminal.actor())))
         app.add_typer(ledger_commands(lambda: terminal.house().ledger), name="ledger")

@@ -67,7 +67,7 @@ def lint_files(
         if not as_json:
             show(read, source)
     if as_json:
-        _print_json({"files": report})
+        print_json({"files": report})
     if code:
         raise typer.Exit(code)
 
@@ -79,7 +79,7 @@ def diff_files(old: PlanFile, new: PlanFile, *, as_json: AsJson = False) -> None
     """
     changes = diff(require_plan(old, must_pass_lint=False), require_plan(new, must_pass_lint=False))
     if as_json:
-        _print_json({"old": str(old), "new": str(new), "changes": [change_json(change) for change in changes]})
+        print_json({"old": str(old), "new": str(new), "changes": [change_json(change) for change in changes]})
         return
     console = _out()
     for line in render_changes(changes):
@@ -88,7 +88,7 @@ def diff_files(old: PlanFile, new: PlanFile, *, as_json: AsJson = False) -> None
 
 def print_schema() -> None:
     """Print the plan's JSON Schema (draft 2020-12), for editors."""
-    _print_json(plan_schema())
+    print_json(plan_schema())
 
 
 def plan_source(file: Path) -> bytes:
@@ -140,7 +140,8 @@ def _linted(read: ReadPlan) -> Json:
     return {"file": read.name, "ok": read.ok, **digests, "findings": [finding_json(item) for item in read.findings]}
 
 
-def _print_json(value: Json) -> None:
+def print_json(value: Json) -> None:
+    """Print JSON, indented."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
