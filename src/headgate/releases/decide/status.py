@@ -295,7 +295,7 @@ def _next(release: Release, verdict: StageVerdict, wanted: tuple[Requirement, ..
             gate = next(
                 (gate for gate in (release.current.leave if release.current else ()) if gate.id == first.reading.gate_id), None
             )
-            if isinstance(gate, RateGate) and first.reading.verdict is Verdict.INSUFFICIENT:
+            if isinstance(gate, RateGate) and gate.of == "traffic" and first.reading.verdict is Verdict.INSUFFICIENT:
                 return f"headgate review --hazard {gate.hazard}"
             return first.reading.need.who if first.reading.need else None
         case _:

@@ -15,6 +15,7 @@ from headgate.releases.decide.lint.limits import lint_limits
 from headgate.releases.decide.lint.power import lint_power
 from headgate.releases.decide.lint.references import lint_references
 from headgate.releases.decide.lint.serving import lint_serving
+from headgate.releases.decide.lint.users import lint_users
 from headgate.releases.model.findings import DECIDING, LINTS, READING, Finding, Findings, Level, Lint
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = ["LINTS", "Finding", "Findings", "Level", "Lint", "lint", "lints_markd
 
 def lint(plan: Plan) -> list[Finding]:
     """Return what is to be said of a plan; an empty list when nothing is."""
-    rules = (lint_references, lint_ladder, lint_limits, lint_serving, lint_controls, lint_power, lint_irreversible)
+    rules = (lint_references, lint_ladder, lint_limits, lint_serving, lint_controls, lint_power, lint_users, lint_irreversible)
     return [finding for rule in rules for finding in rule(plan)]
 
 

@@ -81,7 +81,8 @@ def _hazard(plan: Plan, name: str) -> Iterator[Finding]:
                 said = f"`{name}` is critical, and nothing stops `{stage.name}` when it happens"
                 fix = "add - incident: {severity: critical, then: cut} under stop"
                 yield finding("plan.critical_without_tripwire", ("stages", at), said, fix)
-    yield from _bounds(name, hazard.limit.traffic, [(path_, gate) for _, path_, gate in gates])
+    yield from _bounds(name, hazard.limit.traffic, [(path_, gate) for _, path_, gate in gates if gate.of == "traffic"])
+    yield from _bounds(name, hazard.limit.users, [(path_, gate) for _, path_, gate in gates if gate.of == "users"])
 
 
 def _bounds(name: str, limit: float | None, gates: list[tuple[Path, RateGate]]) -> Iterator[Finding]:

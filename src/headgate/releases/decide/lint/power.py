@@ -38,7 +38,7 @@ def lint_power(plan: Plan) -> Iterator[Finding]:
         for position, gate in enumerate(stage.leave):
             path = (*here, "leave", position, gate.kind)
             match gate:
-                case RateGate():
+                case RateGate(of="traffic"):
                     yield from _rate(plan, stage, gate, path)
                 case SoakGate():
                     yield from _soak(stage, gate, path)
@@ -188,6 +188,8 @@ def _least_days(gate: Gate, per_day: float | None) -> float:
     match gate:
         case SoakGate():
             return float(gate.active_days)
+        case RateGate(of="users"):
+            return in_days(gate.observed_for)
         case RateGate() if per_day:
             return int(boundaries(gate.below, attempt_alpha(gate.alpha, 1), 0)[0]) / per_day
         case _:
