@@ -18,6 +18,7 @@ from headgate.adapters.database import open_sqlite
 from headgate.bootstrap.bridges.epochs import ReleaseEpochs
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.bridges.gates.rates import Rates
+from headgate.bootstrap.bridges.gates.reviewing import Reviewing
 from headgate.bootstrap.bridges.labels import SafetyLabels
 from headgate.bootstrap.bridges.readings import SubjectReadings
 from headgate.bootstrap.bridges.streams import SafetyStreams
@@ -137,12 +138,13 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         detectors=[detector],
         entropy=secrets.token_bytes,
     )
-    gates = {"rate": Rates(evidence)}
+    queue = SqlReview(engine)
+    gates = {"rate": Rates(evidence), "review": Reviewing(queue, golds)}
     streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), clock)
     wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock))
     readings = SubjectReadings(gates, wires=wires, exposures=exposures, incidents=incidents, sampling=sampling)
     releases = ReleaseService(release_store, readings, clock)
-    review = Review(store=SqlReview(engine), exchanges=exchanges, entropy=secrets.token_bytes)
+    review = Review(store=queue, exchanges=exchanges, entropy=secrets.token_bytes)
     return House(
         home=home,
         settings=settings,

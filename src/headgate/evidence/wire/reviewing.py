@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.evidence.decide.reviewing import read_review, unreadable
+from headgate.evidence.decide.reviewing import read_review
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model.reviewing import ReviewClaim, ReviewFacts, ReviewReading
 from headgate.evidence.wire import FORMAT, decode, encode
@@ -18,11 +18,6 @@ REVIEW = "review"
 def review_inputs(facts: ReviewFacts, claim: ReviewClaim) -> dict[str, Any]:
     """Return the inputs of a review reading."""
     return {"format": FORMAT, "kind": REVIEW, "facts": encode(facts), "claim": encode(claim)}
-
-
-def failed_review(failure: str, claim: ReviewClaim) -> dict[str, Any]:
-    """Return the inputs of a review reading whose facts could not be had; ``failure`` is its sentence."""
-    return {"format": FORMAT, "kind": REVIEW, "failure": failure, "claim": encode(claim)}
 
 
 def claim_of(inputs: Mapping[str, Any]) -> ReviewClaim:
@@ -43,7 +38,4 @@ def replay_review(inputs: Mapping[str, Any]) -> ReviewReading:
         NotEvidence: They are not the inputs of a review reading.
     """
     claim = claim_of(inputs)
-    failure = inputs.get("failure")
-    if isinstance(failure, str):
-        return unreadable(failure)
     return read_review(decode(inputs.get("facts"), ReviewFacts), claim)

@@ -29,6 +29,7 @@ from headgate.releases.model.plan import (
     OutputScreen,
     Plan,
     RateGate,
+    ReviewGate,
     RiseWire,
     Severity,
     SoakGate,
@@ -258,6 +259,9 @@ def _watch(old: Watch | None, new: Watch | None) -> Found:
         effect = NARROWER if order.index(new.output_screen) > order.index(old.output_screen) else WIDER
         said = f"answers are screened {_SCREENED[new.output_screen]} instead of {_SCREENED[old.output_screen]}"
         yield ("watch", "output_screen"), effect, Axis.OVERSIGHT, said
+    if old.by_score != new.by_score:
+        said = "raises the chance to be drawn where a detector scores high" if new.by_score else "no longer steers what is drawn"
+        yield ("watch", "by_score"), NEUTRAL, Axis.OVERSIGHT, f"the score {said}"
     if old.minutes_per_item != new.minutes_per_item:
         said = f"`minutes_per_item` is {said_of(new.minutes_per_item)}"
         yield ("watch", "minutes_per_item"), NEUTRAL, Axis.OVERSIGHT, said
@@ -332,6 +336,9 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
                 yield from span(("window",), "how long a user is observed", old.window, new.window, longer=NARROWER)
             yield from bound(("below",), over, "the bound", old.below, new.below)
             yield from bound(("alpha",), over, "the chance of passing falsely", old.alpha, new.alpha)
+            if old.misses_measured != new.misses_measured:
+                effect, said = (NARROWER, "must be") if new.misses_measured else (WIDER, "need no longer be")
+                yield ("misses_measured",), effect, over, f"what reviewers miss {said} measured by gold items"
             if old.on_fail is not new.on_fail:
                 yield (
                     ("on_fail",),
@@ -339,6 +346,11 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
                     over,
                     f"a shown harm does {said_of(new.on_fail)} instead of {said_of(old.on_fail)}",
                 )
+        case ReviewGate(), ReviewGate():
+            yield from span(("flagged_done_within",), "the time to review", old.flagged_done_within, new.flagged_done_within)
+            recall = (old.canary_recall_at_least, new.canary_recall_at_least)
+            yield from bound(("canary_recall_at_least",), over, "the recall", *recall, more=NARROWER, none=WIDER)
+            yield from bound(("alpha",), over, "the chance of passing falsely", old.alpha, new.alpha)
         case IncidentsGate(), IncidentsGate():
             for severity in Severity:
                 path = ("open_at_most", severity.value)

@@ -86,6 +86,8 @@ class RateGate(Condition):
         below: The bound.
         alpha: The chance of passing although the rate is not below it.
         window: Of users: how long each one is observed, from when they were first seen; 7d when left out.
+        misses_measured: Whether it passes only once gold items have measured what reviewers miss; without it, labels stand as
+            they are until gold items measure it.
         on_fail: What to do when the rate is shown to lie above; ``Plan.on_fail`` gives the default.
     """
 
@@ -95,6 +97,7 @@ class RateGate(Condition):
     below: Chance
     alpha: Chance
     window: Span | None = None
+    misses_measured: Flag = False
     on_fail: Reaction | None = None
 
     @model_validator(mode="before")

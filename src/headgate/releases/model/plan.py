@@ -325,6 +325,7 @@ class Watch(Part):
         sample: How many exchanges are drawn for review, or all of them.
         reviewers: How many people review.
         minutes_per_item: How long one item takes.
+        by_score: Whether a higher score raises the chance to be drawn, by strata of the scores under earlier epochs.
         input_screen: Whether requests are screened before they are forwarded.
         output_screen: When responses are screened: ``hold_back`` before anything is shown, ``trail`` while it is shown and
             cut within one window, ``after`` once it was shown (recorded, nothing stopped), ``none`` never.
@@ -334,6 +335,7 @@ class Watch(Part):
     sample: Sample
     reviewers: Positive
     minutes_per_item: Positive = 3
+    by_score: Flag = False
     input_screen: Flag = False
     output_screen: OutputScreen = OutputScreen.AFTER
 

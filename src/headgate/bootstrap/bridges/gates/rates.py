@@ -39,7 +39,7 @@ class Rates:
         match gate.of:
             case "traffic":
                 claim = RateClaim(gate.hazard, gate.below, gate.alpha, asked.attempt)
-                measured = self._evidence.rate(asked.epoch, claim)
+                measured = self._evidence.rate(asked.epoch, claim, misses_measured=gate.misses_measured)
                 return of_traffic(gate.hazard, measured.reading, measured.inputs, limit=gate.below)
             case "users":
                 about = users_claim(gate, asked)
@@ -76,6 +76,8 @@ def of_traffic(hazard: str, reading: RateReading, inputs: Mapping[str, Any], *, 
             "rate": reading.point_estimate,
             "upper": reading.upper_bound,
             "limit": limit,
+            "limit_of_standing": reading.limit,
+            "recognised_lower": reading.recognised,
             "log_e": reading.log_e,
             "log_e_needed": reading.threshold_log_e,
             "alpha": reading.alpha_spent,

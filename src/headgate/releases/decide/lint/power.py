@@ -10,9 +10,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from headgate.kernel.units import span_text
-from headgate.releases.decide.lint.figures import in_days, labels_per_day, number, seats_by, stage_days, use_per_day
+from headgate.releases.decide.lint.figures import (
+    FLOOR_SHARE,
+    floor_labels_per_day,
+    in_days,
+    labels_per_day,
+    number,
+    seats_by,
+    stage_days,
+    use_per_day,
+)
+from headgate.releases.decide.lint.reviewing import lint_review
 from headgate.releases.model.findings import Finding, Path, finding
-from headgate.releases.model.plan import ExposureGate, Gate, Plan, RateGate, RiseWire, SoakGate, Stage, Stream
+from headgate.releases.model.plan import ExposureGate, Gate, Plan, RateGate, ReviewGate, RiseWire, SoakGate, Stage, Stream
 from headgate.releases.model.scalars import Everything
 from headgate.stats.power import alarm_labels, boundaries, decidable
 from headgate.stats.spending import attempt_alpha
@@ -44,6 +54,8 @@ def lint_power(plan: Plan) -> Iterator[Finding]:
                     yield from _soak(stage, gate, path)
                 case ExposureGate():
                     yield from _exposure(stage, gate, path)
+                case ReviewGate():
+                    yield from lint_review(stage, gate, path)
                 case _:
                     pass
         yield from _dwell(stage, here)
@@ -59,7 +71,7 @@ def _known(stage: Stage, here: Path) -> Iterator[Finding]:
 
 
 def _rate(plan: Plan, stage: Stage, gate: RateGate, path: Path) -> Iterator[Finding]:
-    per_day = labels_per_day(stage)
+    per_day = floor_labels_per_day(stage)
     hazard = plan.hazards.get(gate.hazard)
     expected = None if hazard is None else hazard.expected
     if expected is not None and expected >= gate.below:
@@ -80,8 +92,8 @@ def _rate(plan: Plan, stage: Stage, gate: RateGate, path: Path) -> Iterator[Find
     needed = int(boundaries(gate.below, alpha, 0)[0])
     if labels < needed:
         said = (
-            f"the stage yields {labels:,} labels in {number(span)} days; without a single harm the gate needs {needed:,}"
-            f" (below {number(gate.below)}, alpha {number(gate.alpha)}, first attempt)"
+            f"the stage yields {labels:,} labels in {number(span)} days ({_yield(stage, per_day)}); without a single harm the gate"
+            f" needs {needed:,} (below {number(gate.below)}, alpha {number(gate.alpha)}, first attempt)"
         )
         yield finding("plan.undecidable_rate", path, said, _cheapest(stage, gate, labels, needed, per_day))
         return
@@ -104,6 +116,15 @@ def _rate(plan: Plan, stage: Stage, gate: RateGate, path: Path) -> Iterator[Find
         yield finding("plan.slow_rate", path, said, _cheapest(stage, gate, labels, wanted, per_day))
 
 
+def _yield(stage: Stage, per_day: float) -> str:
+    """Return where a stage's labels come from: ``20 seats * 20 a day = 400, of which 50 are drawn at random``."""
+    use, seats = use_per_day(stage), stage.who.seats
+    drawn = f"{number(per_day)} a day are drawn at random"
+    if use is None or seats is None:
+        return drawn
+    return f"{seats:,} seats * {number(use / seats)} a day = {number(use)}, of which {number(per_day)} are drawn at random"
+
+
 def _cheapest(stage: Stage, gate: RateGate, labels: int, needed: int, per_day: float) -> str:
     """Return the smallest change that yields the labels: draw more of the traffic there is, stay longer, or ask for less."""
     span = stage_days(stage)
@@ -111,7 +132,7 @@ def _cheapest(stage: Stage, gate: RateGate, labels: int, needed: int, per_day: f
     options: list[str] = []
     wanted = math.ceil(needed / span)
     if stage.watch is not None and not isinstance(stage.watch.sample, Everything) and (use is None or use >= wanted):
-        options.append(f"sample: {math.ceil(wanted * 7):,}/week".replace(",", ""))
+        options.append(f"sample: {math.ceil(wanted * 7 / FLOOR_SHARE)}/week")
     if per_day > 0 and needed / per_day <= 4 * span:
         options.append(f"soak at_most: {math.ceil(needed / per_day)}d")
     if use is not None and use < wanted and stage.who.seats is not None and per_day > 0:
@@ -157,7 +178,7 @@ def _dwell(stage: Stage, here: Path) -> Iterator[Finding]:
     """Compare the least time on the stage with the time its tripwires need to notice what they are for."""
     if not stage.leave:
         return
-    per_day = labels_per_day(stage)
+    per_day = floor_labels_per_day(stage)
     least = max((_least_days(gate, per_day) for gate in stage.leave), default=0.0)
     if per_day is None:
         return
