@@ -28,13 +28,13 @@ from headgate.kernel.actor import Role
 from headgate.kernel.digest import canonical_json
 from headgate.kernel.errors import Forbidden
 from headgate.kernel.verdict import Verdict
-from headgate.testing.evidence import AUDIT, EVALUATION, ISSUES, NOON, POSTS, ReleaseUnknown, declared, upload
+from headgate.testing.evidence import AUDIT, EVALUATION, ISSUES, NOON, POSTS, ReleaseUnknown, declared, document, handed_in
 from headgate.testing.releases import person
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import World
+    from contract.evidence.conftest import World
     from headgate.evidence.model.filing import Filed
     from headgate.kernel.actor import Actor
 
@@ -46,12 +46,14 @@ KEY = person("kim", Role.ACCESS_REVIEWER)
 ATLAS = "sha256:atlas-2"
 NEXT = "sha256:atlas-3"
 REPORT = Statement("Deployment safeguards of atlas-2", Opinion.UNQUALIFIED)
-AUDITED = {"kind": Kind.AUDIT, "suite": "deployment", "statement": REPORT}
-FOUND = {"kind": Kind.REDTEAM, "suite": "jailbreaks", "statement": Statement("A prompt that always works")}
+AUDITED: dict[str, Any] = {"kind": Kind.AUDIT, "suite": "deployment", "statement": REPORT}
+FOUND: dict[str, Any] = {"kind": Kind.REDTEAM, "suite": "jailbreaks", "statement": Statement("A prompt that always works")}
 
 
-def filed(world: World, content: bytes = b"3,120", *, by: Actor = ADA, **changed: Any) -> Filed:
-    return world.filing.add(upload(content), declared(**changed), by=by).filed[0]
+def filed(world: World, k: int = 3, n: int = 120, *, by: Actor = ADA, **changed: Any) -> Filed:
+    said = "statement" in changed
+    handed = document(b"report %d" % k) if said else handed_in(k, n)
+    return world.filing.add(handed, declared(**changed), by=by).filed[0]
 
 
 def verdict(world: World, claim: Any = EVALUATION, version: str = ATLAS) -> Verdict:
@@ -59,9 +61,8 @@ def verdict(world: World, claim: Any = EVALUATION, version: str = ATLAS) -> Verd
 
 
 def test_a_file_becomes_a_record_for_each_of_its_parts(world: World) -> None:
-    added = world.filing.add(upload(b"3,120 oops 5,120"), declared(), by=ADA)
-    first, second = added.filed
-    assert [part.part for part in added.left_out] == ["row 1"]
+    rows = ("task,metric,unit,cluster,k,n", "intrusion,accuracy,item,,3,120", "phishing,accuracy,item,,5,120", "")
+    first, second = world.filing.add(document("\n".join(rows).encode()), declared(), by=ADA).filed
     assert (first.release_id, first.record.recorded_by, first.goalposts) == ("rel_atlas-2", ADA.id, POSTS)
     assert world.filing.get(first.id, by=ODD) == first
     assert {one.id for one in world.filing.list(Wanted(), by=ODD)} == {first.id, second.id}
@@ -83,7 +84,7 @@ def test_a_file_counts_once_for_whomever_it_is_filed(world: World) -> None:
 
 def test_what_is_no_evidence_leaves_nothing_behind(world: World) -> None:
     with pytest.raises(Unfit):
-        filed(world, b"nothing")
+        world.filing.add(document(b"nothing that anybody reads"), declared(), by=ADA)
     assert world.filing.list(Wanted(), by=ADA) == ()
     assert world.did() == []
 
@@ -121,7 +122,8 @@ def test_an_auditor_files_an_opinion_and_the_gate_reads_it(world: World) -> None
     assert made.statement == REPORT
     assert REPORT.title not in canonical_json(dict(world.entries()[0].body)).decode()
     assert verdict(world, AUDIT) is Verdict.PASS
-    filed(world, b"another", by=ODD, **{**AUDITED, "statement": replace(REPORT, opinion=Opinion.ADVERSE)})
+    adverse = AUDITED | {"statement": replace(REPORT, opinion=Opinion.ADVERSE)}
+    filed(world, 4, by=ODD, **adverse)
     assert verdict(world, AUDIT) is Verdict.FAIL
 
 
@@ -139,7 +141,7 @@ def test_a_preliminary_result_passes_once_it_is_final(world: World) -> None:
 
 
 def test_a_later_result_takes_an_earlier_ones_place_by_a_second_person(world: World) -> None:
-    bad = filed(world, b"60,120")
+    bad = filed(world, 60)
     assert verdict(world) is Verdict.FAIL
     good = filed(world, by=LIN, produced_at=NOON - timedelta(days=1))
     assert verdict(world) is Verdict.FAIL, "the better of two results is not picked"
@@ -165,13 +167,13 @@ def test_a_later_result_takes_an_earlier_ones_place_by_a_second_person(world: Wo
 )
 def test_what_cannot_take_a_place(world: World, successor: dict[str, Any], why: str) -> None:
     first = filed(world)
-    other = filed(world, b"1,120", **successor)
+    other = filed(world, 1, **successor)
     with pytest.raises(NoSuccessor, match=why):
         world.filing.supersede(first.id, successor=other.id, because="it is better", by=SAM)
 
 
 def test_a_place_is_not_taken_in_a_circle(world: World) -> None:
-    first, second, third = (filed(world, b"%d,120" % day, produced_at=NOON - timedelta(days=3 - day)) for day in range(3))
+    first, second, third = (filed(world, day, produced_at=NOON - timedelta(days=3 - day)) for day in range(3))
     world.filing.supersede(second.id, successor=third.id, because="later", by=SAM)
     with pytest.raises(NoSuccessor, match="was taken"):
         world.filing.supersede(first.id, successor=second.id, because="later", by=SAM)
@@ -209,7 +211,7 @@ def test_a_finding_is_open_until_it_is_answered(world: World) -> None:
     with pytest.raises(EvidenceDone):
         world.filing.dispose(found.id, Disposition.ACCEPTED, because="after all", by=SAM)
     with pytest.raises(EvidenceDone, match="red team"):
-        world.filing.dispose(filed(world, b"1,120").id, Disposition.FIXED, because="no", by=SAM)
+        world.filing.dispose(filed(world, 1).id, Disposition.FIXED, because="no", by=SAM)
 
 
 def test_goalposts_are_those_that_stood_when_the_result_arrived(world: World) -> None:
@@ -228,15 +230,16 @@ def test_a_result_expires(world: World) -> None:
 
 
 def test_a_case_replays_from_what_was_kept(world: World) -> None:
-    filed(world, b"3,120 5,130")
+    filed(world)
+    filed(world, 5, 130)
     case = world.filing.case(EVALUATION, ATLAS, now=NOON)
-    filed(world, b"120,120")
+    filed(world, 120)
     assert wired.replay(case.inputs) == case.reading
     assert world.filing.case(EVALUATION, ATLAS, now=NOON).reading.verdict is Verdict.FAIL
 
 
 ACTS: dict[str, Callable[[World, str, Actor], object]] = {
-    "add": lambda world, _, by: filed(world, b"9,120", by=by),
+    "add": lambda world, _, by: filed(world, 9, by=by),
     "get": lambda world, name, by: world.filing.get(name, by=by),
     "list": lambda world, _, by: world.filing.list(Wanted(), by=by),
     "finalise": lambda world, name, by: world.filing.finalise(name, because="x", by=by),
@@ -265,8 +268,8 @@ def test_a_record_that_is_not_there(world: World, act: str) -> None:
 
 def test_records_are_found_by_release_suite_and_kind(world: World) -> None:
     one = filed(world)
-    two = filed(world, b"2,120", release="atlas-3", suite="other")
-    three = filed(world, b"report", evaluator=Evaluator("us", Relationship.FIRST_PARTY), **AUDITED)
+    two = filed(world, 2, release="atlas-3", suite="other")
+    three = filed(world, evaluator=Evaluator("us", Relationship.FIRST_PARTY), **AUDITED)
 
     def found(**wanted: Any) -> list[str]:
         return [record.id for record in world.filing.list(Wanted(**wanted), by=ODD)]

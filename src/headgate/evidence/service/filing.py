@@ -19,28 +19,23 @@ from headgate.evidence.decide.succession import why_not_successor
 from headgate.evidence.errors import (
     EvidenceDone,
     EvidenceDuplicate,
+    EvidenceMoved,
     EvidenceNotFound,
     FilingInvalid,
     NoSuccessor,
     SamePerson,
 )
-from headgate.evidence.importers.interface import Declared
+from headgate.evidence.importers import every_eval_ever
 from headgate.evidence.model.filing import Carried, Disposed, Disposition, Filed, Finalised, Superseded
 from headgate.evidence.ports import Wanted
 from headgate.evidence.record import (
-    Direction,
-    Elicitation,
-    Evaluator,
     EvidenceRecord,
     Finding,
-    Format,
     Kind,
-    Relationship,
-    Source,
-    Status,
     contradiction,
 )
 from headgate.evidence.service import shelving
+from headgate.evidence.service.receiving import check, received
 from headgate.evidence.wire import cases as wired
 from headgate.evidence.wire import encode
 from headgate.kernel.actor import Permission
@@ -50,51 +45,17 @@ from headgate.ledger.model import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
-    from headgate.evidence.importers.interface import Imported, Refusal, Upload
+    from headgate.evidence.importers.interface import Refusal
     from headgate.evidence.model.cases import CaseReading, Claim
-    from headgate.evidence.model.filing import Statement
     from headgate.evidence.ports import Archive, Named, ReleasesKnown
+    from headgate.evidence.service.receiving import Declaration, HandedIn
     from headgate.kernel.actor import Actor
     from headgate.kernel.clock import Clock
 
 _ID_BYTES = 10
 _LONGEST_REASON_CHARS = 2000
-_LONGEST_TITLE_CHARS = 300
-_MEASURED = frozenset({Kind.CAPABILITY, Kind.SAFEGUARD, Kind.MONITORING})
-"""Kinds of which there is no evidence without counts, so a document for people is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """What whoever hands evidence in says of it, and answers for.
-
-    Attributes:
-        release: Whose version was measured: a release's id, or its model's name.
-        kind: What the evidence is about.
-        suite: The name by which a plan's gate asks for it; of an audit, its scope.
-        domain: The area of risk or of use.
-        valid_for: How long it counts from when it was measured.
-        direction: Which way is safer; ``None`` leaves it to a format that says so itself.
-        elicitation: How hard was tried.
-        evaluator: Who measured; ``None`` leaves it to a format that says so itself.
-        status: Preliminary or final.
-        produced_at: When it was measured, for what does not say so itself.
-        statement: What a document says that no importer reads; ``None`` for a file of results.
-    """
-
-    release: str
-    kind: Kind
-    suite: str
-    domain: str
-    valid_for: timedelta
-    direction: Direction | None
-    elicitation: Elicitation
-    evaluator: Evaluator | None
-    status: Status
-    produced_at: datetime | None = None
-    statement: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +90,6 @@ class Filing:
     Args:
         archive: Where records are kept.
         releases: What is known of releases.
-        read: Reads a file of results.
         clock: The time.
         entropy: Random bytes, so many as are asked for.
     """
@@ -138,17 +98,15 @@ class Filing:
         self,
         archive: Archive,
         releases: ReleasesKnown,
-        read: Callable[[Upload, Declared], Imported],
         clock: Clock,
         entropy: Callable[[int], bytes],
     ) -> None:
         self._archive = archive
         self._releases = releases
-        self._read = read
         self._clock = clock
         self._entropy = entropy
 
-    def add(self, upload: Upload, declared: Declaration, *, by: Actor) -> Added:
+    def add(self, handed: HandedIn, declared: Declaration, *, by: Actor) -> Added:
         """File everything that a file shows, or what is declared of a document.
 
         Raises:
@@ -160,21 +118,20 @@ class Filing:
         """
         by.must(Permission.FILE_EVIDENCE)
         now = self._clock.now()
-        _check(declared, now)
+        check(declared, now)
         named = self._releases.named(declared.release)
-        imported = None if declared.statement is not None else self._read(upload, _for_importer(declared, named, now))
-        findings = (_document(upload, declared, named, now),) if imported is None else imported.findings
-        filed = tuple(self._filed(finding, declared, named, by, now) for finding in findings)
+        imported = received(handed, declared, named.subject, now)
+        filed = tuple(self._filed(finding, declared, named, by, now) for finding in imported.findings)
         for record in filed:
             if wrong := contradiction(record.record.finding):
                 raise FilingInvalid(f"This contradicts itself. {wrong}")
         with self._archive.transaction() as tx:
-            if there := tx.of_file(upload.sha256):
+            if there := tx.of_file(imported.findings[0].source.sha256):
                 raise _duplicate(there[0], named)
             for record in filed:
                 tx.add(record)
                 tx.record(_entry("filed", record, by, now, **_body(record)))
-        return Added(filed, () if imported is None else imported.left_out)
+        return Added(filed, imported.left_out)
 
     def get(self, id: str, *, by: Actor) -> Filed:
         """Return a record.
@@ -202,11 +159,19 @@ class Filing:
             wanted = replace(wanted, release_id=self._releases.named(wanted.release_id).release_id)
         return self._archive.list(wanted)
 
-    def finalise(self, id: str, *, because: str, by: Actor) -> Filed:
+    def exported(self, filed: Filed) -> bytes | None:
+        """Return a record as a document of Every Eval Ever; ``None`` when it holds no number that the schema could hold."""
+        finding = filed.record.finding
+        if finding.counts is None and finding.reported is None:
+            return None
+        return every_eval_ever.export([finding], at=self._clock.now())
+
+    def finalise(self, id: str, *, because: str, by: Actor, seen: int | None = None) -> Filed:
         """Say that the evaluator stands by a preliminary record.
 
         Raises:
             Forbidden: ``by`` may not judge evidence.
+            EvidenceMoved: It has another revision than ``seen``.
             EvidenceNotFound: There is no such record.
             EvidenceDone: It is final already, or its place was taken.
             FilingInvalid: No reason is given.
@@ -219,13 +184,14 @@ class Filing:
                 raise EvidenceDone("This record is final already.")
             return "finalised", replace(filed, finalised=Finalised(by.id, _reason(because), now))
 
-        return self._do(id, finalised, by, now, because=because)
+        return self._do(id, finalised, by, now, seen, because=because)
 
-    def supersede(self, id: str, *, successor: str, because: str, by: Actor) -> Filed:
+    def supersede(self, id: str, *, successor: str, because: str, by: Actor, seen: int | None = None) -> Filed:
         """Put a later record in the place of this one, which stays on file and no longer counts.
 
         Raises:
             Forbidden: ``by`` may not judge evidence.
+            EvidenceMoved: It has another revision than ``seen``.
             EvidenceNotFound: There is no such record, or no such successor.
             NoSuccessor: The other is not a later one of the same thing on the same version.
             SamePerson: ``by`` filed the successor.
@@ -245,13 +211,14 @@ class Filing:
                 )
             return "superseded", replace(filed, superseded=Superseded(later.id, by.id, _reason(because), now))
 
-        return self._do(id, superseded, by, now, because=because, successor=later.id)
+        return self._do(id, superseded, by, now, seen, because=because, successor=later.id)
 
-    def carry(self, id: str, *, release: str, because: str, by: Actor) -> Filed:
+    def carry(self, id: str, *, release: str, because: str, by: Actor, seen: int | None = None) -> Filed:
         """Let a record count for another release's version; the first person asks, the second agrees by asking for the same.
 
         Raises:
             Forbidden: ``by`` may not file evidence, or not judge it, to agree.
+            EvidenceMoved: It has another revision than ``seen``.
             EvidenceNotFound: There is no such record.
             SamePerson: Whoever asked cannot agree.
             EvidenceDone: It counts for that version already, or its place was taken.
@@ -277,13 +244,14 @@ class Filing:
             agreed = replace(wish, approved_by=by.id, approved_at=now)
             return "carried", replace(filed, carried=tuple(agreed if carry is wish else carry for carry in filed.carried))
 
-        return self._do(id, carried, by, now, because=because, version=version, release=named.release_id)
+        return self._do(id, carried, by, now, seen, because=because, version=version, release=named.release_id)
 
-    def dispose(self, id: str, how: Disposition, *, because: str, by: Actor) -> Filed:
+    def dispose(self, id: str, how: Disposition, *, because: str, by: Actor, seen: int | None = None) -> Filed:
         """Answer a red team's finding.
 
         Raises:
             Forbidden: ``by`` may not judge evidence.
+            EvidenceMoved: It has another revision than ``seen``.
             EvidenceNotFound: There is no such record.
             EvidenceDone: It is no red team's finding, was answered already, or its place was taken.
             SamePerson: Whoever filed a finding cannot accept its risk.
@@ -301,7 +269,7 @@ class Filing:
                 raise SamePerson("You filed this finding; somebody else accepts its risk.")
             return "disposed", replace(filed, disposed=Disposed(how, _reason(because), by.id, now))
 
-        return self._do(id, disposed, by, now, because=because, how=how.value)
+        return self._do(id, disposed, by, now, seen, because=because, how=how.value)
 
     def case(self, claim: Claim, version: str, *, now: datetime) -> Case:
         """Return what the records that count for ``version`` say of ``claim``; for gates, which ask for everybody.
@@ -318,9 +286,21 @@ class Filing:
         record = EvidenceRecord(id, finding, recorded_at=now, recorded_by=by.id)
         return Filed(record, named.release_id, declared.statement, named.goalposts.get(finding.suite))
 
-    def _do(self, id: str, change: Callable[[Filed], tuple[str, Filed]], by: Actor, now: datetime, **told: str) -> Filed:
+    def _do(
+        self,
+        id: str,
+        change: Callable[[Filed], tuple[str, Filed]],
+        by: Actor,
+        now: datetime,
+        seen: int | None,
+        **told: str,
+    ) -> Filed:
         with self._archive.transaction() as tx:
             before = _known(tx.get(id), id)
+            if seen is not None and seen != before.revision:
+                raise EvidenceMoved(
+                    "Somebody did something to this record since you looked.", help="Look again, then decide again."
+                )
             if before.superseded is not None:
                 raise EvidenceDone(f"The place of this record was taken by {before.superseded.successor}.")
             did, changed = change(before)
@@ -333,68 +313,6 @@ class Filing:
 def _wanted(claim: Claim) -> Wanted:
     kind, suite = shelving.about(claim)
     return Wanted(kind=kind, suite=suite)
-
-
-def _check(declared: Declaration, now: datetime) -> None:
-    if not declared.suite or not declared.domain:
-        raise FilingInvalid("Evidence names its suite and its domain.")
-    if declared.valid_for.total_seconds() <= 0:
-        raise FilingInvalid("Evidence that has expired when it is measured shows nothing.")
-    if declared.produced_at is not None and declared.produced_at > now:
-        raise FilingInvalid("Nothing was measured in the future.")
-    statement = declared.statement
-    if statement is None:
-        if declared.kind is Kind.AUDIT:
-            raise FilingInvalid("An audit says what the auditor concludes.", help="Give the opinion, and the report's title.")
-        return
-    if declared.kind in _MEASURED:
-        raise FilingInvalid(
-            f"A document is no evidence of {declared.kind.value}: it has no counts.", help="File the results it speaks of."
-        )
-    if (statement.opinion is not None) is not (declared.kind is Kind.AUDIT):
-        raise FilingInvalid("An opinion belongs to an audit, and an audit has one.")
-    if not statement.title.strip() or len(statement.title) > _LONGEST_TITLE_CHARS or not statement.title.isprintable():
-        raise FilingInvalid(f"A title is one line of 1 to {_LONGEST_TITLE_CHARS} characters.")
-    if declared.evaluator is None:
-        raise FilingInvalid("A document says who wrote it.", help="Name the evaluator, and how it stands to you.")
-
-
-def _for_importer(declared: Declaration, named: Named, now: datetime) -> Declared:
-    return Declared(
-        subject=named.subject,
-        kind=declared.kind,
-        domain=declared.domain,
-        suite=declared.suite,
-        direction=declared.direction,
-        elicitation=declared.elicitation,
-        evaluator=declared.evaluator,
-        status=declared.status,
-        valid_for=declared.valid_for,
-        produced_at=declared.produced_at,
-        now=now,
-    )
-
-
-def _document(upload: Upload, declared: Declaration, named: Named, now: datetime) -> Finding:
-    produced = declared.produced_at or now
-    return Finding(
-        subject=named.subject,
-        kind=declared.kind,
-        domain=declared.domain,
-        suite=declared.suite,
-        task=declared.suite,
-        metric="opinion" if declared.kind is Kind.AUDIT else "report",
-        direction=declared.direction or Direction.LOWER_IS_BETTER,
-        counts=None,
-        reported=None,
-        interval=None,
-        elicitation=declared.elicitation,
-        evaluator=declared.evaluator or Evaluator("unknown", Relationship.FIRST_PARTY),
-        produced_at=produced,
-        expires_at=produced + declared.valid_for,
-        status=declared.status,
-        source=Source(upload.sha256, Format.STATEMENT, "document", None, None),
-    )
 
 
 def _duplicate(there: Filed, named: Named) -> EvidenceDuplicate:

@@ -1,0 +1,79 @@
+"""``headgate evidence calibration``: how predictions turned out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+
+from headgate.evidence.cli.session import AsJson, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from headgate.evidence.model.calibration import BoundScore, Calibration, PaceScore
+    from headgate.evidence.service.forecasting import Forecasting
+    from headgate.kernel.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationVerb:
+    """The verb that scores predictions.
+
+    Attributes:
+        forecasting: Opens the calibration ledger.
+        actor: Says who sits at the terminal.
+    """
+
+    forecasting: Callable[[], Forecasting]
+    actor: Callable[[], Actor]
+
+    def calibration(self, *, as_json: AsJson = False) -> None:
+        """Say how earlier predictions turned out: bounds, labels to go, and days."""
+        found = self.forecasting().calibration(by=self.actor())
+        if as_json:
+            print_json(msgspec.to_builtins(found))
+            return
+        for line in said(found):
+            typer.echo(line)
+
+
+def said(found: Calibration) -> Iterator[str]:
+    """Yield a calibration line by line."""
+    if not found.forecasts:
+        yield "Nothing has been predicted yet: predictions are written down daily while a rate gate is waited for."
+        return
+    yield f"{found.forecasts:,} predictions about {found.series:,} stretches of labels."
+    yield from _bound("in what came later in the same epoch", found.later)
+    yield from _bound("in the release's next epoch", found.following)
+    yield from _pace(found.pace)
+    yield "Predictions of one stretch share its labels: judge by the number of stretches, not of predictions."
+
+
+def _bound(where: str, found: BoundScore | None) -> Iterator[str]:
+    if found is None:
+        yield f"Bounds {where}: none can be scored yet."
+        return
+    yield (
+        f"Bounds {where}: the rate stayed below in {found.covered:.1%} of {found.forecasts:,} predictions"
+        f" ({found.series:,} stretches); {found.expected:.1%} were expected if nothing changed."
+        f" Brier score {found.brier:.4f}, log score {found.log_score:.4f}."
+    )
+
+
+def _pace(found: PaceScore | None) -> Iterator[str]:
+    if found is None:
+        yield "Labels to a pass: no pass has come after a prediction yet."
+        return
+    yield (
+        f"Labels to a pass: {found.ratio:.2f} times as many as predicted (median of {found.forecasts:,} predictions,"
+        f" {found.series:,} stretches); {found.within_twice:.1%} right to a factor of two."
+    )
+    if found.days_late is not None and found.days_off is not None:
+        way = "late" if found.days_late >= 0 else "early"
+        yield (
+            f"Day of the pass: {abs(found.days_late):.1f} days {way}, {found.days_off:.1f} days off either way"
+            f" (medians of {found.dated:,} dated predictions)."
+        )
