@@ -12,8 +12,9 @@ import typer
 from typer.testing import CliRunner
 
 from headgate.releases.cli.simulate import SimulateVerb, no_cluster
+from headgate.releases.decide.lint.figures import FLOOR_SHARE
 from headgate.releases.decide.simulate import Script, play, script_of, summary
-from headgate.releases.decide.simulate.ground import DEADLINE_DAYS, FLOOR_SHARE, LEAST_FLOOR
+from headgate.releases.decide.simulate.ground import DEADLINE_DAYS, LEAST_FLOOR
 from headgate.releases.errors import NoCluster, PlanNotPlayable
 from headgate.releases.model.plan import Plan, Reaction
 from headgate.releases.model.simulation import Adversary, Simulation, World

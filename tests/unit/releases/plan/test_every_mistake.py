@@ -233,7 +233,7 @@ LINTING = {
         [("expected: 1.0e-3", "expected: 9.0e-2")],
         [("plan.expected_above_limit", 10), ("plan.undecidable_rate", 21), ("plan.undecidable_rate", 36)],
     ),
-    "a slow rate": ([("sample: 700/week", "sample: 120/week")], [("plan.slow_rate", 36)]),
+    "a slow rate": ([("sample: 700/week", "sample: 170/week")], [("plan.slow_rate", 36)]),
     "a rate too close to its bound": (
         [("expected: 1.0e-3", "expected: 15.0e-3")],
         [("plan.expected_above_limit", 10), ("plan.slow_rate", 21), ("plan.undecidable_rate", 36)],
@@ -260,7 +260,10 @@ LINTING = {
     "an alpha too large": ([("alpha: 0.02", "alpha: 0.2")], [("plan.alpha_overspent", 19), ("plan.alpha_range", 21)]),
     "alphas that add up": ([("alpha: 0.02", "alpha: 0.04")], [("plan.alpha_overspent", 19)]),
     "a loose last gate": ([("below: 1.0e-2", "below: 2.0e-2")], [("plan.loose_gate", 36)]),
-    "gates that loosen": ([("below: 2.0e-2", "below: 9.0e-3")], [("plan.gates_loosen", 36)]),
+    "gates that loosen": (
+        [("below: 2.0e-2", "below: 9.0e-3"), ("sample: 350/week", "sample: 550/week")],
+        [("plan.gates_loosen", 36)],
+    ),
     "a rise that falls": ([("from: 1.0e-2, to: 1.0e-1", "from: 1.0e-1, to: 1.0e-2")], [("plan.rise_order", 25)]),
     "an alarm at every look": ([("false_alarm_every: 365d", "false_alarm_every: 30m")], [("plan.rise_pace", 25)]),
     "a step down before the hold": ([("narrow_after: 6h", "narrow_after: 5m")], [("plan.narrow_after", 27)]),
@@ -410,8 +413,9 @@ def test_few_seats_cannot_show_a_limit_on_users(clean: str) -> None:
 
 def test_an_undecidable_rate_gate_says_the_numbers_and_the_cheapest_cure(clean: str) -> None:
     (finding,) = check_plan(edited(clean, ("sample: 350/week", "sample: 14/week")), "plan.yaml").findings.errors
-    assert finding.message.startswith("the stage yields 56 labels in 28 days; without a single harm the gate needs 25")
-    assert "sample: 7" in finding.fix
+    assert finding.message.startswith("the stage yields 39 labels in 28 days (20 seats * 20 a day = 400, of which 1.4 are drawn")
+    assert "without a single harm the gate needs 255" in finding.message
+    assert "write sample: 100/week" in finding.fix  # 100 * 0.7 / 7 * 28 = 280
 
 
 def test_every_code_has_a_sentence_and_is_written_once() -> None:

@@ -12,6 +12,8 @@ from headgate.releases.model.scalars import Everything
 if TYPE_CHECKING:
     from headgate.releases.model.plan import Plan, Stage
 
+FLOOR_SHARE = 0.7
+"""The part of a sample that goes to random draws; the rest is for flags and second opinions. It is safety's: a test compares."""
 USUAL_DAYS = 60.0
 """How long a stage is reckoned to last where the plan does not say."""
 _DAY = timedelta(days=1)
@@ -57,6 +59,19 @@ def use_per_day(stage: Stage) -> float | None:
     seat = min(how_much.expected_use, *(rate.per_day() for rate in each if rate is not None), math.inf)
     together = None if how_much.cohort is None else how_much.cohort.requests
     return seats * seat if together is None else min(seats * seat, together.per_day())
+
+
+def floor_labels_per_day(stage: Stage) -> float | None:
+    """Return the labels of randomly drawn exchanges per day; ``None`` where the plan does not say enough to tell.
+
+    Only these show a rate low, and only these find harm that hides from detectors. A sample that the whole traffic fits into
+    is one of everything.
+    """
+    sample = None if stage.watch is None else stage.watch.sample
+    if sample is None or isinstance(sample, Everything):
+        return labels_per_day(stage)
+    use, drawn = use_per_day(stage), sample.per_day() * FLOOR_SHARE
+    return drawn if use is None else min(drawn, use)
 
 
 def labels_per_day(stage: Stage) -> float | None:

@@ -92,8 +92,8 @@ def _rate(plan: Plan, stage: Stage, gate: RateGate, path: Path) -> Iterator[Find
     needed = int(boundaries(gate.below, alpha, 0)[0])
     if labels < needed:
         said = (
-            f"the stage yields {labels:,} labels in {number(span)} days ({_yield(stage, per_day)}); without a single harm the gate"
-            f" needs {needed:,} (below {number(gate.below)}, alpha {number(gate.alpha)}, first attempt)"
+            f"the stage yields {labels:,} labels in {number(span)} days ({_yield(stage, per_day)}); without a single harm the"
+            f" gate needs {needed:,} (below {number(gate.below)}, alpha {number(gate.alpha)}, first attempt)"
         )
         yield finding("plan.undecidable_rate", path, said, _cheapest(stage, gate, labels, needed, per_day))
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.releases.decide.lint.figures import in_days, number, use_per_day
+from headgate.releases.decide.lint.figures import FLOOR_SHARE, in_days, number, use_per_day
 from headgate.releases.errors import PlanNotPlayable
 from headgate.releases.model.plan import (
     ApprovalGate,
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from headgate.releases.model.plan import Plan, Stage, Tripwire
     from headgate.releases.model.simulation import World
 
-FLOOR_SHARE = 0.7
-"""The part of a sample that goes to random draws; the rest is for flags and second opinions. It is safety's: a test compares."""
 LEAST_FLOOR = 1e-4
-"""The lowest probability to be drawn, safety's too."""
+"""The lowest probability to be drawn. It is safety's: a test compares."""
 DEADLINE_DAYS = 14
 """A drawn exchange that nobody has judged for so long counts as harm, as safety has it."""
 USUAL_PATIENCE_DAYS = 90.0
