@@ -27,6 +27,8 @@ from headgate.bootstrap.processes.served import served, supervisor_of
 from headgate.bootstrap.processes.supervisor import Supervisor
 from headgate.bootstrap.terminal import DATA, DEFAULT, Terminal
 from headgate.bootstrap.up import ModelServer, Up, initialise
+from headgate.evidence.cli import Session as EvidenceSession
+from headgate.evidence.cli import commands as evidence_commands
 from headgate.kernel.errors import HeadgateError
 from headgate.ledger.cli import commands as ledger_commands
 from headgate.releases.cli import release_commands
@@ -86,8 +88,13 @@ class _Root:
         app.add_typer(release_commands(lambda: terminal.house().releases, terminal.actor, RayFarm))
         app.add_typer(access_commands(lambda: AccessSession(terminal.house().access, terminal.actor())))
         app.add_typer(safety_commands(lambda: SafetySession(terminal.house().desk, terminal.actor())))
+        app.add_typer(evidence_commands(self._evidence), name="evidence")
         app.add_typer(ledger_commands(lambda: terminal.house().ledger), name="ledger")
         return app
+
+    def _evidence(self) -> EvidenceSession:
+        house = self._terminal.house()
+        return EvidenceSession(house.filing, house.clock, self._terminal.actor())
 
     def options(
         self,

@@ -17,6 +17,10 @@ from headgate.access.store import SqlStore
 from headgate.adapters.database import open_sqlite
 from headgate.bootstrap.bridges.epochs import ReleaseEpochs
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
+from headgate.bootstrap.bridges.filing import ReleasesOnFile
+from headgate.bootstrap.bridges.gates.audits import Audits
+from headgate.bootstrap.bridges.gates.evaluations import Evaluations
+from headgate.bootstrap.bridges.gates.issues import Issues
 from headgate.bootstrap.bridges.gates.rates import Rates
 from headgate.bootstrap.bridges.gates.reviewing import Reviewing
 from headgate.bootstrap.bridges.labels import SafetyLabels
@@ -24,9 +28,9 @@ from headgate.bootstrap.bridges.readings import SubjectReadings
 from headgate.bootstrap.bridges.streams import SafetyStreams
 from headgate.bootstrap.bridges.wires import Wires
 from headgate.bootstrap.home import Home, secret_file
-from headgate.evidence.service import Evidence
+from headgate.evidence.service import Evidence, Filing
 from headgate.evidence.service.watching import Watching
-from headgate.evidence.store import EvidenceStore
+from headgate.evidence.store import EvidenceStore, SqlArchive
 from headgate.kernel.clock import Clock, SystemClock
 from headgate.ledger.model import Entry
 from headgate.ledger.service import Ledger
@@ -81,6 +85,7 @@ class House:
         desk: Draws, review and incidents.
         draws: Where draws are kept.
         evidence: What was measured.
+        filing: What was handed in from outside.
         releases: Plans and where they stand.
     """
 
@@ -98,6 +103,7 @@ class House:
     desk: Desk
     draws: SqlSampling
     evidence: Evidence
+    filing: Filing
     releases: ReleaseService
 
     def close(self) -> None:
@@ -139,7 +145,14 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         entropy=secrets.token_bytes,
     )
     queue = SqlReview(engine)
-    gates = {"rate": Rates(evidence), "review": Reviewing(queue, golds)}
+    filing = Filing(SqlArchive(engine), ReleasesOnFile(release_store), clock, secrets.token_bytes)
+    gates = {
+        "rate": Rates(evidence),
+        "review": Reviewing(queue, golds),
+        "evaluation": Evaluations(filing),
+        "issues": Issues(filing),
+        "audit": Audits(filing),
+    }
     streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), clock)
     wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock))
     readings = SubjectReadings(gates, wires=wires, exposures=exposures, incidents=incidents, sampling=sampling)
@@ -160,6 +173,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         desk=Desk(sampling, review, incidents, golds, clock),
         draws=sampling_store,
         evidence=evidence,
+        filing=filing,
         releases=releases,
     )
 

@@ -40,6 +40,7 @@ from headgate.bootstrap.processes.supervisor import READY
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.terminal import NoToken
 from headgate.bootstrap.wiring import House, open_house
+from headgate.evidence.http import routes as evidence_routes
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import Settings as GatewaySettings
 from headgate.gateway.store import SqlLeases, SqlObjects
@@ -287,6 +288,7 @@ def control_api(house: House) -> FastAPI:
             release_routes(house.releases, caller),
             access_routes(house.access, caller),
             safety_routes(house.desk, caller),
+            evidence_routes(house.filing, house.clock, caller),
             ledger_routes(house.ledger, caller),
         ]
     )
