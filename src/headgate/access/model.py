@@ -146,6 +146,40 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """What an account says of the people and the use behind it; evidence tells people apart by it.
+
+    Each is one word, such as ``fr`` or ``customer_support``; ``None`` while nothing was declared.
+
+    Attributes:
+        country: Where they are.
+        language: What they mostly write in.
+        region: Which part of the world they are in.
+        use_case: What they use the model for.
+    """
+
+    country: str | None = None
+    language: str | None = None
+    region: str | None = None
+    use_case: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What people behind an account are told apart by.
+
+    Attributes:
+        declared: What it says of itself.
+        tier: How far it is trusted.
+        organisation: The name of the organisation that it belongs to; ``None`` for none.
+    """
+
+    declared: Declared
+    tier: Tier
+    organisation: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Cohort:
     """A group of seats that a stage of a plan can name.
 
@@ -372,6 +406,8 @@ class Command(Enum):
     ACCOUNTS_SUSPEND = ("accounts.suspend", Permission.KEY)
     ACCOUNTS_REINSTATE = ("accounts.reinstate", Permission.GRANT)
     ACCOUNTS_CLOSE = ("accounts.close", Permission.GRANT)
+    ACCOUNTS_DECLARE = ("accounts.declare", Permission.GRANT)
+    ACCOUNTS_DESCRIBE = ("accounts.describe", Permission.VIEW)
     COHORTS_ADD = ("cohorts.add", Permission.COHORT)
     COHORTS_GET = ("cohorts.get", Permission.VIEW)
     COHORTS_PAGE = ("cohorts.page", Permission.VIEW)

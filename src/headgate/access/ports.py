@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from headgate.access.model import KeyHolder, Page
+    from headgate.access.model import Declared, Described, KeyHolder, Page
     from headgate.kernel.ids import AccountId, GrantId, KeyId, OrganisationId, StaffId
     from headgate.ledger.model import Entry
 
@@ -40,6 +40,10 @@ class View(Protocol):
 
     def accounts(self, page: Page, *, organisation_id: OrganisationId | None = None) -> list[Account]:
         """Return a page of accounts in the order of their identifiers."""
+        ...
+
+    def described(self, ids: Collection[AccountId]) -> dict[AccountId, Described]:
+        """Return what the people behind these accounts are told apart by; absent accounts are absent."""
         ...
 
     def has_account_with(self, email_hash: bytes) -> bool:
@@ -128,6 +132,10 @@ class Transaction(View, Protocol):
 
     def add(self, thing: Thing) -> None:
         """Enter something new."""
+        ...
+
+    def declare(self, id: AccountId, declared: Declared) -> None:
+        """Write down what an account says of itself, in place of what it said before."""
         ...
 
     def save(self, thing: Thing) -> None:

@@ -32,6 +32,7 @@ class AccountVerbs:
             ("add", self.add),
             ("list", self.list_),
             ("show", self.show),
+            ("declare", self.declare),
             ("suspend", self.suspend),
             ("reinstate", self.reinstate),
             ("close", self.close),
@@ -86,6 +87,8 @@ class AccountVerbs:
         id = AccountId(account)  # noqa: A001 - the field's word
         page = Page(limit=_MOST)
         found = spelled.account(session.access.accounts.get(id, by=session.by))
+        said = session.access.accounts.describe([id], by=session.by)[id].declared
+        found["declared"] = {name: word for name, word in spelled.declared(said).items() if word is not None}
         grants = [spelled.grant(grant) for grant in session.access.grants.page(page, account_id=id, by=session.by)]
         keys = [spelled.key(key) for key in session.access.keys.page(page, account_id=id, by=session.by)]
         if as_json:
@@ -94,6 +97,23 @@ class AccountVerbs:
         show(found, as_json=False)
         show_all(grants, ("id", "cohort", "state", "ends_at"), limit=_MOST, as_json=False)
         show_all(keys, ("id", "label", "state", "scopes", "expires_at", "last_used_at"), limit=_MOST, as_json=False)
+
+    def declare(
+        self,
+        account: Annotated[str, typer.Argument(help="Its identifier, acc_…")],
+        *,
+        country: Annotated[str | None, typer.Option(help="Where the people behind it are.")] = None,
+        language: Annotated[str | None, typer.Option(help="What they mostly write in.")] = None,
+        region: Annotated[str | None, typer.Option(help="Which part of the world they are in.")] = None,
+        use_case: Annotated[str | None, typer.Option(help="What they use the model for.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Write down what an account says of itself; coverage gates tell people apart by it."""
+        session = self._open()
+        whole = session.access.accounts.declare(
+            AccountId(account), country=country, language=language, region=region, use_case=use_case, by=session.by
+        )
+        show({"id": account, **spelled.declared(whole)}, as_json=as_json)
 
     def suspend(
         self,

@@ -23,6 +23,7 @@ SEATS_AT_MOST = 10**9
 FULL_PERCENT = 100
 
 _COHORT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_DECLARED_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _TERMS_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PRIVATE = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|\bhgs?_\w{20,}")
 
@@ -37,6 +38,17 @@ def name_for(text: str, invalid: type[HeadgateError]) -> str:
     if not 1 <= len(name) <= NAME_CHARS or not name.isprintable():
         raise invalid(f"A name is one printable line of 1 to {NAME_CHARS} characters.")
     return name
+
+
+def declared_word(text: str) -> str:
+    """Return a word that an account may declare: lower case, one word, so that plans can name it.
+
+    Raises:
+        AccountInvalid: It is none.
+    """
+    if not _DECLARED_WORD.fullmatch(text):
+        raise errors.AccountInvalid("A declared word is lower case without spaces, like `en`, `pt-br` or `customer_support`.")
+    return text
 
 
 def reason_for(text: str) -> str:

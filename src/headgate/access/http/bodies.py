@@ -39,6 +39,15 @@ class NewAccount(_Body):
     simulated: bool = False
 
 
+class Declaration(_Body):
+    """What an account says of itself, one word each; what is left out stays as it was."""
+
+    country: str | None = None
+    language: str | None = None
+    region: str | None = None
+    use_case: str | None = None
+
+
 class NewCohort(_Body):
     """A cohort to be entered."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from headgate.access.http.bodies import NewAccount, NewMember, NewOrganisation, Renewal, Why
+from headgate.access.http.bodies import Declaration, NewAccount, NewMember, NewOrganisation, Renewal, Why
 from headgate.access.http.lists import NO_STORE, Listed, page_of, pages
 from headgate.access.model import Page
 from headgate.access.wire import spelled
@@ -74,6 +74,9 @@ def account_routes(access: Access, actor: Callable[..., Any]) -> APIRouter:
     def one(id: str, by: Actor = asking) -> dict[str, Any]:
         return spelled.account(access.accounts.get(AccountId(id), by=by))
 
+    def declare(id: str, body: Declaration, by: Actor = asking) -> dict[str, Any]:
+        return spelled.declared(access.accounts.declare(AccountId(id), **body.model_dump(), by=by))
+
     def suspend(id: str, body: Why, by: Actor = asking) -> dict[str, Any]:
         return spelled.account(access.accounts.suspend(AccountId(id), reason=body.reason, by=by))
 
@@ -86,6 +89,7 @@ def account_routes(access: Access, actor: Callable[..., Any]) -> APIRouter:
     router.add_api_route("", listed, methods=["GET"], summary="List accounts")
     router.add_api_route("", add, methods=["POST"], status_code=201, summary="Enter an account")
     router.add_api_route("/{id}", one, methods=["GET"], summary="Return an account")
+    router.add_api_route("/{id}/declare", declare, methods=["POST"], summary="Write down what an account says of itself")
     router.add_api_route("/{id}/suspend", suspend, methods=["POST"], summary="Stop every grant and key of an account")
     router.add_api_route("/{id}/reinstate", reinstate, methods=["POST"], summary="Let an account back in")
     router.add_api_route("/{id}/close", close, methods=["POST"], summary="Close an account for good")

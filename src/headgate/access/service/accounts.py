@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from headgate.access.decide.inputs import name_for, reason_for
+from headgate.access.decide.inputs import declared_word, name_for, reason_for
 from headgate.access.errors import AccountDuplicate, AccountInvalid, AccountMoveIllegal
 from headgate.access.model import Account, AccountState, Command, Page, Tier
 from headgate.access.service.desk import entry
 from headgate.kernel.ids import AccountId
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from headgate.access.model import Declared, Described
     from headgate.access.service.desk import Desk
     from headgate.kernel.actor import Actor
     from headgate.kernel.ids import OrganisationId
@@ -113,6 +116,48 @@ class Accounts:
         by.must(Command.ACCOUNTS_PAGE.needs)
         with self._desk.store.reading() as view:
             return view.accounts(page or Page(), organisation_id=organisation_id)
+
+    def declare(
+        self,
+        id: AccountId,
+        *,
+        country: str | None = None,
+        language: str | None = None,
+        region: str | None = None,
+        use_case: str | None = None,
+        by: Actor,
+    ) -> Declared:
+        """Write down what an account says of itself; what is left out stays as it was.
+
+        Evidence is counted by what is declared when it is read: a change moves what was measured before, and is on the ledger.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            AccountNotFound: There is none.
+            AccountInvalid: Nothing is declared, or not in one word each.
+        """
+        by.must(Command.ACCOUNTS_DECLARE.needs)
+        now = self._desk.now()
+        words = {"country": country, "language": language, "region": region, "use_case": use_case}
+        said = {name: declared_word(word) for name, word in words.items() if word is not None}
+        if not said:
+            raise AccountInvalid("Nothing is declared.", help="Name a country, a language, a region or a use case.")
+        with self._desk.store.writing() as tx:
+            tx.account(id)
+            whole = replace(tx.described([id])[id].declared, **said)
+            tx.declare(id, whole)
+            tx.record(entry("account.declared", id, by, now, account_id=id, **said))
+        return whole
+
+    def describe(self, ids: Collection[AccountId], *, by: Actor) -> dict[AccountId, Described]:
+        """Return what the people behind these accounts are told apart by; accounts that do not exist are left out.
+
+        Raises:
+            Forbidden: ``by`` may not.
+        """
+        by.must(Command.ACCOUNTS_DESCRIBE.needs)
+        with self._desk.store.reading() as view:
+            return view.described(ids)
 
     def suspend(self, id: AccountId, *, reason: str, by: Actor) -> Account:
         """Bar an account, and with it every grant and key that it holds.

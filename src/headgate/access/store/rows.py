@@ -16,6 +16,8 @@ from headgate.access.model import (
     AccountState,
     Cohort,
     CohortState,
+    Declared,
+    Described,
     Grant,
     GrantState,
     Key,
@@ -144,6 +146,12 @@ def account_of(row: sa.RowMapping, prefix: str = "") -> Account:
         created_at=from_us(row[prefix + "created_at_us"]),
         revision=row[prefix + "revision"],
     )
+
+
+def described_of(row: sa.RowMapping) -> Described:
+    """Return what the people behind an account are told apart by, from the joined row of the account."""
+    declared = Declared(row["country"], row["language"], row["region"], row["use_case"])
+    return Described(declared, Tier(row["tier"]), row["organisation"])
 
 
 def cohort_of(row: sa.RowMapping, prefix: str = "") -> Cohort:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,23 +22,24 @@ from headgate.access import errors
 from headgate.access.model import AccountState, GrantState, KeyState, StaffState
 from headgate.access.store import rows, tables
 from headgate.kernel.clock import to_us
-from headgate.kernel.ids import KeyId
+from headgate.kernel.ids import AccountId, KeyId
 from headgate.ledger.store import append
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
     from datetime import datetime
 
-    from headgate.access.model import Account, Cohort, Grant, Key, KeyHolder, Organisation, Page, Staff
+    from headgate.access.model import Account, Cohort, Declared, Described, Grant, Key, KeyHolder, Organisation, Page, Staff
     from headgate.access.ports import Thing, Transaction, View
     from headgate.kernel.errors import NotFound
-    from headgate.kernel.ids import AccountId, GrantId, OrganisationId, StaffId
+    from headgate.kernel.ids import GrantId, OrganisationId, StaffId
     from headgate.ledger.model import Entry
 
 _ADVISORY_LOCK = 0x68_67_61_63  # "hgac"
 _USE_STEP = timedelta(minutes=1)
 _USABLE = (KeyState.ACTIVE.value, KeyState.ROTATING.value)
 _ASKED_PER_QUERY = 500
+_DECLARED = tuple(column for column in tables.declarations.c if column.name != "account_id")
 _T = TypeVar("_T")
 
 _HOLDER_TABLES = {
@@ -115,6 +117,21 @@ class _View:
 
     def accounts(self, page: Page, *, organisation_id: OrganisationId | None = None) -> list[Account]:
         return self._page(tables.accounts, page, rows.account_of, _same(tables.accounts.c.organisation_id, organisation_id))
+
+    def described(self, ids: Collection[AccountId]) -> dict[AccountId, Described]:
+        wanted = sorted(set(ids))
+        accounts, organisations = tables.accounts, tables.organisations
+        query = (
+            sa.select(accounts.c.id, accounts.c.tier, organisations.c.name.label("organisation"), *_DECLARED)
+            .outerjoin(organisations, organisations.c.id == accounts.c.organisation_id)
+            .outerjoin(tables.declarations, tables.declarations.c.account_id == accounts.c.id)
+        )
+        found: dict[AccountId, Described] = {}
+        for start in range(0, len(wanted), _ASKED_PER_QUERY):
+            part = query.where(accounts.c.id.in_(wanted[start : start + _ASKED_PER_QUERY]))
+            for row in self._connection.execute(part).mappings():
+                found[AccountId(row["id"])] = rows.described_of(row)
+        return found
 
     def has_account_with(self, email_hash: bytes) -> bool:
         accounts = tables.accounts.c
@@ -239,6 +256,11 @@ class _Transaction(_View):
     def add(self, thing: Thing) -> None:
         table, row = rows.row_of(thing)
         self._connection.execute(sa.insert(table), row)
+
+    def declare(self, id: AccountId, declared: Declared) -> None:
+        row = {"account_id": id, **asdict(declared)}
+        self._connection.execute(sa.delete(tables.declarations).where(tables.declarations.c.account_id == id))
+        self._connection.execute(sa.insert(tables.declarations).values(row))
 
     def save(self, thing: Thing) -> None:
         table, row = rows.row_of(thing)

@@ -36,6 +36,18 @@ accounts = sa.Table(
     sqlite_strict=True,
 )
 
+declarations = sa.Table(
+    "access_declaration",
+    metadata,
+    sa.Column("account_id", sa.Text, sa.ForeignKey("access_account.id"), primary_key=True),
+    sa.Column("country", sa.Text),
+    sa.Column("language", sa.Text),
+    sa.Column("region", sa.Text),
+    sa.Column("use_case", sa.Text),
+    sqlite_strict=True,
+)
+"""Apart from the accounts: evidence reads it, and no decision about access does."""
+
 cohorts = sa.Table(
     "access_cohort",
     metadata,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from headgate.access.model import Account, Cohort, Grant, Key, Organisation, Staff
+    from headgate.access.model import Account, Cohort, Declared, Grant, Key, Organisation, Staff
 
 Spelled = dict[str, Any]
 
@@ -36,6 +36,11 @@ def account(value: Account) -> Spelled:
         "created_at": instant(value.created_at),
         "revision": value.revision,
     }
+
+
+def declared(value: Declared) -> Spelled:
+    """Spell what an account says of itself."""
+    return {"country": value.country, "language": value.language, "region": value.region, "use_case": value.use_case}
 
 
 def cohort(value: Cohort, *, taken: int) -> Spelled:

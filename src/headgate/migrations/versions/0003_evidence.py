@@ -34,6 +34,17 @@ def _people() -> None:
         sa.PrimaryKeyConstraint("epoch", "account_id"),
     )
     op.create_index("safety_newcomer_by_position", "safety_newcomer", ["epoch", "position"], unique=False)
+    op.create_table(
+        "access_declaration",
+        sa.Column("account_id", sa.Text(), nullable=False),
+        sa.Column("country", sa.Text(), nullable=True),
+        sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("region", sa.Text(), nullable=True),
+        sa.Column("use_case", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["access_account.id"]),
+        sa.PrimaryKeyConstraint("account_id"),
+        sqlite_strict=True,
+    )
     op.execute(
         """
         INSERT INTO safety_newcomer (epoch, account_id, position, at_us, last, exchanges, pi0)

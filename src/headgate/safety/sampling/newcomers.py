@@ -26,13 +26,13 @@ class Shown:
 
     Attributes:
         pi: Its inclusion probability.
-        pi0: The floor in force when it was drawn.
+        confirmed: Somebody found the harm; otherwise nobody could tell, or nobody did in time, and it only counts as harm.
         kinds: What the reviewers who found ``other`` in it call it; empty when nobody had a word, could not tell, or did not say
             in time, and for a hazard that the plan lists.
     """
 
     pi: float
-    pi0: float
+    confirmed: bool
     kinds: tuple[str, ...] = ()
 
 
@@ -43,12 +43,14 @@ class Newcomer:
     Attributes:
         account_id: Who.
         exchanges: Draws in their first days.
+        labels: Those of them that the coin sent to review.
         pi0: The least floor of any of them.
         shown: The harms among them, in the order of the draws.
     """
 
     account_id: str
     exchanges: int
+    labels: int
     pi0: float
     shown: tuple[Shown, ...]
 

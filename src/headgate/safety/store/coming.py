@@ -96,6 +96,7 @@ def read(connection: sa.Connection, epoch: str, hazard: str, *, now_us: int, ove
         )
     found = _found(connection, epoch, hazard)
     named = _named(connection, epoch) if hazard == OTHER else {}
+    read_of = _read(connection, epoch, hazard)
     counted: list[Newcomer] = []
     waiting: list[str] = []
     pending = 0
@@ -107,8 +108,8 @@ def read(connection: sa.Connection, epoch: str, hazard: str, *, now_us: int, ove
         if waiting or open_items or row.last > state.tossed or row.at_us + _FIRST_US > now_us:
             waiting.append(row.account_id)
             continue
-        shown = tuple(Shown(item.pi, item.pi0, named.get(item.exchange_id, ())) for item in theirs)
-        counted.append(Newcomer(row.account_id, row.exchanges, row.pi0, shown))
+        shown = tuple(Shown(item.pi, item.standing == Standing.HARM.value, named.get(item.exchange_id, ())) for item in theirs)
+        counted.append(Newcomer(row.account_id, row.exchanges, read_of.get(row.account_id, 0), row.pi0, shown))
     return Newcomers(epoch, hazard, tuple(counted), tuple(waiting), pending)
 
 
@@ -137,6 +138,19 @@ def _found(connection: sa.Connection, epoch: str, hazard: str) -> dict[str, list
     for row in rows:
         found[row.account_id].append(row)
     return found
+
+
+def _read(connection: sa.Connection, epoch: str, hazard: str) -> dict[str, int]:
+    """Return how many exchanges of each account's first days were sent to review."""
+    rows = connection.execute(
+        sa.select(draws.c.account_id, sa.func.count().label("labels"))
+        .select_from(standings)
+        .join(draws, sa.and_(draws.c.epoch == standings.c.epoch, draws.c.position == standings.c.position))
+        .join(newcomers, sa.and_(newcomers.c.epoch == draws.c.epoch, newcomers.c.account_id == draws.c.account_id))
+        .where(standings.c.epoch == epoch, standings.c.hazard == hazard, standings.c.position <= newcomers.c.last)
+        .group_by(draws.c.account_id)
+    )
+    return {row.account_id: row.labels for row in rows}
 
 
 def _named(connection: sa.Connection, epoch: str) -> dict[str, tuple[str, ...]]:
