@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from headgate.evidence.model import Alarm, Kept, LabelledTraffic, Look
     from headgate.evidence.model.alarms import LabelWindow, ScoreWindow, UserWindow
+    from headgate.evidence.model.calibration import Forecast
     from headgate.evidence.model.filing import Filed, Goalposts
     from headgate.evidence.model.people import Division, Expected, KindsShown
     from headgate.evidence.model.reviewing import Readers
@@ -270,5 +271,41 @@ class PeopleSource(Protocol):
         Raises:
             NotEvidence: Nobody tells people apart in that respect.
             headgate.kernel.errors.Unavailable: They cannot be read just now.
+        """
+        ...
+
+
+class ForecastTx(Protocol):
+    """A transaction of ``ForecastRecords``."""
+
+    def keep(self, reading: Kept) -> bool:
+        """Keep a reading; return whether it is new."""
+        ...
+
+    def predict(self, forecast: Forecast) -> None:
+        """Keep a prediction, whose reading is kept."""
+        ...
+
+    def record(self, entry: Entry) -> int:
+        """Write a ledger entry and return its sequence."""
+        ...
+
+
+class ForecastRecords(Protocol):
+    """Keeps predictions."""
+
+    def transaction(self) -> AbstractContextManager[ForecastTx]:
+        """Begin to write; everything in it is kept together, with its ledger entries, or not at all.
+
+        Raises:
+            EvidenceUnavailable: The store does not answer, or is full.
+        """
+        ...
+
+    def forecasts(self, epoch: str | None = None, hazard: str | None = None) -> Sequence[Forecast]:
+        """Return predictions, oldest first: of one epoch, or of one hazard, or all.
+
+        Raises:
+            EvidenceUnavailable: The store does not answer.
         """
         ...

@@ -58,7 +58,7 @@ class EvidenceTx:
     """A write transaction of ``EvidenceStore``; implements ``ports.RecordsTx``."""
 
     def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def keep(self, reading: Kept) -> bool:
         row = readings.insert().values(
@@ -70,8 +70,8 @@ class EvidenceTx:
             at_us=to_us(reading.at),
         )
         try:
-            with self._connection.begin_nested():
-                self._connection.execute(row)
+            with self.connection.begin_nested():
+                self.connection.execute(row)
         except IntegrityError:  # the same digest, so the same reading
             return False
         return True
@@ -79,12 +79,12 @@ class EvidenceTx:
     def begin(self, alarm: Alarm) -> None:
         row = {"rule": _text(alarm.rule), "began_at_us": to_us(alarm.began_at), "raised": None}
         try:
-            self._connection.execute(alarms.insert().values(epoch=alarm.epoch, tripwire=alarm.tripwire, **row))
+            self.connection.execute(alarms.insert().values(epoch=alarm.epoch, tripwire=alarm.tripwire, **row))
         except IntegrityError as there:
             raise AlarmMoved(f"The watch {alarm.tripwire} of {alarm.epoch} has begun already.") from there
 
     def raise_alarm(self, alarm: Alarm, digest: str) -> None:
-        saved = self._connection.execute(
+        saved = self.connection.execute(
             alarms.update()
             .where(alarms.c.epoch == alarm.epoch, alarms.c.tripwire == alarm.tripwire, alarms.c.raised.is_(None))
             .values(raised=digest)
@@ -93,7 +93,7 @@ class EvidenceTx:
             raise AlarmMoved(f"The alarm {alarm.tripwire} of {alarm.epoch} has been raised already.")
 
     def record(self, entry: Entry) -> int:
-        return ledger.append(self._connection, entry)
+        return ledger.append(self.connection, entry)
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -53,3 +53,25 @@ records = sa.Table(
     sqlite_strict=True,
 )
 """One row a filed record; ``document`` is canonical JSON of the whole of it, the other columns are for looking it up."""
+
+forecasts = sa.Table(
+    "evidence_forecast",
+    metadata,
+    sa.Column("id", _Whole, primary_key=True),
+    sa.Column("epoch", sa.Text, nullable=False),
+    sa.Column("hazard", sa.Text, nullable=False),
+    sa.Column("below", sa.Float, nullable=False),
+    sa.Column("alpha", sa.Float, nullable=False),
+    sa.Column("reading", sa.Text, sa.ForeignKey("evidence_reading.digest"), nullable=False),
+    sa.Column("made_at_us", _Whole, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("method", sa.Text, nullable=False),
+    sa.Column("labels", _Whole, nullable=False),
+    sa.Column("harms", _Whole, nullable=False),
+    sa.Column("upper_bound", sa.Float, nullable=False),
+    sa.Column("level", sa.Float, nullable=False),
+    sa.Column("to_go", _Whole, nullable=True),
+    sa.Column("expected_at_us", _Whole, nullable=True),
+    sa.Index("evidence_forecast_by_epoch", "epoch", "hazard", "made_at_us"),
+)
+"""One row a prediction, with the reading that it was made from."""

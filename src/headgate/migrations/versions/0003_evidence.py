@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.create_index("safety_draw_by_account", "safety_draw", ["epoch", "account_id", "position"], unique=False)
     _golds()
     _filed()
+    _forecasts()
 
 
 def _people() -> None:
@@ -118,3 +119,28 @@ def _filed() -> None:
     )
     op.create_index("evidence_record_by_suite", "evidence_record", ["kind", "suite", "recorded_at_us"], unique=False)
     op.create_index("evidence_record_by_release", "evidence_record", ["release_id", "recorded_at_us"], unique=False)
+
+
+def _forecasts() -> None:
+    """What readings predicted, to be scored against what came."""
+    op.create_table(
+        "evidence_forecast",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("epoch", sa.Text(), nullable=False),
+        sa.Column("hazard", sa.Text(), nullable=False),
+        sa.Column("below", sa.Float(), nullable=False),
+        sa.Column("alpha", sa.Float(), nullable=False),
+        sa.Column("reading", sa.Text(), nullable=False),
+        sa.Column("made_at_us", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("verdict", sa.Text(), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("labels", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("harms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("upper_bound", sa.Float(), nullable=False),
+        sa.Column("level", sa.Float(), nullable=False),
+        sa.Column("to_go", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("expected_at_us", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.ForeignKeyConstraint(["reading"], ["evidence_reading.digest"]),
+    )
+    op.create_index("evidence_forecast_by_epoch", "evidence_forecast", ["epoch", "hazard", "made_at_us"], unique=False)
