@@ -81,9 +81,8 @@ def _head(status: Status) -> Text:
     if status.exposure is None:
         return head.append("cannot be read", style="bold red")
     seen = status.exposure
-    return head.append(
-        f"{_count(seen.accounts)} accounts · {_count(seen.organisations)} organisations · {_count(seen.exchanges)} exchanges"
-    )
+    counts = ((seen.accounts, "account"), (seen.organisations, "organisation"), (seen.exchanges, "exchange"))
+    return head.append(" · ".join(f"{_count(count)} {one}{'' if count == 1 else 's'}" for count, one in counts))
 
 
 def _tree(status: Status) -> Table | None:
