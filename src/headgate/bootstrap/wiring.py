@@ -29,8 +29,10 @@ from headgate.bootstrap.bridges.streams import SafetyStreams
 from headgate.bootstrap.bridges.wires import Wires
 from headgate.bootstrap.home import Home, secret_file
 from headgate.evidence.service import Evidence, Filing
+from headgate.evidence.service.forecasting import Forecasting
 from headgate.evidence.service.watching import Watching
 from headgate.evidence.store import EvidenceStore, SqlArchive
+from headgate.evidence.store.forecasts import ForecastStore
 from headgate.kernel.clock import Clock, SystemClock
 from headgate.ledger.model import Entry
 from headgate.ledger.service import Ledger
@@ -85,6 +87,7 @@ class House:
         desk: Draws, review and incidents.
         draws: Where draws are kept.
         evidence: What was measured.
+        forecasting: What was predicted, and how it turned out.
         filing: What was handed in from outside.
         releases: Plans and where they stand.
     """
@@ -103,6 +106,7 @@ class House:
     desk: Desk
     draws: SqlSampling
     evidence: Evidence
+    forecasting: Forecasting
     filing: Filing
     releases: ReleaseService
 
@@ -173,6 +177,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         desk=Desk(sampling, review, incidents, golds, clock),
         draws=sampling_store,
         evidence=evidence,
+        forecasting=Forecasting(ForecastStore(engine), clock),
         filing=filing,
         releases=releases,
     )

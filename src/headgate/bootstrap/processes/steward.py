@@ -19,6 +19,7 @@ from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.cohorts import keep_cohorts
 from headgate.bootstrap.bridges.epochs import EpochKeeper
 from headgate.bootstrap.bridges.exchanges import places
+from headgate.bootstrap.bridges.forecasts import note_forecasts
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.rounds import Job, Rounds
@@ -60,6 +61,7 @@ class Steward:
             Job("draw for review", tick, self.draw),
             Job("control releases", tick, self.control),
             Job("keep cohorts", tick, self.keep_cohorts),
+            Job("note forecasts", 60.0, self.note_forecasts),
             Job("sweep access", 15.0, self.sweep),
             Job("sign the ledger", 60.0, self.sign),
             Job("seal exchanges", 300.0, self.seal),
@@ -111,6 +113,10 @@ class Steward:
         changed = keep_cohorts(self._house.releases.every(), self._house.access, self._house.ledger)
         self._cohorts_kept_at = head
         return changed
+
+    def note_forecasts(self, _now: datetime) -> int:
+        """Write down what the gates that are waited for predict, a day after the last time or when a verdict is new."""
+        return note_forecasts(self._house.releases.every(), self._house.evidence, self._house.forecasting)
 
     def sweep(self, now: datetime) -> str:
         """Write down every end of access that has come."""
