@@ -19,17 +19,21 @@ from headgate.bootstrap.bridges.epochs import ReleaseEpochs
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.bridges.filing import ReleasesOnFile
 from headgate.bootstrap.bridges.gates.audits import Audits
+from headgate.bootstrap.bridges.gates.coverage import Coverages
+from headgate.bootstrap.bridges.gates.discovery import Discoveries
 from headgate.bootstrap.bridges.gates.evaluations import Evaluations
 from headgate.bootstrap.bridges.gates.issues import Issues
 from headgate.bootstrap.bridges.gates.rates import Rates
 from headgate.bootstrap.bridges.gates.reviewing import Reviewing
 from headgate.bootstrap.bridges.labels import SafetyLabels
+from headgate.bootstrap.bridges.people import SafetyPeople
 from headgate.bootstrap.bridges.readings import SubjectReadings
 from headgate.bootstrap.bridges.streams import SafetyStreams
 from headgate.bootstrap.bridges.wires import Wires
 from headgate.bootstrap.home import Home, secret_file
 from headgate.evidence.service import Evidence, Filing
 from headgate.evidence.service.forecasting import Forecasting
+from headgate.evidence.service.people import People
 from headgate.evidence.service.watching import Watching
 from headgate.evidence.store import EvidenceStore, SqlArchive
 from headgate.evidence.store.forecasts import ForecastStore
@@ -150,8 +154,11 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     )
     queue = SqlReview(engine)
     filing = Filing(SqlArchive(engine), ReleasesOnFile(release_store), clock, secrets.token_bytes)
+    people = People(SafetyPeople(sampling_store, access, release_store, clock, deadline))
     gates = {
         "rate": Rates(evidence),
+        "discovery": Discoveries(people),
+        "coverage": Coverages(people),
         "review": Reviewing(queue, golds),
         "evaluation": Evaluations(filing),
         "issues": Issues(filing),

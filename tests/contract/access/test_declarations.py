@@ -16,7 +16,7 @@ def test_what_is_declared_is_kept_word_by_word_and_recorded(house: Any) -> None:
     whole = house.access.accounts.declare(account.id, language="pt-br", region="latam", by=house.by)
     assert whole == Declared(None, "pt-br", "latam", "customer_support")
     assert house.access.accounts.describe([account.id], by=house.by)[account.id].declared == whole
-    recorded = [entry for entry in house.ledger() if entry.kind == "account.declared"]
+    recorded = [seen.entry for seen in house.ledger() if seen.entry.kind == "account.declared"]
     assert [entry.body["language"] for entry in recorded] == ["fr", "pt-br"]
 
 

@@ -1,0 +1,152 @@
+"""Evidence asks safety who came and what they showed, and access what they are; nothing that names anybody goes to evidence."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from headgate.evidence.errors import NotEvidence
+from headgate.evidence.model import Harm
+from headgate.evidence.model.people import Division, KindsShown, Showing, Stratum, Stretch
+from headgate.evidence.model.users import CleanUsers, HarmfulUser, LabelledUsers
+from headgate.kernel.actor import Actor, Permission
+from headgate.kernel.ids import AccountId
+from headgate.safety.model import OTHER
+from headgate.safety.sampling.newcomers import FIRST_DAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
+
+    from headgate.access.model import Described
+    from headgate.access.service import Access
+    from headgate.evidence.model.people import Expected
+    from headgate.kernel.clock import Clock
+    from headgate.releases.ports import Releases
+    from headgate.safety.ports import SamplingStore
+    from headgate.safety.sampling.newcomers import Newcomer, Newcomers
+
+TOLD_APART_BY = ("cohort", "country", "language", "organisation", "region", "tier", "use_case")
+"""What a coverage gate may name."""
+UNDECLARED = "undeclared"
+"""The stratum of people of whom nothing is known in some respect; a plan may expect them by this name."""
+
+_READER = Actor.system("evidence", Permission.VIEW)
+
+
+class SafetyPeople:
+    """Evidence's ``PeopleSource`` over safety's newcomers and access's accounts.
+
+    Args:
+        draws: Where safety keeps who came.
+        access: Knows what people declare.
+        releases: Tells which cohort an epoch's stage lets in.
+        clock: Tells whose first days are over.
+        deadline: How long a sampled exchange may stay unresolved before it counts as harm.
+    """
+
+    def __init__(self, draws: SamplingStore, access: Access, releases: Releases, clock: Clock, deadline: timedelta) -> None:
+        self._draws = draws
+        self._access = access
+        self._releases = releases
+        self._clock = clock
+        self._deadline = deadline
+
+    def kinds(self, epoch: str) -> KindsShown:
+        found = self._newcomers(epoch, OTHER)
+        stretches = tuple(
+            Stretch(sum(1 for _ in alike), pi0) for pi0, alike in groupby(found.counted, key=lambda newcomer: newcomer.pi0)
+        )
+        shown = tuple(
+            Showing(place, each.pi, each.kinds) for place, who in enumerate(found.counted, start=1) for each in who.shown
+        )
+        return KindsShown(epoch, FIRST_DAYS, stretches, shown, len(found.counted) + len(found.waiting))
+
+    def division(self, epoch: str, expected: Expected) -> Division:
+        found = self._newcomers(epoch, expected.hazard)
+        came = [*(newcomer.account_id for newcomer in found.counted), *found.waiting]
+        named = self._named(epoch, expected.of, came)
+        strata = [named[account] for account in came]
+        first_seen = tuple(sorted(strata.index(name) + 1 for name in set(strata)))
+        counted = [(named[newcomer.account_id], newcomer) for newcomer in found.counted]
+        names = dict.fromkeys([*expected.shares, *sorted(set(strata))])
+        return Division(
+            of=expected.of,
+            hazard=expected.hazard,
+            worst_share=expected.worst_share,
+            strata=tuple(
+                Stratum(
+                    name,
+                    expected.shares.get(name, 0.0),
+                    _labelled(found, [who for stratum, who in counted if stratum == name], strata.count(name)),
+                )
+                for name in names
+            ),
+            first_seen=first_seen,
+        )
+
+    def _newcomers(self, epoch: str, hazard: str) -> Newcomers:
+        return self._draws.newcomers(epoch, hazard, now=self._clock.now(), d_max=self._deadline)
+
+    def _named(self, epoch: str, of: str, accounts: Sequence[str]) -> Mapping[str, str]:
+        """Return the stratum of each account, by one of what people are told apart by."""
+        if of not in TOLD_APART_BY:
+            raise NotEvidence(f"Nobody tells people apart by {of}; it can be {', '.join(TOLD_APART_BY)}.")
+        if of == "cohort":
+            return dict.fromkeys(accounts, self._cohort(epoch) or UNDECLARED)
+        described = self._access.accounts.describe([AccountId(account) for account in accounts], by=_READER)
+        return {account: _word(described.get(AccountId(account)), of) or UNDECLARED for account in accounts}
+
+    def _cohort(self, epoch: str) -> str | None:
+        release_id, _, rest = epoch.partition("/")
+        with self._releases.snapshot() as tx:
+            releases = tx.list()
+        stages = (release.plan.stage(rest.rpartition("/")[0]) for release in releases if release.id == release_id)
+        return next((stage.who.cohort for stage in stages if stage is not None), None)
+
+
+def _word(described: Described | None, of: str) -> str | None:
+    if described is None:
+        return None
+    match of:
+        case "tier":
+            return described.tier.value
+        case "organisation":
+            return described.organisation
+        case "country":
+            return described.declared.country
+        case "language":
+            return described.declared.language
+        case "region":
+            return described.declared.region
+        case _:
+            return described.declared.use_case
+
+
+def _labelled(found: Newcomers, who: Sequence[Newcomer], came: int) -> LabelledUsers:
+    """Return some of the newcomers in evidence's words; a user is weighed by the least floor of their first days."""
+    clean = [newcomer for newcomer in who if not newcomer.shown]
+    groups = groupby(sorted(clean, key=lambda newcomer: newcomer.pi0), key=lambda newcomer: newcomer.pi0)
+    return LabelledUsers(
+        epoch=found.epoch,
+        hazard=found.hazard,
+        window=FIRST_DAYS,
+        clean=tuple(_alike(pi0, list(alike)) for pi0, alike in groups),
+        harmful=tuple(
+            HarmfulUser(
+                newcomer.exchanges,
+                newcomer.labels,
+                newcomer.pi0,
+                tuple(Harm(shown.pi, newcomer.pi0) for shown in newcomer.shown if shown.confirmed),
+                tuple(Harm(shown.pi, newcomer.pi0) for shown in newcomer.shown if not shown.confirmed),
+            )
+            for newcomer in who
+            if newcomer.shown
+        ),
+        enrolled=came,
+    )
+
+
+def _alike(pi0: float, newcomers: Sequence[Newcomer]) -> CleanUsers:
+    exchanges = sum(newcomer.exchanges for newcomer in newcomers)
+    return CleanUsers(len(newcomers), exchanges, sum(newcomer.labels for newcomer in newcomers), pi0)
