@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from headgate.evidence.cli.adding import AddVerb
+from headgate.evidence.cli.calibration import CalibrationVerb
 from headgate.evidence.cli.judging import JudgeVerbs
 from headgate.evidence.cli.looking import LookVerbs
 from headgate.evidence.cli.session import Session
@@ -37,4 +38,5 @@ def commands(open_session: Callable[[], Session]) -> typer.Typer:
         ("dispose", judging.dispose),
     ):
         app.command(name)(verb)
+    app.command("calibration")(CalibrationVerb(open_session).calibration)
     return app

@@ -13,9 +13,8 @@ from headgate.evidence.cli.session import AsJson, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from headgate.evidence.cli.session import Session
     from headgate.evidence.model.calibration import BoundScore, Calibration, PaceScore
-    from headgate.evidence.service.forecasting import Forecasting
-    from headgate.kernel.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +22,15 @@ class CalibrationVerb:
     """The verb that scores predictions.
 
     Attributes:
-        forecasting: Opens the calibration ledger.
-        actor: Says who sits at the terminal.
+        open_session: Opens evidence for whoever sits at the terminal.
     """
 
-    forecasting: Callable[[], Forecasting]
-    actor: Callable[[], Actor]
+    open_session: Callable[[], Session]
 
     def calibration(self, *, as_json: AsJson = False) -> None:
         """Say how earlier predictions turned out: bounds, labels to go, and days."""
-        found = self.forecasting().calibration(by=self.actor())
+        session = self.open_session()
+        found = session.forecasting.calibration(by=session.by)
         if as_json:
             print_json(msgspec.to_builtins(found))
             return

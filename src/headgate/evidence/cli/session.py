@@ -12,6 +12,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from headgate.evidence.service import Filing
+    from headgate.evidence.service.forecasting import Forecasting
     from headgate.kernel.actor import Actor
     from headgate.kernel.clock import Clock
 
@@ -27,11 +28,13 @@ class Session:
 
     Attributes:
         filing: The use cases.
+        forecasting: What was predicted, and how it turned out.
         clock: The time.
         by: Who acts.
     """
 
     filing: Filing
+    forecasting: Forecasting
     clock: Clock
     by: Actor
 
