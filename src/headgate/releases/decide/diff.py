@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from headgate.releases.decide.diff_evidence import asked, tolerance
 from headgate.releases.decide.diff_wires import reacts, tripwire
 from headgate.releases.decide.difference import NARROWER, NEUTRAL, WIDER, Axis, Effect, Found, bound, pace, said_of, span, words
 from headgate.releases.model.plan import (
@@ -16,14 +17,17 @@ from headgate.releases.model.plan import (
     Allowance,
     Api,
     ApprovalGate,
+    AuditGate,
     Condition,
     EndState,
     EntryApproval,
+    EvaluationGate,
     ExposureGate,
     Hazard,
     HowMuch,
     IncidentsGate,
     IncidentWire,
+    IssuesGate,
     MissingWire,
     MonitorDownWire,
     OutputScreen,
@@ -147,6 +151,8 @@ def _plan(old: Plan, new: Plan) -> Found:
     yield from bound(("alpha",), Axis.OVERSIGHT, "the chance of a false promotion over the ladder", old.alpha, new.alpha)
     for name in [*old.hazards, *(name for name in new.hazards if name not in old.hazards)]:
         yield from _hazard(name, old.hazards.get(name), new.hazards.get(name))
+    for name in dict.fromkeys((*old.evaluations, *new.evaluations)):
+        yield from tolerance(name, old.evaluations.get(name), new.evaluations.get(name))
 
 
 def _place(plan: Plan) -> tuple[object, ...]:
@@ -351,6 +357,8 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
             recall = (old.canary_recall_at_least, new.canary_recall_at_least)
             yield from bound(("canary_recall_at_least",), over, "the recall", *recall, more=NARROWER, none=WIDER)
             yield from bound(("alpha",), over, "the chance of passing falsely", old.alpha, new.alpha)
+        case (EvaluationGate(), EvaluationGate()) | (IssuesGate(), IssuesGate()) | (AuditGate(), AuditGate()):
+            yield from asked(old, new)
         case IncidentsGate(), IncidentsGate():
             for severity in Severity:
                 path = ("open_at_most", severity.value)

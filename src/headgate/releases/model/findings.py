@@ -257,6 +257,18 @@ DECIDING: dict[str, Lint] = {
     "plan.irreversible_not_last": _error("Nothing comes after an irreversible stage but another one."),
     "plan.irreversible_needs": _error("An irreversible stage names everything that must have been shown before it."),
     "plan.open_source": _warning("Handing out weights is not open source."),
+    "plan.unknown_evaluation": _error("A gate names a suite of evaluations that the plan is silent about."),
+    "plan.unread_evaluation": _warning("A suite is held to something, and no gate reads it."),
+    "plan.no_threshold": _error("A gate names a way of exposure for which its suite has no threshold, so nothing passes."),
+    "plan.margin_without_room": _error("A margin is as large as its threshold, so nothing passes."),
+    "plan.open_weights_threshold": _error("What is given away is held to no less than what is served."),
+    "plan.thresholds_out_of_order": _error("Thresholds grow laxer as the model gets further out of hand."),
+    "plan.safeguards_given_away": _error("Safeguards are to be relied on where others have the weights."),
+    "plan.scenario_too_mild": _error("A stage that hands out weights is opened on the threshold of a served model."),
+    "plan.evaluation_items": _note("So many items, all of them harmless, are the least that passes an evaluation gate."),
+    "plan.evaluation_alone": _warning("A hazard is held back by an evaluation and by no rate in use."),
+    "plan.audit_asks_nothing": _error("An audit gate takes an opinion that says nothing, or the opposite."),
+    "plan.no_red_team": _warning("Nothing asks whether anybody has attacked a model whose harm could be critical."),
 }
 
 LINTS: dict[str, Lint] = READING | DECIDING

@@ -35,10 +35,7 @@ TRIPWIRES = _by_kind(Tripwire)
 LATER_GATES = {
     "discovery": "how many unseen kinds of harm the next stage may meet",
     "coverage": "whether the next stage's people and uses were represented",
-    "evaluation": "the bound of an imported evaluation",
     "review": "how fast and how well flagged exchanges were reviewed",
-    "issues": "whether found issues were disposed of",
-    "audit": "an outside auditor's report",
 }
 """Gates of the plan language that this build cannot evaluate, and what each will read."""
 

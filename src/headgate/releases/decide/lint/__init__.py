@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.releases.decide.lint.controls import lint_controls
+from headgate.releases.decide.lint.evaluations import lint_evaluations
 from headgate.releases.decide.lint.irreversible import lint_irreversible
 from headgate.releases.decide.lint.ladder import lint_ladder
 from headgate.releases.decide.lint.limits import lint_limits
@@ -26,7 +27,17 @@ __all__ = ["LINTS", "Finding", "Findings", "Level", "Lint", "lint", "lints_markd
 
 def lint(plan: Plan) -> list[Finding]:
     """Return what is to be said of a plan; an empty list when nothing is."""
-    rules = (lint_references, lint_ladder, lint_limits, lint_serving, lint_controls, lint_power, lint_users, lint_irreversible)
+    rules = (
+        lint_references,
+        lint_ladder,
+        lint_limits,
+        lint_serving,
+        lint_controls,
+        lint_power,
+        lint_users,
+        lint_evaluations,
+        lint_irreversible,
+    )
     return [finding for rule in rules for finding in rule(plan)]
 
 
