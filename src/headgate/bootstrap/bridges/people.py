@@ -108,19 +108,16 @@ class SafetyPeople:
 def _word(described: Described | None, of: str) -> str | None:
     if described is None:
         return None
-    match of:
-        case "tier":
-            return described.tier.value
-        case "organisation":
-            return described.organisation
-        case "country":
-            return described.declared.country
-        case "language":
-            return described.declared.language
-        case "region":
-            return described.declared.region
-        case _:
-            return described.declared.use_case
+    declared = described.declared
+    words = {
+        "tier": described.tier.value,
+        "organisation": described.organisation,
+        "country": declared.country,
+        "language": declared.language,
+        "region": declared.region,
+        "use_case": declared.use_case,
+    }
+    return words[of]
 
 
 def _labelled(found: Newcomers, who: Sequence[Newcomer], came: int) -> LabelledUsers:

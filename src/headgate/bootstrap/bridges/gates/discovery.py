@@ -96,7 +96,5 @@ def _need(reading: DiscoveryReading) -> Need | None:
         return None
     if reading.users_to_go is None:
         return Need(who="a number of seats for the next stage" if reading.next_users is None else "a smaller next stage")
-    waiting = reading.enrolled - reading.users
-    return Need(
-        who=f"{reading.users_to_go:,} more users who show nothing new, each observed for {span_text(FIRST_DAYS)}; {waiting:,} have come"
-    )
+    coming = f"each observed for {span_text(FIRST_DAYS)}; {reading.enrolled - reading.users:,} have come"
+    return Need(who=f"{reading.users_to_go:,} more users who show nothing new, {coming}")
