@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 CONFIDENCE = 0.95
 """Coverage of the interval that people are shown; gates work their own bounds out at their own error probability."""
 
+_TAIL = 0.025
+"""What is left beyond each end; written out, because ``(1 - 0.95) / 2`` is not it to the last digit."""
+
 
 def interval_of(counts: Counts) -> Interval:
     """Return the two-sided interval that a record shows.
@@ -23,12 +26,11 @@ def interval_of(counts: Counts) -> Interval:
     Raises:
         ValueError: They do.
     """
-    alpha = (1 - CONFIDENCE) / 2
     if not counts.tallies:
-        low = evaluations.exact_lower(counts.k, counts.n, alpha)
-        return Interval(low, evaluations.exact_upper(counts.k, counts.n, alpha), CONFIDENCE, IntervalMethod.CLOPPER_PEARSON)
+        low = evaluations.exact_lower(counts.k, counts.n, _TAIL)
+        return Interval(low, evaluations.exact_upper(counts.k, counts.n, _TAIL), CONFIDENCE, IntervalMethod.CLOPPER_PEARSON)
     sizes, successes = [tally.n for tally in counts.tallies], [tally.k for tally in counts.tallies]
     copies = [tally.clusters for tally in counts.tallies]
-    low = evaluations.clustered_lower(sizes, successes, copies, alpha)
-    high = evaluations.clustered_upper(sizes, successes, copies, alpha)
+    low = evaluations.clustered_lower(sizes, successes, copies, _TAIL)
+    high = evaluations.clustered_upper(sizes, successes, copies, _TAIL)
     return Interval(low, high, CONFIDENCE, IntervalMethod.CLUSTERED)
