@@ -44,7 +44,7 @@ def tolerance(suite: str, old: Evaluation | None, new: Evaluation | None) -> Fou
         yield (*path, "because"), NEUTRAL, Axis.PLAN, f"the margin of `{suite}` has another argument"
 
 
-def asked(old: EvaluationGate | IssuesGate | AuditGate, new: EvaluationGate | IssuesGate | AuditGate) -> Found:
+def filed_gate(old: EvaluationGate | IssuesGate | AuditGate, new: EvaluationGate | IssuesGate | AuditGate) -> Found:
     """Yield every difference between two forms of one gate."""
     over = Axis.OVERSIGHT
     if isinstance(old, IssuesGate) and isinstance(new, IssuesGate):

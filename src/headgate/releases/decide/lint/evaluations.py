@@ -61,7 +61,9 @@ def _goalposts(plan: Plan, suite: str, evaluation: Evaluation, path: Path) -> It
             yield finding("plan.margin_without_room", (*path, "thresholds", scenario.value), said, fix)
     api, theft, given = (tolerated[scenario] for scenario in (Scenario.API, Scenario.THEFT, Scenario.OPEN_WEIGHTS))
     if api is not None and given is not None and given >= api:
-        said = f"weights that are given away may do {number(given)}, a served model {number(api)}: what cannot be stopped is held to no less"
+        said = (
+            f"weights that are given away are held to {number(given)}, and what is served, which can be stopped, to {number(api)}"
+        )
         yield finding(
             "plan.open_weights_threshold", (*path, "thresholds", "open_weights"), said, "make it stricter than that of api"
         )
