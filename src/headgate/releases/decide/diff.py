@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from headgate.releases.decide.diff_evidence import asked, tolerance
+from headgate.releases.decide.diff_evidence import filed_gate, tolerance
 from headgate.releases.decide.diff_wires import reacts, tripwire
 from headgate.releases.decide.difference import NARROWER, NEUTRAL, WIDER, Axis, Effect, Found, bound, pace, said_of, span, words
 from headgate.releases.model.plan import (
@@ -358,7 +358,7 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
             yield from bound(("canary_recall_at_least",), over, "the recall", *recall, more=NARROWER, none=WIDER)
             yield from bound(("alpha",), over, "the chance of passing falsely", old.alpha, new.alpha)
         case (EvaluationGate(), EvaluationGate()) | (IssuesGate(), IssuesGate()) | (AuditGate(), AuditGate()):
-            yield from asked(old, new)
+            yield from filed_gate(old, new)
         case IncidentsGate(), IncidentsGate():
             for severity in Severity:
                 path = ("open_at_most", severity.value)
