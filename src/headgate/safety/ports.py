@@ -186,6 +186,14 @@ class SamplingTx(Protocol):
         """Return how many draws of the epoch were recorded after ``instant``."""
         ...
 
+    def flagged_since(self, epoch: str, instant: datetime) -> int:
+        """Return how many flagged exchanges of the epoch were sent to review after ``instant``."""
+        ...
+
+    def earlier_scores(self, release_id: str, epoch: str, limit: int) -> Sequence[float]:
+        """Return the latest scores that were drawn in other epochs of the release, of exchanges that have one."""
+        ...
+
     def add_draws(self, state: EpochState, drawn: Sequence[Draw], *, digest: str, ledger_seq: int, at: datetime) -> None:
         """Keep a batch, untossed; its positions follow ``state.position``."""
         ...

@@ -50,7 +50,8 @@ def watch_plan(watch: PlanWatch | None) -> WatchPlan:
     return WatchPlan(
         flagged=Flagged.REVIEW_ALL if review_flagged else Flagged.NONE,
         sample_per_week=per_week,
-        uniform=not review_flagged,
+        uniform=not review_flagged and not watch.by_score,
+        by_score=watch.by_score,
     )
 
 

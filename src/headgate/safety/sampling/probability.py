@@ -4,6 +4,10 @@ Every served exchange has a probability of at least ``pi0 > 0``: a random floor 
 nothing. Detectors may only raise it. The floor follows the reviewers' budget and the traffic of the past, and moves only
 when it is off by a factor of two, and only for exchanges still to come: the probability of a draw is never revised.
 
+Where a plan asks for it, a higher score raises the probability by strata (growth-optimal for a detector of middling quality, see
+``headgate.stats.allocation``). Their borders are quantiles of scores drawn under earlier epochs and are frozen when the epoch
+opens; where there are too few such scores, the floor alone decides.
+
 Only exchanges that showed somebody something of the model are drawn at all. One that upstream refused, or that failed before
 its first byte, cannot have done the harm that is being counted, and would only thin the rate out. One whose end nobody
 saw is drawn: something may have been shown.
@@ -13,18 +17,19 @@ from __future__ import annotations
 
 import bisect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from headgate.safety.errors import WatchPlanInvalid
+from headgate.stats import allocation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FLOOR_SHARE = 0.7
-"""The share of the reviewers' budget that the random floor may use; the rest is for flags, second opinions and doubles."""
+FLOOR_SHARE = allocation.FLOOR_SHARE
+"""The share of the reviewers' budget that the random floor may use; the rest is for flags, gold items and second readings."""
 
 PI_MIN = 1e-4
 """No floor is lower: a harm's weight, ``1 / pi0``, stays within four digits."""
@@ -45,6 +50,20 @@ QUANTILE_MULTIPLIERS: tuple[tuple[float, float], ...] = (
     (0.9999, 15.0),
 )
 """By which factor the floor rises from each score quantile on; about 15 % more labels than the floor alone."""
+
+
+LIFT = sum(
+    (end - start) * multiplier
+    for (start, multiplier), end in zip(
+        QUANTILE_MULTIPLIERS, [start for start, _ in QUANTILE_MULTIPLIERS[1:]] + [1.0], strict=True
+    )
+)
+"""How many labels the strata add to the floor's, at most: the mean multiplier."""
+
+REFERENCE_SCORES = 10_000
+"""How many of the latest earlier scores the strata are taken from."""
+LEAST_SCORES = 1_000
+"""With fewer, there are no strata: nobody knows yet where the top thousandth of scores begins."""
 
 
 class Flagged(Enum):
@@ -76,6 +95,7 @@ class WatchPlan:
         sample_per_week: Reviews a week that the reviewers can give; ``None`` reviews everything.
         strata: Score strata, ascending by score; frozen for the epoch.
         uniform: Whether every exchange has the same probability whatever its score; then flags and strata must be off.
+        by_score: Whether strata are to be taken from the scores of earlier epochs when this one opens.
 
     Raises:
         WatchPlanInvalid: The fields contradict each other.
@@ -85,13 +105,14 @@ class WatchPlan:
     sample_per_week: int | None = None
     strata: tuple[Stratum, ...] = ()
     uniform: bool = False
+    by_score: bool = False
 
     def __post_init__(self) -> None:
         if self.sample_per_week is not None and self.sample_per_week < 1:
             raise WatchPlanInvalid(
                 f"A sample of {self.sample_per_week} a week reviews nothing.", rule="watch.sample", help="Ask for at least one."
             )
-        if self.uniform and (self.flagged is not Flagged.NONE or self.strata):
+        if self.uniform and (self.flagged is not Flagged.NONE or self.strata or self.by_score):
             raise WatchPlanInvalid(
                 "A uniform sample cannot also prefer flagged or high-scoring exchanges.",
                 rule="watch.uniform",
@@ -105,10 +126,22 @@ class WatchPlan:
                 "A stratum's multiplier is at least 1: a detector may raise the floor, never lower it.", rule="watch.strata"
             )
 
-    @property
-    def floor_labels_per_week(self) -> float | None:
-        """Reviews a week that the random floor may use; ``None`` for all."""
-        return None if self.sample_per_week is None else self.sample_per_week * FLOOR_SHARE
+    def floor_labels_per_week(self, flagged_per_week: float) -> float | None:
+        """Return the reviews a week that the random floor may use; ``None`` for all.
+
+        Args:
+            flagged_per_week: How many reviews flags alone have been asking for.
+        """
+        if self.sample_per_week is None:
+            return None
+        directed = flagged_per_week if self.flagged is Flagged.REVIEW_ALL else 0.0
+        return allocation.floor_reviews(self.sample_per_week, directed, LIFT if self.strata else 1.0)
+
+    def with_strata_of(self, scores: Sequence[float]) -> WatchPlan:
+        """Return the duty with its strata taken from earlier scores, if it asks for that and there are enough of them."""
+        if not self.by_score or self.strata or len(scores) < LEAST_SCORES:
+            return self
+        return replace(self, strata=strata_from(scores))
 
 
 def pi_for(score: float | None, *, flagged: bool, pi0: float, plan: WatchPlan) -> float:

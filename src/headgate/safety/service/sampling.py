@@ -22,7 +22,15 @@ from headgate.safety.model import D_MAX, OTHER, Audit, Collected, Content, Draw,
 from headgate.safety.ports import EpochState, Run, Watch
 from headgate.safety.sampling import coin
 from headgate.safety.sampling.coin import SECOND_SHARE
-from headgate.safety.sampling.probability import WEEK, WatchPlan, floor_probability, is_drawn, pi_for, weekly_rate
+from headgate.safety.sampling.probability import (
+    REFERENCE_SCORES,
+    WEEK,
+    WatchPlan,
+    floor_probability,
+    is_drawn,
+    pi_for,
+    weekly_rate,
+)
 from headgate.safety.wire import bodies
 
 if TYPE_CHECKING:
@@ -243,6 +251,9 @@ class Sampling:
             return state
         # An epoch that no plan knows is read completely: nobody declared a lesser duty for it.
         watch = self._epochs.watch(epoch) or Watch(epoch.split("/", 1)[0], WatchPlan(), ())
+        plan = watch.plan
+        if plan.by_score:
+            plan = plan.with_strata_of(tx.earlier_scores(watch.release_id, epoch, REFERENCE_SCORES))
         seed = self._entropy(coin.SEED_BYTES)
         if len(seed) != coin.SEED_BYTES:
             raise ValueError(f"a seed has {coin.SEED_BYTES} bytes, not {len(seed)}")
@@ -251,7 +262,7 @@ class Sampling:
             epoch=epoch,
             release_id=watch.release_id,
             hazards=hazards,
-            plan=watch.plan,
+            plan=plan,
             seed=seed,
             commitment=coin.commitment(seed),
             committed_at=now,
@@ -266,10 +277,10 @@ class Sampling:
             "commitment": state.commitment,
             "release": state.release_id,
             "hazards": list(hazards),
-            "flagged": watch.plan.flagged.value,
-            "sample_per_week": watch.plan.sample_per_week,
-            "uniform": watch.plan.uniform,
-            "strata": [[stratum.score_at_least, stratum.multiplier] for stratum in watch.plan.strata],
+            "flagged": plan.flagged.value,
+            "sample_per_week": plan.sample_per_week,
+            "uniform": plan.uniform,
+            "strata": [[stratum.score_at_least, stratum.multiplier] for stratum in plan.strata],
         }
         tx.record(Entry("sampling.committed", epoch, _COLLECTOR, now, body))
         return state
@@ -327,8 +338,10 @@ class Sampling:
 
     def _floor(self, tx: SamplingTx, state: EpochState, *, now: datetime) -> float:
         """Return the floor for the next batch, from draws recorded before it: predictable, as the claims require."""
-        rate = weekly_rate(tx.drawn_since(state.epoch, now - WEEK), min(WEEK, now - state.committed_at))
-        return floor_probability(state.plan.floor_labels_per_week, rate, state.pi0)
+        span = min(WEEK, now - state.committed_at)
+        rate = weekly_rate(tx.drawn_since(state.epoch, now - WEEK), span)
+        flagged = weekly_rate(tx.flagged_since(state.epoch, now - WEEK), span)
+        return floor_probability(state.plan.floor_labels_per_week(flagged), rate, state.pi0)
 
     def _toss(self, *, now: datetime) -> int:
         """Toss every coin that is in the air, and return how many exchanges that sent to review."""

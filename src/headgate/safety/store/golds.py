@@ -124,7 +124,7 @@ def show(connection: sa.Connection, gold: Gold, head: Any, reviewer: str, mixing
         "release_id": head.release_id,
         "position": head.position,
         "at_us": head.at_us,
-        "drawn_at_us": head.drawn_at_us,
+        "drawn_at_us": head.drawn_at_us - 1,  # so that it comes first again when it waits for a second reader
         "flagged": gold.flagged,
         "twice": mixing.twice,
         "wanted": 2 if mixing.twice else 1,

@@ -16,7 +16,7 @@ from headgate.safety.ports import Bookmark, EpochState, RecordedBatch, TossedDra
 from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
 from headgate.safety.store import accounts, coming, numbers
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
-from headgate.safety.store.tables import batches, collector, draws, epochs, items, runs, seeds, signals, standings
+from headgate.safety.store.tables import batches, collector, draws, epochs, gold_shown, items, runs, seeds, signals, standings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
@@ -200,6 +200,27 @@ class SqlSamplingTx(Transaction):
             .limit(1)
         ).scalar_one_or_none()
         return (position or 0) - (before or 0)
+
+    def flagged_since(self, epoch: str, instant: datetime) -> int:
+        counted = sa.select(sa.func.count()).select_from(items)
+        after = (items.c.epoch == epoch, items.c.drawn_at_us > to_us(instant), items.c.flagged)
+        gold = sa.exists().where(gold_shown.c.item == items.c.exchange_id)
+        return self.connection.execute(counted.where(*after, ~gold)).scalar_one()
+
+    def earlier_scores(self, release_id: str, epoch: str, limit: int) -> Sequence[float]:
+        others = self.connection.execute(
+            sa.select(epochs.c.epoch)
+            .where(epochs.c.release_id == release_id, epochs.c.epoch != epoch)
+            .order_by(epochs.c.committed_at_us.desc(), epochs.c.epoch.desc())
+        ).scalars()
+        found: list[float] = []
+        for other in others.all():
+            scored = (draws.c.epoch == other, draws.c.score.is_not(None))
+            latest = sa.select(draws.c.score).where(*scored).order_by(draws.c.position.desc()).limit(limit - len(found))
+            found += self.connection.execute(latest).scalars()
+            if len(found) >= limit:
+                break
+        return found
 
     def add_draws(self, state: EpochState, drawn: Sequence[Draw], *, digest: str, ledger_seq: int, at: datetime) -> None:
         first, last = drawn[0].position, drawn[-1].position
