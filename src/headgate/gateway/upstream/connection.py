@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
@@ -316,11 +317,22 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         if self._asked and not self.complete and self._fault is None:
-            if self.status and not any(name.lower() in _FRAMING for name, _ in self.headers):
+            if self.status and self._closed_in_order() and not any(name.lower() in _FRAMING for name, _ in self.headers):
                 self.complete = True  # nothing but its close says where this answer ends (RFC 9112, section 6.3)
             elif self.heard and not self.status:
                 self._fault = Fault.GARBAGE
         self._end(Fault.BROKE_OFF)
+
+    def _closed_in_order(self) -> bool:
+        """Return whether it is the server that has closed: in TLS anybody on the way can end what is beneath."""
+        assert self._transport is not None
+        tls = self._transport.get_extra_info("ssl_object")
+        if tls is None:
+            return True
+        try:
+            return not tls.read(1)  # nothing, once the server has said that nothing follows
+        except ssl.SSLError:
+            return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
