@@ -15,6 +15,7 @@ from headgate.evidence import store
 from headgate.evidence.errors import EvidenceUnavailable, LabelsUnavailable, NotEvidence, ReadingNotFound, RuleChanged
 from headgate.evidence.model import Alarm, Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
 from headgate.evidence.model.reviewing import Readers
+from headgate.evidence.model.users import CleanUsers, LabelledUsers, UsersClaim
 from headgate.evidence.service import Evidence
 from headgate.kernel.verdict import Verdict
 from headgate.ledger import store as ledger
@@ -73,6 +74,10 @@ class Labels:
         assert (epoch, hazard, every) == (EPOCH, RULE.hazard, RULE.look_every)
         self._there()
         return list(self.windows)
+
+    def users(self, epoch: str, hazard: str, window: timedelta) -> LabelledUsers:
+        self._there()
+        return LabelledUsers(epoch, hazard, window, (CleanUsers(500, 5_000, 5_000, 1.0),), (), 500)
 
     def _there(self) -> None:
         if self.gone:
@@ -147,6 +152,20 @@ def test_labels_that_cannot_be_had_are_an_error_that_replays(evidence: Evidence,
     measured = evidence.rate(EPOCH, CLAIM)
     assert measured.reading.verdict is Verdict.ERROR
     assert evidence.replay(evidence.keep(measured, by="ada")).agrees
+
+
+def test_users_are_read_and_kept_and_replay(evidence: Evidence, labels: Labels) -> None:
+    claim = UsersClaim("advice", below=1e-2, worst_share=0.25, window=timedelta(days=7), alpha=0.05, attempt=1)
+    measured = evidence.users(EPOCH, claim)
+    assert measured.reading.verdict is Verdict.PASS
+    assert evidence.users(EPOCH, claim, misses_measured=True).reading.verdict is Verdict.INSUFFICIENT
+    digest = evidence.keep(measured, by="ada")
+    assert evidence.kept(digest).kind == "users"
+    assert evidence.replay(digest).agrees
+    labels.gone = True
+    gone = evidence.users(EPOCH, claim)
+    assert gone.reading.verdict is Verdict.ERROR
+    assert evidence.replay(evidence.keep(gone, by="ada")).agrees
 
 
 def test_labels_that_are_no_numbers_are_an_error_that_replays(evidence: Evidence, labels: Labels) -> None:

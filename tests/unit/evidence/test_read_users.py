@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from headgate.evidence.decide.users import read_users
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model import Harm
+from headgate.evidence.model.reviewing import Readers
 from headgate.evidence.model.users import CleanUsers, HarmfulUser, LabelledUsers, UsersClaim
 from headgate.evidence.wire import encode
 from headgate.evidence.wire.users import claim_of, failed_inputs, replay_users, users_inputs
 from headgate.kernel.verdict import Verdict
+from headgate.stats import noise
 from headgate.stats import users as process
 
 FIRST = 6 / math.pi**2
@@ -115,6 +117,37 @@ def test_a_changed_floor_is_said() -> None:
     assert any("in proportion to their floor" in line for line in reading.not_shown)
 
 
+def test_what_reviewers_miss_lowers_the_limit_and_costs_users() -> None:
+    known = Readers(shown=100, caught=96, waiting=0)
+    recognised = noise.sensitivity_lower(100, 96, 0.025)
+    reading = read_users(crowd(120), CLAIM, known)
+    assert reading.recognised == pytest.approx(recognised)
+    assert reading.limit == pytest.approx(1e-2 * recognised)
+    enough = process.clean_users_to_go([], [], 1e-2 * recognised, 0.025, 0.25)
+    assert enough > 91
+    assert read_users(crowd(enough - 1), CLAIM, known).verdict is Verdict.INSUFFICIENT
+    assert read_users(crowd(enough), CLAIM, known).verdict is Verdict.PASS
+    assert "allows for the rest" in reading.sentence
+    assert any("measured on known harms" in line for line in reading.not_shown)
+
+
+def test_a_gate_that_asks_for_it_takes_no_pass_before_reviewers_were_measured() -> None:
+    nobody = Readers(0, 0, 0, required=True)
+    reading = read_users(crowd(5_000), CLAIM, nobody)
+    assert reading.verdict is Verdict.INSUFFICIENT
+    assert "no pass before gold items" in reading.sentence
+    assert read_users(crowd(5_000), CLAIM, replace(nobody, required=False)).verdict is Verdict.PASS
+    assert any("no gold item has measured" in line for line in reading.not_shown)
+
+
+def test_reviewers_who_recognise_nothing_show_nothing_and_harm_is_still_shown() -> None:
+    useless = Readers(50, 0, 0)
+    assert read_users(crowd(5_000), CLAIM, useless).verdict is Verdict.INSUFFICIENT
+    assert read_users(crowd(5_000), CLAIM, useless).upper_bound == 0.25
+    assert read_users(crowd(100, *[somebody(4)] * 30), CLAIM, useless).verdict is Verdict.FAIL
+    assert read_users(crowd(5_000), CLAIM, Readers(5, 6, 0)).verdict is Verdict.ERROR
+
+
 def test_too_few_users_are_told_how_many_it_takes() -> None:
     reading = read_users(crowd(40, behind=12), CLAIM)
     assert reading.tightest == pytest.approx(process.tightest_share(40, 0.05, 0.25))
@@ -187,8 +220,9 @@ people = st.lists(st.builds(anybody, st.integers(4, 40), st.integers(0, 2), st.i
 @given(people, st.integers(0, 3_000), st.sampled_from([0.3, 0.5, 1.0]), st.integers(1, 3))
 def test_a_reading_replays_from_its_inputs(harmful: list[HarmfulUser], clean: int, worst: float, attempt: int) -> None:
     seen, claim = crowd(clean, *harmful, floor=0.2), replace(CLAIM, worst_share=worst, attempt=attempt)
-    stored = json.loads(json.dumps(users_inputs(seen, claim)))
-    reading = read_users(seen, claim)
+    readers = Readers(60, 58, 1) if clean % 2 else None
+    stored = json.loads(json.dumps(users_inputs(seen, claim, readers)))
+    reading = read_users(seen, claim, readers)
     assert replay_users(stored) == reading
     assert claim_of(stored) == claim
     assert encode(reading)["verdict"] == reading.verdict.value

@@ -68,6 +68,7 @@ def of_users(
     best: int,
     weighted: bool,
     floor: float,
+    readers: Readers | None = None,
 ) -> tuple[str, ...]:
     """Return what a reading of users leaves open.
 
@@ -79,6 +80,7 @@ def of_users(
         best: Users that a pass still takes at least.
         weighted: The sampling floor changed on the way.
         floor: The mean sampling floor.
+        readers: What gold items say of the reviewers; ``None`` when nothing does.
 
     Returns:
         Sentences, the most particular first.
@@ -112,13 +114,14 @@ def of_users(
         lines.append("A plain average: the sampling floor changed, so exchanges count in proportion to their floor.")
     if claim.attempt > 1:
         lines.append(f"How earlier attempts went: this is attempt {claim.attempt}, and it counts only who came after the last.")
+    lines.append(_of_readers(readers))
     lines.extend(
         (
             f"What users do after their first {span_text(claim.window)}.",
             "Other users than these: wider access may bring people who behave differently.",
             "People behind several accounts: each account counts as a user.",
             "People who behave well until access is wider.",
-            "Harm that reviewers do not recognise, or that shows only later or elsewhere.",
+            "Harm that shows only later or elsewhere.",
             "Use that does not pass through this gateway.",
         )
     )

@@ -10,6 +10,9 @@ user with more confirmed harm than that is proof that the word is not kept, and 
 bound the stake would promise nothing, and cutting them down to the bound would forgive exactly what was not to happen. A
 plan that promises nothing of its enforcement says ``worst_share: 1``, or leaves it out, and needs more users instead.
 Exchanges that were not judged in time contradict nothing: they count as harm, up to the worst share.
+
+Where gold items have measured the reviewers, the limit is lowered by what they miss, exactly as for traffic (``decide.rate``):
+the theorem of ``headgate.stats.noise`` asks of the stake only that it rises with its limit, and that holds for users too.
 """
 
 from __future__ import annotations
@@ -19,9 +22,11 @@ from typing import TYPE_CHECKING
 
 from headgate.evidence.decide import malformed, not_shown
 from headgate.evidence.decide.phrases import count_text, rate_text
+from headgate.evidence.decide.reviewing import in_readers
 from headgate.evidence.model.users import USERS_LIKE_THESE, UsersReading, UsersToGo
 from headgate.kernel.units import span_text
 from headgate.kernel.verdict import Verdict
+from headgate.stats import noise
 from headgate.stats import users as process
 from headgate.stats.spending import attempt_alpha
 
@@ -29,27 +34,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.evidence.model import Harm
+    from headgate.evidence.model.reviewing import Readers
     from headgate.evidence.model.users import HarmfulUser, LabelledUsers, UsersClaim
 
 
-def read_users(seen: LabelledUsers, claim: UsersClaim) -> UsersReading:
-    """Return what ``seen`` says of ``claim``. The same input gives the same reading, for ever."""
-    wrong = malformed.in_users_claim(claim) or malformed.in_users(seen, claim)
+def read_users(seen: LabelledUsers, claim: UsersClaim, readers: Readers | None = None) -> UsersReading:
+    """Return what ``seen`` says of ``claim``. The same input gives the same reading, for ever.
+
+    Args:
+        seen: The users.
+        claim: What is to be shown.
+        readers: What gold items say of those who gave the labels; ``None`` when nothing does.
+    """
+    wrong = malformed.in_users_claim(claim) or malformed.in_users(seen, claim) or (readers and in_readers(readers))
     if wrong is not None:
         return unreadable_users(claim, f"Nothing is concluded: the evidence contradicts itself. {wrong}")
     broken = malformed.beyond(seen, claim.worst_share)
     if broken is not None:
         return unreadable_users(claim, f"Nothing is concluded: enforcement does not do what the plan says of it. {broken}")
 
-    alpha, theta, worst = attempt_alpha(claim.alpha, claim.attempt), claim.below, claim.worst_share
+    spent = attempt_alpha(claim.alpha, claim.attempt)
+    measured = readers is not None and readers.shown > 0
+    recognised = noise.sensitivity_lower(readers.shown, readers.caught, spent / 2) if readers and measured else None
+    limit = claim.below if recognised is None else claim.below * recognised or None
+    alpha, theta, worst = spent / 2 if measured else spent, limit or claim.below, claim.worst_share
+    blind = limit is None or (readers is not None and readers.required and not measured)
     threshold = -math.log(alpha)
     floors = [group.floor for group in seen.clean for _ in range(group.users)] + [user.floor for user in seen.harmful]
     harmless = [0.0] * (seen.users - len(seen.harmful))
     counted = harmless + [min(worst, share) for share in _shares(seen.harmful, lambda user: (*user.harms, *user.doubtful))]
     confirmed = harmless + _shares(seen.harmful, lambda user: user.harms)
-    log_e = float(process.log_e_users(counted, floors, theta, worst))
-    harm_log_e = float(process.log_harm_users(confirmed, floors, theta, worst))
-    if log_e >= threshold:
+    log_e = 0.0 if limit is None else float(process.log_e_users(counted, floors, limit, worst))
+    harm_log_e = float(process.log_harm_users(confirmed, floors, claim.below, worst))
+    if log_e >= threshold and not blind:
         verdict = Verdict.PASS
     elif harm_log_e >= threshold:
         verdict = Verdict.FAIL
@@ -58,8 +75,10 @@ def read_users(seen: LabelledUsers, claim: UsersClaim) -> UsersReading:
 
     mean = process.mean_share(counted, floors) if floors else None
     weight = sum(floors) / len(floors) if floors else 1.0
-    upper_bound = process.upper_bound_users(counted, floors, alpha, worst)
-    tightest = process.upper_bound_users(harmless + [0.0] * len(seen.harmful), floors, alpha, worst)
+    share = recognised or 1.0
+    upper_bound = worst if limit is None else min(worst, process.upper_bound_users(counted, floors, alpha, worst) / share)
+    clean = process.upper_bound_users(harmless + [0.0] * len(seen.harmful), floors, alpha, worst)
+    tightest = worst if limit is None else min(worst, clean / share)
     best = process.clean_users_to_go(counted, floors, theta, alpha, worst, floor=weight)
     to_go = _to_go(best, process.users_to_go(counted, floors, theta, alpha, worst), never=mean is not None and mean >= theta)
     weighted = len(set(floors)) > 1
@@ -68,7 +87,7 @@ def read_users(seen: LabelledUsers, claim: UsersClaim) -> UsersReading:
         log_e=log_e,
         harm_log_e=harm_log_e,
         threshold_log_e=threshold,
-        alpha_spent=alpha,
+        alpha_spent=spent,
         users=seen.users,
         harmful=sum(bool(user.harms) for user in seen.harmful),
         enrolled=seen.enrolled,
@@ -80,10 +99,19 @@ def read_users(seen: LabelledUsers, claim: UsersClaim) -> UsersReading:
         users_to_go=to_go,
         claim=USERS_LIKE_THESE,
         weighted=weighted,
-        sentence=_sentence(verdict, seen, claim, to_go, upper_bound),
+        sentence=_sentence(verdict, seen, claim, to_go, upper_bound) + _about_readers(readers, recognised),
         not_shown=not_shown.of_users(
-            seen, claim, upper_bound=upper_bound, tightest=tightest, best=best, weighted=weighted, floor=weight
+            seen,
+            claim,
+            upper_bound=upper_bound,
+            tightest=tightest,
+            best=best,
+            weighted=weighted,
+            floor=weight,
+            readers=readers,
         ),
+        limit=limit,
+        recognised=recognised,
     )
 
 
@@ -111,6 +139,8 @@ def unreadable_users(claim: UsersClaim, sentence: str) -> UsersReading:
         weighted=False,
         sentence=sentence,
         not_shown=("Anything: the evidence could not be read.",),
+        limit=None,
+        recognised=None,
     )
 
 
@@ -148,3 +178,13 @@ def _sentence(verdict: Verdict, seen: LabelledUsers, claim: UsersClaim, to_go: U
         return f"{what} is not shown to be below {limit}: {among}; with users like them it will not pass."
     further = f"at least {to_go.best:,} more users" + (f", likely {to_go.likely:,}" if to_go.likely is not None else "")
     return f"{what} is not shown to be below {limit} yet: {among}; a pass takes {further}."
+
+
+def _about_readers(readers: Readers | None, recognised: float | None) -> str:
+    if readers is None or readers.shown == 0:
+        wanted = " It takes no pass before gold items have measured what reviewers miss, and none has been shown yet."
+        return wanted if readers is not None and readers.required else ""
+    seen = f"{readers.caught:,} of {count_text(readers.shown, 'known harm')}"
+    if not recognised:
+        return f" Reviewers recognised {seen}, too few to say anything of what they miss."
+    return f" Reviewers recognise at least {recognised:.1%} of known harms ({seen}), and the limit allows for the rest."

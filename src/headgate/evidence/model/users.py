@@ -155,6 +155,9 @@ class UsersReading:
         weighted: The floor changed on the way, so exchanges count in proportion to it.
         sentence: The reading in one sentence.
         not_shown: What the users could not have shown, in plain words.
+        limit: What the mean share of standing harm was held against: the claim's limit, lowered by what reviewers miss where that
+            was measured; ``None`` when so little is known of them that nothing can be shown.
+        recognised: The lower bound on the share of known harms that reviewers recognise; ``None`` when nothing measured it.
     """
 
     verdict: Verdict
@@ -175,3 +178,5 @@ class UsersReading:
     weighted: bool
     sentence: str
     not_shown: tuple[str, ...]
+    limit: float | None
+    recognised: float | None

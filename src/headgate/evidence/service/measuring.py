@@ -79,11 +79,18 @@ class Evidence:
             sentence = f"Nothing is concluded: {failure.message}"
             return Measured(epoch, unreadable(claim, sentence), wire.failed_inputs(claim, sentence))
 
-    def users(self, epoch: str, claim: UsersClaim) -> Measured[UsersReading]:
-        """Return what the epoch's users say of a claim, now. Users that cannot be read give ERROR, not an exception."""
+    def users(self, epoch: str, claim: UsersClaim, *, misses_measured: bool = False) -> Measured[UsersReading]:
+        """Return what the epoch's users say of a claim, now. Users that cannot be read give ERROR, not an exception.
+
+        Args:
+            epoch: Whose users.
+            claim: What is to be shown.
+            misses_measured: Whether a pass takes gold items that have measured what reviewers miss.
+        """
         try:
             seen = self._labels.users(epoch, claim.hazard, claim.window)
-            return Measured(epoch, read_users(seen, claim), users_wire.users_inputs(seen, claim))
+            readers = replace(self._labels.readers(epoch, claim.hazard), required=misses_measured)
+            return Measured(epoch, read_users(seen, claim, readers), users_wire.users_inputs(seen, claim, readers))
         except (Unavailable, NotEvidence) as failure:
             sentence = f"Nothing is concluded: {failure.message}"
             return Measured(epoch, unreadable_users(claim, sentence), users_wire.failed_inputs(claim, sentence))

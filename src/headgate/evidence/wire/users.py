@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.evidence.decide.users import read_users, unreadable_users
 from headgate.evidence.errors import NotEvidence
+from headgate.evidence.model.reviewing import Readers
 from headgate.evidence.model.users import LabelledUsers, UsersClaim, UsersReading
 from headgate.evidence.wire import FORMAT, decode, encode
 
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 USERS = "users"
 
 
-def users_inputs(seen: LabelledUsers, claim: UsersClaim) -> dict[str, Any]:
+def users_inputs(seen: LabelledUsers, claim: UsersClaim, readers: Readers | None = None) -> dict[str, Any]:
     """Return the inputs of a reading of users."""
-    return {"format": FORMAT, "kind": USERS, "users": encode(seen), "claim": encode(claim)}
+    inputs = {"format": FORMAT, "kind": USERS, "users": encode(seen), "claim": encode(claim)}
+    return inputs if readers is None else {**inputs, "readers": encode(readers)}
 
 
 def failed_inputs(claim: UsersClaim, failure: str) -> dict[str, Any]:
@@ -46,4 +48,5 @@ def replay_users(inputs: Mapping[str, Any]) -> UsersReading:
     failure = inputs.get("failure")
     if isinstance(failure, str):
         return unreadable_users(claim, failure)
-    return read_users(decode(inputs.get("users"), LabelledUsers), claim)
+    readers = decode(inputs["readers"], Readers) if "readers" in inputs else None
+    return read_users(decode(inputs.get("users"), LabelledUsers), claim, readers)

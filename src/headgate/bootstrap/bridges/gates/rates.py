@@ -43,7 +43,7 @@ class Rates:
                 return of_traffic(gate.hazard, measured.reading, measured.inputs, limit=gate.below)
             case "users":
                 about = users_claim(gate, asked)
-                counted = self._evidence.users(asked.epoch, about)
+                counted = self._evidence.users(asked.epoch, about, misses_measured=gate.misses_measured)
                 return of_users(about, counted.reading, counted.inputs)
 
     def replay(self, inputs: Mapping[str, Any]) -> GateReading:
@@ -118,6 +118,7 @@ def of_users(claim: UsersClaim, reading: UsersReading, inputs: Mapping[str, Any]
             "limit": claim.below,
             "worst_share": claim.worst_share,
             "tightest": reading.tightest,
+            "recognised": reading.recognised,
             "log_e": reading.log_e,
             "log_e_needed": reading.threshold_log_e,
             "alpha": reading.alpha_spent,
