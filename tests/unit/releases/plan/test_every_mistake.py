@@ -267,6 +267,61 @@ LINTING = {
     "a rise that falls": ([("from: 1.0e-2, to: 1.0e-1", "from: 1.0e-1, to: 1.0e-2")], [("plan.rise_order", 25)]),
     "an alarm at every look": ([("false_alarm_every: 365d", "false_alarm_every: 30m")], [("plan.rise_pace", 25)]),
     "a step down before the hold": ([("narrow_after: 6h", "narrow_after: 5m")], [("plan.narrow_after", 27)]),
+    "an earlier step that is no milder": (
+        [("false_alarm_every: 365d, then: hold", "false_alarm_every: 365d, earlier: {hold: 90d}, then: hold")],
+        [("plan.earlier_order", 25)],
+    ),
+    "an earlier step that is rarer": (
+        [("false_alarm_every: 365d, then: hold", "false_alarm_every: 30d, earlier: {hold: 90d}, then: cut")],
+        [("plan.earlier_order", 25)],
+    ),
+    "an earlier step at every look": (
+        [("false_alarm_every: 365d, then: hold", "false_alarm_every: 365d, earlier: {watch: 30m}, then: hold")],
+        [("plan.rise_pace", 25)],
+    ),
+    "a step that stands by itself too": (
+        [
+            ("false_alarm_every: 365d, then: hold}", "false_alarm_every: 365d, earlier: {hold: 90d}, then: cut}"),
+            (
+                "      - incident: {severity: critical, then: cut}",
+                "      - rise: {hazard: harm, from: 1.0e-2, to: 1.0e-1, false_alarm_every: 90d, then: hold}\n"
+                "      - incident: {severity: critical, then: cut}",
+            ),
+        ],
+        [("plan.duplicate_condition", 25)],
+    ),
+    "a usual week of labels": (
+        [("false_alarm_every: 365d, then: hold", "false_alarm_every: 365d, learn: 28d, then: hold")],
+        [("plan.learn_of", 25)],
+    ),
+    "a usual week learned in one": (
+        [("hazard: harm, from: 1.0e-2, to: 1.0e-1,", "hazard: harm, of: flagged_users, from: 1.0e-2, to: 1.0e-1, learn: 7d,")],
+        [("plan.short_learning", 25)],
+    ),
+    "a budget of one": (
+        [("false_alarm_every: 365d, then: hold", "false_alarm_every: 365d, budget: harm, then: hold")],
+        [("plan.budget_alone", 25)],
+    ),
+    "a budget shared by unlike wires": (
+        [
+            (
+                "false_alarm_every: 365d, then: hold}",
+                "false_alarm_every: 365d, budget: harm, then: hold}\n"
+                "      - rise: {hazard: harm, of: flagged_users, from: 1.0e-2, to: 1.0e-1,"
+                " false_alarm_every: 90d, budget: harm, then: hold}",
+            )
+        ],
+        [("plan.budget_differs", 26)],
+    ),
+    "scores that are missing as a rule": (
+        [
+            (
+                "      - incident: {severity: critical, then: cut}",
+                "      - missing: {at_most: 1.0e-3, usual: 5.0e-3}\n      - incident: {severity: critical, then: cut}",
+            )
+        ],
+        [("plan.missing_order", 26)],
+    ),
     "a critical hazard without a stop": (
         [
             ("severity: high", "severity: critical"),
