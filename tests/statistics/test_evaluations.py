@@ -24,11 +24,11 @@ from headgate.stats.evaluations import (
     exact_upper,
     items_for_zero,
     margin_reading,
-    paired_difference,
     pass_at_k,
     thresholds_in_order,
     within_attempts,
 )
+from headgate.stats.pairing import paired_difference
 
 ALPHA = 0.05
 SCORES = [1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 0]

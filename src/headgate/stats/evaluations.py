@@ -14,8 +14,8 @@ An evaluation is looked at once, so its bounds are those of a fixed sample. Four
 * **Somebody else elicits more.** No data in the loop bounds that. The margin is declared, added to the bound, and never 0:
   ``margin_reading``.
 
-Two versions are compared on the same items, difference by difference (``paired_difference``); comparing two separate
-intervals wastes what the items have in common.
+Two versions are compared on the same items, difference by difference (``stats.pairing``); comparing two separate intervals
+wastes what the items have in common.
 
 Here ``alpha`` is always one-sided: a two-sided interval of confidence ``c`` takes ``alpha = (1 - c) / 2`` at each end.
 """
@@ -32,9 +32,6 @@ from scipy import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-RANGE_OF_DIFFERENCE = 2.0
-"""Two scores in [0, 1] differ by something in [-1, 1]: an interval of this length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +53,6 @@ class MarginReading:
     slack: float
     below: bool
     above: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PairedDifference:
-    """How much version A scores above version B on the same items.
-
-    Attributes:
-        mean: Mean of ``a - b``.
-        standard_error: Its standard error, clustered where clusters were given.
-        low: Lower end of the two-sided interval, in ``[-1, 1]``.
-        high: Upper end.
-        clusters: Clusters, or items where each stands for itself.
-    """
-
-    mean: float
-    standard_error: float
-    low: float
-    high: float
-    clusters: int
 
 
 def exact_lower(k: float, n: float, alpha: float) -> float:
@@ -294,8 +272,8 @@ def effective_items(sizes: ArrayLike, successes: ArrayLike, copies: ArrayLike, a
     variance = clustered_se_of_counts(size, success, copy) ** 2 * clusters / (clusters - 1)
     worth = rate * (1 - rate) / variance if variance > 0 else items
     holding_both = min(float(copy[success > 0].sum()), float(copy[success < size].sum()))
-    quantile = _student(alpha, min(clusters - 1, holding_both))
-    shrink = (_student(alpha, items - 1) / quantile) ** 2 if quantile > 0 else 1.0
+    quantile = student(alpha, min(clusters - 1, holding_both))
+    shrink = (student(alpha, items - 1) / quantile) ** 2 if quantile > 0 else 1.0
     return min(items, max(copied_over, worth * shrink))
 
 
@@ -355,7 +333,7 @@ def clustered_upper(sizes: ArrayLike, successes: ArrayLike, copies: ArrayLike, a
     rate = total / items
     error = clustered_se_of_counts(size, success, copy) * math.sqrt(clusters / (clusters - 1))
     worth = effective_items(size, success, copy, alpha)
-    return min(1.0, max(rate + _student(alpha, clusters - 1) * error, exact_upper(rate * worth, worth, alpha)))
+    return min(1.0, max(rate + student(alpha, clusters - 1) * error, exact_upper(rate * worth, worth, alpha)))
 
 
 def margin_reading(
@@ -422,56 +400,18 @@ def thresholds_in_order(api: float | None, theft: float | None, open_weights: fl
     return all(later <= earlier for earlier, later in pairwise(declared))
 
 
-def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float, clusters: ArrayLike | None = None) -> PairedDifference:
-    """Compare two versions item by item.
-
-    Where every difference is the same, no spread was seen, and none is assumed to be known: at the given confidence a share
-    of up to ``1 - (1 - confidence)**(1/C)`` of items could still differ, by as much as scores can.
-
-    Args:
-        a: Scores of one version, each in ``[0, 1]``, shape ``(n,)``.
-        b: Scores of the other on the same items, in the same order, shape ``(n,)``.
-        confidence: Coverage of the two-sided interval, in ``(0, 1)``.
-        clusters: Which cluster each item belongs to, shape ``(n,)``; each is its own when absent.
-
-    Returns:
-        The difference, its standard error and its interval.
-
-    Raises:
-        ValueError: A shape is wrong, a score lies outside ``[0, 1]``, or the confidence is out of range.
-
-    Source:
-        Miller (2024), arXiv 2411.00640, section 4 (paired, clustered); statsmodels' cluster-robust regression of the
-        differences on a constant, and scipy's paired t-test where each item is its own cluster:
-        ``tests/statistics/test_evaluations.py``.
-    """
-    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if first.ndim != 1 or first.shape != second.shape or first.size == 0:
-        raise ValueError("scores must be vectors of one length, not empty")
-    both = np.stack((first, second))
-    if not (np.all((both >= 0) & (both <= 1)) and 0 < confidence < 1):
-        raise ValueError("scores must lie in [0, 1] and the confidence in (0, 1)")
-    labels = np.arange(first.size) if clusters is None else np.asarray(clusters)
-    difference = first - second
-    mean = float(difference.mean())
-    error = clustered_se(difference, labels)
-    groups = int(np.unique(labels).size)
-    half = RANGE_OF_DIFFERENCE
-    if groups > 1:
-        corrected = error * math.sqrt(groups / (groups - 1))
-        unseen = RANGE_OF_DIFFERENCE * -math.expm1(math.log1p(-confidence) / groups)
-        spread = float(np.ptp(difference)) > 0
-        half = _student((1 - confidence) / 2, groups - 1) * corrected if spread else unseen
-    return PairedDifference(mean, error, max(-1.0, mean - half), min(1.0, mean + half), groups)
-
-
 def _one_sided(alpha: float) -> None:
     if not 0 < alpha <= 0.5:  # noqa: PLR2004 - beyond one half a quantile turns round
         raise ValueError(f"alpha must lie in (0, 1/2], not {alpha}")
 
 
-def _student(alpha: float, freedom: float) -> float:
-    """Return the value that Student's t exceeds with probability ``alpha``."""
+def student(alpha: float, freedom: float) -> float:
+    """Return the value that Student's t exceeds with probability ``alpha``.
+
+    Args:
+        alpha: In ``(0, 1)``.
+        freedom: Degrees of freedom, ``> 0``.
+    """
     return -float(special.stdtrit(freedom, alpha))
 
 
