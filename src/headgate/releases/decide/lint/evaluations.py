@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.releases.decide.lint.figures import number
 from headgate.releases.model.findings import Finding, Path, finding
-from headgate.releases.model.plan import AuditGate, EvaluationGate, IssuesGate, Opinion, RateGate, Scenario, Surface
+from headgate.releases.model.plan import AuditGate, EvaluationGate, IssuesGate, Opinion, RateGate, Scenario, Severity, Surface
 from headgate.releases.model.words import Measures
 from headgate.stats.evaluations import items_for_zero
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headgate.releases.model.evaluations import Evaluation
-    from headgate.releases.model.plan import Plan, Stage
+    from headgate.releases.model.plan import Plan
 
 LARGEST_ALPHA = 0.1
 _OF_OTHERS = frozenset({Scenario.THEFT, Scenario.OPEN_WEIGHTS})
@@ -99,18 +99,13 @@ def _gate(plan: Plan, at: int, gate: EvaluationGate, here: Path) -> Iterator[Fin
 
 
 def _no_red_team(plan: Plan) -> Iterator[Finding]:
-    last = _widest_served(plan)
-    if last is None or any(isinstance(gate, IssuesGate) for stage in plan.stages for gate in stage.leave):
+    if any(isinstance(gate, IssuesGate) for stage in plan.stages for gate in stage.leave):
         return
-    at, stage = last
-    if any(hazard.severity.value == "critical" for hazard in plan.hazards.values()):
-        said = f"nothing asks whether anybody has attacked the model before `{stage.name}` is left"
+    critical = [name for name, hazard in plan.hazards.items() if hazard.severity is Severity.CRITICAL]
+    at = max((at for at, stage in enumerate(plan.stages) if stage.leave), default=None)
+    if plan.evaluations and critical and at is not None:
+        said = f"nothing asks whether anybody has attacked the model for `{critical[0]}` before `{plan.stages[at].name}` is left"
         yield finding("plan.no_red_team", ("stages", at, "leave"), said, "add - issues: {undisposed: 0}")
-
-
-def _widest_served(plan: Plan) -> tuple[int, Stage] | None:
-    served = [(at, stage) for at, stage in enumerate(plan.stages) if stage.leave]
-    return served[-1] if served else None
 
 
 def _no_rate(plan: Plan) -> Iterator[Finding]:
