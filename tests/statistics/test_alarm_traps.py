@@ -147,7 +147,18 @@ def test_an_outage_sounds_at_once_and_steady_losses_do_not() -> None:
     assert np.mean(np.array(quiet) >= threshold) <= most(MONTH / (90 * 24), 100)
     outage = np.concatenate([steady[0][:48], np.ones(6)])
     log_m = alarm.log_mixture(alarm.run(alarm.log_factor_shares(outage, 0.005, 1.0)), alarm.RISE_WEIGHTS)
-    assert 48 <= int(np.flatnonzero(log_m >= threshold)[0]) <= 51
+    assert 48 <= int(np.flatnonzero(log_m >= threshold)[0]) <= 49
+
+
+def test_a_slow_loss_is_noticed_too() -> None:
+    rng = np.random.default_rng(42)
+    delays: list[int] = []
+    for _ in range(50):
+        shares = np.concatenate([rng.binomial(2000, 1e-3, 48), rng.binomial(2000, 3e-3, 200)]) / 2000
+        log_m = alarm.log_mixture(alarm.run(alarm.log_factor_shares(shares, 1e-3, 1.0)), alarm.RISE_WEIGHTS)
+        delays.append(int(np.flatnonzero(log_m >= math.log(90 * 24))[0]) - 47)
+    assert 1 <= min(delays)
+    assert np.mean(delays) <= 24  # hours, for a threefold loss that is still within what is tolerated
 
 
 @pytest.mark.slow

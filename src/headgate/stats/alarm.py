@@ -204,20 +204,21 @@ def log_factor_shares(share: ArrayLike, baseline: float, worst: float) -> NDArra
         worst: The largest share there can be, in ``(0, 1]``.
 
     Returns:
-        Nats, the shape of ``share`` with 6 appended; bets as ``COUNT_RATIOS``, held to a loss of at most half the stake.
+        Nats, the shape of ``share`` with 6 appended. The bets run from one that suits shares of nothing or all of ``worst`` to
+        one that suits shares close to their mean, evenly in log space; none loses more than half its stake.
 
     Raises:
         ValueError: A number is out of range.
 
     Source:
         Factor ``1 + lambda (V - v0)``: Shin, Ramdas and Rinaldo, arXiv 2203.03532, bounded observations.
-        ``lambda = (rho - 1) / (worst - v0)`` is the likelihood ratio where a share is nothing or all of ``worst``.
-        ``tests/statistics/test_alarm.py``.
+        ``tests/statistics/test_alarm_traps.py``.
     """
     shares = np.asarray(share, np.float64)
     if not (0 < baseline < worst <= 1 and np.all((shares >= 0) & (shares <= worst))):
         raise ValueError("shares must satisfy 0 < baseline < worst <= 1 and lie in [0, worst]")
-    bets = np.minimum((COUNT_RATIOS - 1) / (worst - baseline), LARGEST_LOSS / baseline)
+    most = LARGEST_LOSS / baseline
+    bets = np.geomspace(min(LARGEST_LOSS / (worst - baseline), most), most, RISE_WEIGHTS.size)
     return np.log1p(bets * (shares[..., None] - baseline))
 
 
