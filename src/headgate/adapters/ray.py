@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import socket
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from headgate.releases.errors import NoCluster
@@ -20,6 +21,8 @@ _D = TypeVar("_D")
 
 AHEAD = 4
 """Pieces that are handed out beforehand for each core, so that no core waits and none holds much that another could do."""
+KNOCK_S = 5.0
+"""How long a cluster may take to open a connection."""
 
 
 class RayFarm:
@@ -37,8 +40,9 @@ class RayFarm:
             raise NoCluster("Ray is not installed.", help="Install it with: pip install 'headgate[ray]'. Or leave --ray out.")
         self._ray: Any = importlib.import_module("ray")
         try:
+            _knock(address)
             if not self._ray.is_initialized():
-                self._ray.init(address=address, log_to_driver=False, logging_level="ERROR", include_dashboard=None)
+                self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, RuntimeError, ValueError, OSError) as problem:
             raise NoCluster(
                 f"No Ray cluster answers at {address}.", help="Start one with: ray start --head. Or leave --ray out."
@@ -75,3 +79,15 @@ class RayFarm:
             return self._ray.get(reference)
         except self._ray.exceptions.RaySystemError as problem:
             raise NoCluster("A node of the Ray cluster failed.") from problem
+
+
+def _knock(address: str) -> None:
+    """Go on only if somebody listens at the address; Ray itself would try for minutes.
+
+    Raises:
+        OSError: Nobody does.
+        ValueError: The address names no port.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), KNOCK_S).close()

@@ -44,7 +44,10 @@ PLAN = Plan.model_validate(
 
 
 @pytest.fixture
-def cluster() -> Iterator[str]:
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else Ray leaves the loopback address
+    monkeypatch.setenv("RAY_agent_register_timeout_ms", "100000")  # a busy machine is no failure
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     ray, utils = importlib.import_module("ray"), importlib.import_module("ray.cluster_utils")
     here = {"num_cpus": 1, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
     nodes: Any = utils.Cluster(initialize_head=True, head_node_args=here)
