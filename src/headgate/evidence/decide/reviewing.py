@@ -102,7 +102,7 @@ def _timely(facts: ReviewFacts, within: str) -> tuple[Verdict, str]:
     many = "flagged exchanges" if facts.flagged else "sampled exchanges (none was flagged)"
     if facts.longest is None:
         return Verdict.INSUFFICIENT, "Nothing was flagged or sampled, so nothing says how long review takes."
-    counted = f"{count_text(facts.done + facts.waiting, what, many)} of the last {span_text(facts.span)}"
+    counted = f"{count_text(facts.done + facts.waiting, what, many)} of the last {count_text(facts.span.days, 'day')}"
     if facts.late:
         return Verdict.FAIL, (
             f"{facts.late:,} of {counted} took longer than {within}, {facts.waiting:,} still waiting; "
