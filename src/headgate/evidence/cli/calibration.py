@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from headgate.evidence.cli.session import AsJson, print_json
+from headgate.evidence.decide.phrases import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def said(found: Calibration) -> Iterator[str]:
     if not found.forecasts:
         yield "Nothing has been predicted yet: predictions are written down daily while a rate gate is waited for."
         return
-    yield f"{found.forecasts:,} predictions about {found.series:,} stretches of labels."
+    yield f"{count_text(found.forecasts, 'prediction')} about {_stretches(found.series)} of labels."
     yield from _bound("in what came later in the same epoch", found.later)
     yield from _bound("in the release's next epoch", found.following)
     yield from _pace(found.pace)
@@ -55,8 +56,8 @@ def _bound(where: str, found: BoundScore | None) -> Iterator[str]:
         yield f"Bounds {where}: none can be scored yet."
         return
     yield (
-        f"Bounds {where}: the rate stayed below in {found.covered:.1%} of {found.forecasts:,} predictions"
-        f" ({found.series:,} stretches); {found.expected:.1%} were expected if nothing changed."
+        f"Bounds {where}: the rate stayed below in {found.covered:.1%} of {count_text(found.forecasts, 'prediction')}"
+        f" ({_stretches(found.series)}); {found.expected:.1%} were expected if nothing changed."
         f" Brier score {found.brier:.4f}, log score {found.log_score:.4f}."
     )
 
@@ -66,12 +67,16 @@ def _pace(found: PaceScore | None) -> Iterator[str]:
         yield "Labels to a pass: no pass has come after a prediction yet."
         return
     yield (
-        f"Labels to a pass: {found.ratio:.2f} times as many as predicted (median of {found.forecasts:,} predictions,"
-        f" {found.series:,} stretches); {found.within_twice:.1%} right to a factor of two."
+        f"Labels to a pass: {found.ratio:.2f} times as many as predicted (median of {count_text(found.forecasts, 'prediction')},"
+        f" {_stretches(found.series)}); {found.within_twice:.1%} right to a factor of two."
     )
     if found.days_late is not None and found.days_off is not None:
         way = "late" if found.days_late >= 0 else "early"
         yield (
             f"Day of the pass: {abs(found.days_late):.1f} days {way}, {found.days_off:.1f} days off either way"
-            f" (medians of {found.dated:,} dated predictions)."
+            f" (medians of {count_text(found.dated, 'dated prediction')})."
         )
+
+
+def _stretches(count: int) -> str:
+    return count_text(count, "stretch", "stretches")
