@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from headgate.releases.decide.diff_evidence import filed_gate, tolerance
+from headgate.releases.decide.diff_people import people
 from headgate.releases.decide.diff_wires import reacts, tripwire
 from headgate.releases.decide.difference import NARROWER, NEUTRAL, WIDER, Axis, Effect, Found, bound, pace, said_of, span, words
 from headgate.releases.model.plan import (
@@ -19,6 +20,8 @@ from headgate.releases.model.plan import (
     ApprovalGate,
     AuditGate,
     Condition,
+    CoverageGate,
+    DiscoveryGate,
     EndState,
     EntryApproval,
     EvaluationGate,
@@ -359,6 +362,8 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
             yield from bound(("alpha",), over, "the chance of passing falsely", old.alpha, new.alpha)
         case (EvaluationGate(), EvaluationGate()) | (IssuesGate(), IssuesGate()) | (AuditGate(), AuditGate()):
             yield from filed_gate(old, new)
+        case (DiscoveryGate(), DiscoveryGate()) | (CoverageGate(), CoverageGate()):
+            yield from people(old, new)
         case IncidentsGate(), IncidentsGate():
             for severity in Severity:
                 path = ("open_at_most", severity.value)

@@ -32,9 +32,7 @@ def _by_kind(union: object) -> dict[str, type[Part]]:
 
 GATES = _by_kind(Gate)
 TRIPWIRES = _by_kind(Tripwire)
-LATER_GATES = {
-    "discovery": "how many unseen kinds of harm the next stage may meet",
-    "coverage": "whether the next stage's people and uses were represented",
+LATER_GATES: dict[str, str] = {
     "review": "how fast and how well flagged exchanges were reviewed",
 }
 """Gates of the plan language that this build cannot evaluate, and what each will read."""

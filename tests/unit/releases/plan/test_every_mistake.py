@@ -86,7 +86,10 @@ READING = {
     "a misspelt gate": (("- soak:", "- soack:"), [("plan.unknown_gate", 20)]),
     "a tripwire among the gates": (("- soak:", "- monitor_down:"), [("plan.unknown_gate", 20)]),
     "a gate among the tripwires": (("- monitor_down:", "- soak:"), [("plan.unknown_tripwire", 27)]),
-    "a gate of a later build": (("- exposure:", "- discovery:"), [("plan.gate_not_available", 19)]),
+    "a gate with the settings of another": (
+        ("- exposure:", "- discovery:"),
+        [("plan.missing_key", 19), ("plan.missing_key", 19), ("plan.unknown_key", 19), ("plan.unknown_key", 19)],
+    ),
     "a rate of users": (
         ("hazard: harm, below: 2.0e-2", "hazard: harm, of: users, below: 2.0e-2"),
         [("plan.gate_not_available", 21)],

@@ -13,6 +13,7 @@ from headgate.releases.decide.lint.evaluations import lint_evaluations
 from headgate.releases.decide.lint.irreversible import lint_irreversible
 from headgate.releases.decide.lint.ladder import lint_ladder
 from headgate.releases.decide.lint.limits import lint_limits
+from headgate.releases.decide.lint.people import lint_people
 from headgate.releases.decide.lint.power import lint_power
 from headgate.releases.decide.lint.references import lint_references
 from headgate.releases.decide.lint.serving import lint_serving
@@ -35,6 +36,7 @@ def lint(plan: Plan) -> list[Finding]:
         lint_controls,
         lint_power,
         lint_users,
+        lint_people,
         lint_evaluations,
         lint_irreversible,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from headgate.kernel.actor import PERMISSIONS, Permission, Role
 from headgate.releases.model.findings import Finding, Path, finding
-from headgate.releases.model.plan import ApprovalGate, Capability, Plan, RateGate, RiseWire, Stage, Surface
+from headgate.releases.model.plan import ApprovalGate, Capability, CoverageGate, Plan, RateGate, RiseWire, Stage, Surface
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,10 +53,11 @@ def _stage(plan: Plan, stage: Stage, here: Path) -> Iterator[Finding]:
                 said = f"`{condition.id}` stands twice in `{key}` of `{stage.name}`"
                 yield finding("plan.duplicate_condition", path, said, "keep the stricter one")
             seen.add(condition.id)
-            if isinstance(condition, RateGate | RiseWire) and condition.hazard not in plan.hazards:
-                near = difflib.get_close_matches(condition.hazard, plan.hazards, n=1)
-                fix = f"did you mean `{near[0]}`?" if near else f"declare `{condition.hazard}` under hazards"
-                said = f"no hazard is called `{condition.hazard}`"
+            named = condition.hazard if isinstance(condition, RateGate | CoverageGate | RiseWire) else None
+            if named is not None and named not in plan.hazards:
+                near = difflib.get_close_matches(named, plan.hazards, n=1)
+                fix = f"did you mean `{near[0]}`?" if near else f"declare `{named}` under hazards"
+                said = f"no hazard is called `{named}`"
                 yield finding("plan.unknown_hazard", (*path, "hazard"), said, fix)
             if isinstance(condition, ApprovalGate):
                 yield from _signers(condition.roles, condition.signatures, path)
