@@ -1,6 +1,6 @@
 # One entry point for people and for CI. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-slow check bench bench-replay bench-revocation bench-gateway soak test-upstream docs pictures clean
+.PHONY: help setup up test test-slow check bench bench-replay bench-revocation bench-gateway bench-evidence soak test-upstream docs pictures clean
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE # a start takes twice as long without compiled modules
 
@@ -26,7 +26,7 @@ check: setup ## Lint, types, import contracts, generated documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m headgate.bootstrap.documents --check
 
-bench: bench-replay bench-revocation bench-gateway ## Print every published figure
+bench: bench-replay bench-revocation bench-gateway bench-evidence ## Print every published figure
 
 bench-replay: setup ## Real labelled prompts through the running gateway: rate, bound, labels, verdict
 	$(BIN)/python bench/replay.py $(ARGS)
@@ -45,6 +45,9 @@ clean: ## Remove what was built (not your data)
 
 bench-gateway: setup ## Headgate beside nginx and LiteLLM: throughput, latency, streams, revocation, a million grants
 	PYTHONPATH=bench $(BIN)/python -m gateway $(ARGS)
+
+bench-evidence: setup ## Labels to a decision beside other methods, false promotions, alarms, speed, real labels in random orders
+	PYTHONPATH=bench $(BIN)/python -m evidence $(ARGS)
 
 soak: setup ## An hour of mixed load; fails if memory, descriptors or threads grow
 	PYTHONPATH=bench $(BIN)/python bench/soak.py $(ARGS)

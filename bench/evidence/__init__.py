@@ -1,0 +1,1 @@
+"""What the evidence engine costs in labels and time, beside what others use."""
