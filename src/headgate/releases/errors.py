@@ -188,3 +188,9 @@ class NoCluster(Unavailable):
     """The cluster that plays were to run on cannot be used."""
 
     code = "plan.no_cluster"
+
+
+class EvidenceNotUsed(NotFound):
+    """Nothing of this name is among what a release or a decision rests on, so it cannot be left out."""
+
+    code = "release.evidence_not_used"

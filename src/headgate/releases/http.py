@@ -114,6 +114,22 @@ def _reading(router: APIRouter, service: ReleaseService, asking: Any) -> None:
     def explained(decision_id: str, by: Actor = asking) -> Any:
         return service.explain(DecisionId(decision_id), by=by).json()
 
+    @router.get("/decisions/{decision_id}/what-if", summary="What a past decision would be without some of its evidence")
+    def decision_what_if(
+        decision_id: str,
+        by: Actor = asking,
+        without: Annotated[str | None, Query(description="A record, or a gate; each in turn by default.")] = None,
+    ) -> list[Any]:
+        return [found.json() for found in service.decision_without(DecisionId(decision_id), without, by=by)]
+
+    @router.get("/{name}/what-if", summary="What a release would stand on without some of its evidence")
+    def release_what_if(
+        name: str,
+        by: Actor = asking,
+        without: Annotated[str | None, Query(description="A record, or a gate; each in turn by default.")] = None,
+    ) -> list[Any]:
+        return [found.json() for found in service.release_without(service.find(name, by=by), without, by=by)]
+
     @router.get("/{name}", summary="Where a release stands")
     def status(name: str, by: Actor = asking) -> Any:
         return service.status(service.find(name, by=by), by=by).json()

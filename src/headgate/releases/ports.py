@@ -72,6 +72,18 @@ class Readings(Protocol):
         """
         ...
 
+    def rests_on(self, kind: str, inputs: Json) -> tuple[str, ...]:
+        """Return the filed records that a gate's reading was worked out from; none for a gate that reads something else."""
+        ...
+
+    def without(self, kind: str, inputs: Json, record: str) -> GateReading:
+        """Return what a gate would say without one of the records that ``rests_on`` names. It never passes for want of one.
+
+        Raises:
+            Invalid: The inputs are not those of such a reading.
+        """
+        ...
+
 
 class ReleasesTx(Protocol):
     """One transaction: everything in it happens, with its ledger entries, or nothing does."""

@@ -49,6 +49,8 @@ class MadeUpReadings:
         gone: Which questions raise ``ReaderGone``: a measured gate's or tripwire's kind, ``exposure``, ``incidents``, ``monitor``.
         broken: Which questions raise something that nobody foresaw.
         asked: The epochs that were asked about, in order.
+        records: The records that a gate, by its name, is read from; without any of them it lacks evidence.
+        objecting: Records without which a gate would pass: what a broken reader would say.
     """
 
     verdicts: dict[str, Verdict] = field(default_factory=dict[str, Verdict])
@@ -61,6 +63,8 @@ class MadeUpReadings:
     gone: set[str] = field(default_factory=set[str])
     broken: set[str] = field(default_factory=set[str])
     asked: list[str] = field(default_factory=list[str])
+    records: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    objecting: set[str] = field(default_factory=set[str])
 
     def gate(self, gate: MeasuredGate, asked: Asked) -> GateReading:
         self._fail(gate.kind)
@@ -74,6 +78,7 @@ class MadeUpReadings:
             "verdict": self.verdicts.get(about, Verdict.INSUFFICIENT).value,
             "k": self.harms.get(about, 0),
             "below": gate.below if isinstance(gate, RateGate) else None,
+            "records": list(self.records.get(gate.id, ())),
         }
         return _gate(cast("Mapping[str, Any]", inputs))
 
@@ -107,6 +112,17 @@ class MadeUpReadings:
                 return _gate(known)
             case _:
                 raise Invalid(f"not a kind that is read here: {kind}")
+
+    def rests_on(self, kind: str, inputs: Json) -> tuple[str, ...]:  # noqa: ARG002 - the port's signature
+        return tuple(cast("Mapping[str, Any]", inputs).get("records", ()))
+
+    def without(self, kind: str, inputs: Json, record: str) -> GateReading:
+        known = cast("Mapping[str, Any]", inputs)
+        if record not in self.rests_on(kind, inputs):
+            raise Invalid(f"not read from {record}")
+        rest = [name for name in known["records"] if name != record]
+        told = "PASS" if record in self.objecting else "INSUFFICIENT" if not rest else known["verdict"]
+        return _gate({**known, "records": rest, "verdict": told})
 
     def _fail(self, question: str) -> None:
         if question in self.gone:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from headgate.bootstrap.bridges.gates import filed
 from headgate.kernel.errors import Invalid
 from headgate.releases.model.reading import Exposure, MonitorHealth, OpenIncidents
 from headgate.releases.model.wires import OF_EPOCH
@@ -91,6 +92,14 @@ class SubjectReadings:
         if kind in OF_EPOCH:
             return self._wires.replay(stored)
         return self._reader(kind).replay(stored)
+
+    def rests_on(self, kind: str, inputs: Json) -> tuple[str, ...]:
+        return filed.rests_on(inputs) if kind in filed.KINDS and isinstance(inputs, dict) and "shelf" in inputs else ()
+
+    def without(self, kind: str, inputs: Json, record: str) -> GateReading:
+        if not isinstance(inputs, dict):
+            raise Invalid("The kept inputs are not those of a reading.")
+        return self._reader(kind).replay(filed.without(inputs, record))
 
     def _reader(self, kind: str) -> GateReader[Any]:
         reader = self._gates.get(kind)

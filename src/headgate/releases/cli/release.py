@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from headgate.kernel.ids import DecisionId
+from headgate.releases.cli.leaving_out import print_what_if
 from headgate.releases.cli.session import (
     AsJson,
     Desk,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from headgate.releases.service import Explanation, Stopped
 
 DOES_NOT_REPLAY = 1
+EACH = "each"
+"""Leave out each piece of evidence in turn."""
 
 
 class ReleaseVerbs:
@@ -221,13 +224,32 @@ class ReleaseVerbs:
         *,
         model: Annotated[str | None, typer.Option(help="Only decisions about this model.")] = None,
         limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to list.")] = 20,
+        what_if_without: Annotated[
+            str | None,
+            typer.Option(help="A record (ev_…) or a gate (rate.cyber_misuse) to leave out; each, to leave each out in turn."),
+        ] = None,
         as_json: AsJson = False,
     ) -> None:
         """Make a past decision again from what was stored for it, and say whether it comes out the same.
 
-        Exit code 0: it does. Exit code 1: it does not.
+        Exit code 0: it does. Exit code 1: it does not. With --what-if-without, say instead which verdicts would be others without
+        some of the evidence: of the decision, or, with --model, of the release as it stands.
         """
         service, by = self._desk.sit()
+        if what_if_without is not None:
+            without = None if what_if_without == EACH else what_if_without
+            if decision is not None:
+                found = service.decision_without(DecisionId(decision), without, by=by)
+            elif model is not None:
+                found = service.release_without(service.find(model, by=by), without, by=by)
+            else:
+                raise typer.BadParameter("name a decision, or a model with --model")
+            for what_if in found:
+                if as_json:
+                    print_json(what_if.json())
+                else:
+                    print_what_if(what_if)
+            return
         if decision is None:
             of = service.find(model, by=by).id if model else None
             for made in service.decisions(by=by, release_id=of, limit=limit):

@@ -19,6 +19,7 @@ from headgate.releases.model.record import DecisionRecord, Moved
 from headgate.releases.model.release import Kind, State
 from headgate.releases.service.assessing import Assessor
 from headgate.releases.service.explaining import Explainer
+from headgate.releases.service.what_if import LeaveOut
 from headgate.releases.wire.canonical import plan_digest
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Deciding:
         self._releases = releases
         self._assessor = Assessor(readings)
         self._explainer = Explainer(readings)
+        self._leave_out = LeaveOut(readings)
         self._clock = clock
         self._entropy = entropy
 

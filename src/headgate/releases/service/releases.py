@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from headgate.releases.model.record import DecisionRecord
     from headgate.releases.model.release import Decision, Material, Release
     from headgate.releases.service.explaining import Explanation
+    from headgate.releases.service.what_if import WhatIf
 
 _RACES = 8
 """How often narrowing looks again after losing a race, before it gives up."""
@@ -313,6 +314,41 @@ class ReleaseService(Applying):
             DoesNotReplay: What was stored cannot even be read.
         """
         return self._explainer.replay(self.decision(decision_id, by=by))
+
+    def decision_without(self, decision_id: DecisionId, what: str | None, *, by: Actor) -> tuple[WhatIf, ...]:
+        """Return what a past decision would have become without one piece of its evidence, or without each in turn.
+
+        Args:
+            decision_id: Which decision.
+            what: A filed record, or a gate whose evidence is left out; each of them in turn when ``None``.
+            by: Who asks.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+            DecisionNotFound: There is no such decision.
+            EvidenceNotUsed: It rested on nothing of this name.
+        """
+        record = self.decision(decision_id, by=by)
+        each = self._leave_out.sources(record.assessment) if what is None else (what,)
+        return tuple(self._leave_out.of_decision(record, one) for one in each)
+
+    def release_without(self, release: Release, what: str | None, *, by: Actor) -> tuple[WhatIf, ...]:
+        """Return what would be said of ``release`` now without one piece of evidence, or without each in turn.
+
+        Args:
+            release: Which release.
+            what: A filed record, or a gate whose evidence is left out; each of them in turn when ``None``.
+            by: Who asks.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+            EvidenceNotUsed: It stands on nothing of this name.
+        """
+        by.must(Permission.VIEW)
+        now = self._clock.now()
+        assessment = self._assessor.assess(release, now=now)
+        each = self._leave_out.sources(assessment) if what is None else (what,)
+        return tuple(self._leave_out.of_release(release, assessment, one, now=now) for one in each)
 
     def status(self, release: Release, *, by: Actor) -> Status:
         """Return where ``release`` stands, what its gates say, and what would open it further.
