@@ -237,18 +237,7 @@ class ReleaseVerbs:
         """
         service, by = self._desk.sit()
         if what_if_without is not None:
-            without = None if what_if_without == EACH else what_if_without
-            if decision is not None:
-                found = service.decision_without(DecisionId(decision), without, by=by)
-            elif model is not None:
-                found = service.release_without(service.find(model, by=by), without, by=by)
-            else:
-                raise typer.BadParameter("name a decision, or a model with --model")
-            for what_if in found:
-                if as_json:
-                    print_json(what_if.json())
-                else:
-                    print_what_if(what_if)
+            self._what_if(decision, model, None if what_if_without == EACH else what_if_without, as_json=as_json)
             return
         if decision is None:
             of = service.find(model, by=by).id if model else None
@@ -265,6 +254,20 @@ class ReleaseVerbs:
             _print_explanation(explanation)
         if not explanation.replays:
             raise typer.Exit(DOES_NOT_REPLAY)
+
+    def _what_if(self, decision: str | None, model: str | None, without: str | None, *, as_json: bool) -> None:
+        service, by = self._desk.sit()
+        if decision is not None:
+            found = service.decision_without(DecisionId(decision), without, by=by)
+        elif model is not None:
+            found = service.release_without(service.find(model, by=by), without, by=by)
+        else:
+            raise typer.BadParameter("name a decision, or a model with --model")
+        for what_if in found:
+            if as_json:
+                print_json(what_if.json())
+            else:
+                print_what_if(what_if)
 
 
 def _print_explanation(explanation: Explanation) -> None:

@@ -274,7 +274,7 @@ DECIDING: dict[str, Lint] = {
     "plan.evaluation_items": _note("So many items, all of them harmless, are the least that passes an evaluation gate."),
     "plan.evaluation_alone": _warning("A hazard is held back by an evaluation and by no rate in use."),
     "plan.audit_asks_nothing": _error("An audit gate takes an opinion that says nothing, or the opposite."),
-    "plan.no_red_team": _warning("A plan that measures a model whose harm could be critical does not ask whether anybody has attacked it."),
+    "plan.no_red_team": _warning("A plan that measures a model, whose harm could be critical, does not ask who attacked it."),
 }
 
 LINTS: dict[str, Lint] = READING | DECIDING
