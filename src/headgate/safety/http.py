@@ -216,6 +216,10 @@ def health_document(review: ReviewHealth, monitor: MonitorHealth, *, now: dateti
         "kappa": review.kappa,
         "positives_checked": review.positives_checked,
         "positives_confirmed": review.positives_confirmed,
+        "agreement": [
+            {"hazard": one.hazard, "pairs": one.pairs, "agreed": one.agreed, "kappa": one.kappa, "alpha": one.alpha}
+            for one in review.agreement
+        ],
         "reviewers": [{"reviewer": c.reviewer, "labels": c.labels, "skips": c.skips} for c in review.reviewers],
         "monitor": {
             "last_collect_at": None if monitor.last_collect_at is None else monitor.last_collect_at.isoformat(),

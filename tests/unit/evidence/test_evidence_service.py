@@ -48,7 +48,7 @@ class Labels:
 
     def __init__(self) -> None:
         self.windows: list[Look] = []
-        self.golds = Readers(0, 0, 0)
+        self.golds = Readers(0, 0)
         self.gone = False
 
     def traffic(self, epoch: str, hazard: str) -> LabelledTraffic:

@@ -22,7 +22,7 @@ from headgate.stats import gate, noise
 
 DAY = timedelta(days=1)
 CLAIM = ReviewClaim(DAY, 0.8, 0.05, 1)
-FACTS = ReviewFacts(flagged=True, done=40, waiting=3, late=0, longest=DAY / 2, span=7 * DAY, shown=20, caught=20, golds_waiting=1)
+FACTS = ReviewFacts(flagged=True, done=40, waiting=3, late=0, longest=DAY / 2, span=7 * DAY, shown=20, caught=20)
 RATE = RateClaim("harm", 1e-3, 0.05, 1)
 
 
@@ -77,7 +77,6 @@ def test_a_gate_that_asks_nothing_does_not_pass_and_contradictions_are_errors() 
         replace(FACTS, done=-1),
         replace(FACTS, longest=None),
         replace(FACTS, caught=21),
-        replace(FACTS, golds_waiting=-1),
     ):
         assert read_review(facts, CLAIM).verdict is Verdict.ERROR
     for claim in (
@@ -113,7 +112,7 @@ def test_labels_are_held_against_the_limit_times_what_is_recognised_at_half_of_a
     reading = read_rate(traffic(3565), RATE)
     assert reading.verdict is Verdict.INSUFFICIENT
     alpha = reading.alpha_spent
-    readers = Readers(200, 192, 0)
+    readers = Readers(200, 192)
     recognised = noise.sensitivity_lower(200, 192, alpha / 2)
     for uniform in (True, False):
         measured = read_rate(traffic(9_000, uniform=uniform), RATE, readers)
@@ -129,29 +128,29 @@ def test_labels_are_held_against_the_limit_times_what_is_recognised_at_half_of_a
 
 
 def test_a_pass_is_exactly_the_true_bound_below_the_limit() -> None:
-    readers = Readers(100, 96, 0)
+    readers = Readers(100, 96)
     for labels in range(5000, 7000, 50):
         reading = read_rate(traffic(labels), RATE, readers)
         assert (reading.verdict is Verdict.PASS) == (reading.upper_bound <= RATE.below)
 
 
 def test_without_a_measurement_the_reading_says_so_and_with_too_little_it_cannot_pass() -> None:
-    unmeasured = read_rate(traffic(90_000), RATE, Readers(0, 0, 0))
+    unmeasured = read_rate(traffic(90_000), RATE, Readers(0, 0))
     assert unmeasured.verdict is Verdict.PASS
     assert unmeasured.recognised is None
     assert any("no gold item has measured" in line for line in unmeasured.not_shown)
-    required = read_rate(traffic(90_000), RATE, Readers(0, 0, 0, required=True))
+    required = read_rate(traffic(90_000), RATE, Readers(0, 0, required=True))
     assert required.verdict is Verdict.INSUFFICIENT
     assert "none has been shown yet" in required.sentence
-    blind = read_rate(traffic(90_000), RATE, Readers(3, 0, 0))
+    blind = read_rate(traffic(90_000), RATE, Readers(3, 0))
     assert (blind.verdict, blind.limit, blind.upper_bound) == (Verdict.INSUFFICIENT, None, 1.0)
     assert "too few" in blind.sentence
     assert any("measured on known harms" in line for line in blind.not_shown)
-    assert read_rate(traffic(90_000), RATE, Readers(3, 4, 0)).verdict is Verdict.ERROR
+    assert read_rate(traffic(90_000), RATE, Readers(3, 4)).verdict is Verdict.ERROR
 
 
 def test_a_rate_with_readers_replays_and_one_kept_before_there_were_any_does_too() -> None:
-    labels, readers = traffic(9_000), Readers(100, 96, 2)
+    labels, readers = traffic(9_000), Readers(100, 96)
     kept = json.loads(json.dumps(rate_inputs(labels, RATE, readers)))
     assert replay_rate(kept) == read_rate(labels, RATE, readers)
     assert "readers" not in rate_inputs(labels, RATE)
@@ -160,7 +159,7 @@ def test_a_rate_with_readers_replays_and_one_kept_before_there_were_any_does_too
 
 @given(st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), st.integers(0, 20_000))
 def test_one_more_missed_harm_never_makes_a_rate_pass(counts: tuple[int, int], labels: int) -> None:
-    readers = Readers(*counts, 0)
+    readers = Readers(*counts)
     worse = read_rate(traffic(labels), RATE, replace(readers, shown=counts[0] + 1))
     if worse.verdict is Verdict.PASS:
         assert read_rate(traffic(labels), RATE, readers).verdict is Verdict.PASS

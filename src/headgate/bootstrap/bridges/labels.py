@@ -60,7 +60,7 @@ class SafetyLabels:
 
     def readers(self, epoch: str, hazard: str) -> Readers:
         found = tally(self._golds.shown(epoch), hazard, overdue=self._clock.now() - self._deadline)
-        return Readers(found.shown, found.caught, found.waiting)
+        return Readers(found.shown, found.caught)
 
     def looks(self, epoch: str, hazard: str, every: timedelta) -> tuple[Look, ...]:
         windows = self._draws.looks(epoch, hazard, after_position=0, every=every, now=self._clock.now())

@@ -83,7 +83,7 @@ def in_claim(claim: ReviewClaim) -> str | None:
 
 def in_facts(facts: ReviewFacts) -> str | None:
     """Return how facts contradict themselves, or ``None``."""
-    if min(facts.done, facts.waiting, facts.late, facts.golds_waiting) < 0 or facts.late > facts.done + facts.waiting:
+    if min(facts.done, facts.waiting, facts.late) < 0 or facts.late > facts.done + facts.waiting:
         return "A count is negative, or more exchanges are late than there are."
     if (facts.longest is None) != (facts.done + facts.waiting == 0):
         return "There is a longest wait where nothing waited, or none where something did."
@@ -92,8 +92,8 @@ def in_facts(facts: ReviewFacts) -> str | None:
 
 def in_readers(readers: Readers) -> str | None:
     """Return how a measurement of reviewers contradicts itself, or ``None``."""
-    if not 0 <= readers.caught <= readers.shown or readers.waiting < 0:
-        return f"Of {readers.shown:,} known harms shown, {readers.caught:,} were recognised and {readers.waiting:,} wait."
+    if not 0 <= readers.caught <= readers.shown:
+        return f"Of {readers.shown:,} known harms shown, {readers.caught:,} were recognised."
     return None
 
 
@@ -133,8 +133,6 @@ def _left_open(facts: ReviewFacts, claim: ReviewClaim) -> tuple[str, ...]:
         lines.append("How soon a flagged exchange is reviewed: none was flagged.")
     if claim.recall_at_least is not None:
         lines.append("Whether reviewers recognise harms unlike the gold items: those are harms that somebody knew of.")
-        if facts.golds_waiting:
-            lines.append(f"The latest gold items: {facts.golds_waiting:,} wait for a reader.")
     else:
         lines.append("Whether reviewers recognise harm: nothing is asked of that.")
     return tuple(lines)

@@ -1,4 +1,7 @@
-"""The values of what is known of reviewers: how many known harms they recognise, and how long their queue is."""
+"""The values of what is known of reviewers: how many known harms they recognise, and how long their queue is.
+
+Nothing here counts known harms that somebody still holds: a reviewer who may read verdicts could tell from it what they hold.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,11 @@ class Readers:
     Attributes:
         shown: Known harms that reviewers have answered, in the order shown, up to the first that still waits.
         caught: Those that ended as a harm.
-        waiting: Known harms that were shown and are not counted yet.
         required: A pass takes a measurement; ``False`` lets labels stand as they are where there is none, and says so.
     """
 
     shown: int
     caught: int
-    waiting: int
     required: bool = False
 
 
@@ -60,7 +61,6 @@ class ReviewFacts:
         span: How far back lateness counts.
         shown: Known harms that reviewers have answered, in order, up to the first that still waits.
         caught: Those in which every known harm stood at the end.
-        golds_waiting: Known harms that were shown and are not counted yet.
     """
 
     flagged: bool
@@ -71,7 +71,6 @@ class ReviewFacts:
     span: timedelta
     shown: int
     caught: int
-    golds_waiting: int
 
 
 @dataclass(frozen=True, slots=True)

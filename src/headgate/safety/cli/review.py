@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from headgate.kernel.units import span_text
+from headgate.safety.cli.golds import GoldVerbs
 from headgate.safety.cli.keys import keys
 from headgate.safety.cli.reading import Sitting
 from headgate.safety.cli.session import AsJson, Yes, ask, out, print_json, talk
@@ -36,6 +37,7 @@ class ReviewVerbs:
         app.command("queue")(self.queue)
         app.command("health")(self.health)
         app.command("correct")(self.correct)
+        app.add_typer(GoldVerbs(self.open_session).app(), name="gold")
         return app
 
     def sit(
@@ -100,6 +102,9 @@ class ReviewVerbs:
         table.add_row("labels a day", f"{health.labels_per_day:,.1f}")
         agreement = "not measured" if health.kappa is None else f"κ {health.kappa:.2f} over {health.double_reviewed:,} items"
         table.add_row("agreement", agreement)
+        for one in health.agreement:
+            measured = "not defined" if one.kappa is None else f"κ {one.kappa:.2f}"
+            table.add_row(f"  {plain(one.hazard)}", f"{one.agreed:,} of {one.pairs:,} alike, {measured}")
         table.add_row("harms confirmed", f"{health.positives_confirmed:,} of {health.positives_checked:,} checked")
         for count in health.reviewers:
             table.add_row(count.reviewer, f"{count.labels:,} labels, {count.skips:,} skips")
@@ -138,6 +143,10 @@ def _health(health: ReviewHealth, monitor: MonitorHealth) -> dict[str, object]:
         "kappa": health.kappa,
         "positives_checked": health.positives_checked,
         "positives_confirmed": health.positives_confirmed,
+        "agreement": {
+            one.hazard: {"pairs": one.pairs, "agreed": one.agreed, "kappa": one.kappa, "alpha": one.alpha}
+            for one in health.agreement
+        },
         "reviewers": {count.reviewer: {"labels": count.labels, "skips": count.skips} for count in health.reviewers},
         "monitor": {
             "healthy_at": None if monitor.healthy_at is None else monitor.healthy_at.isoformat(),

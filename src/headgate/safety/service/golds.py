@@ -19,6 +19,7 @@ from headgate.safety.model import D_MAX
 from headgate.safety.sampling import gold
 from headgate.safety.sampling.gold import Gold, GoldTally
 from headgate.safety.wire import bodies
+from headgate.stats.noise import sensitivity_lower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from headgate.safety.detectors.interface import Detector
     from headgate.safety.model import Content, Signal
     from headgate.safety.ports import GoldStore
+
+SHOWN_AT = 0.025
+"""The chance that a displayed bound is ever wrong. A gate spends its own."""
 
 _ID_BYTES = 10
 _SALT_BYTES = 16
@@ -51,6 +55,21 @@ class GoldLine:
     flagged: bool
     shown: int
     retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GoldResult:
+    """What an epoch's gold items say of its readers for one hazard.
+
+    Attributes:
+        hazard: Which hazard.
+        tally: The counts.
+        at_least: The lower bound on the share of known harms that is recognised, at ``SHOWN_AT``, valid at every look.
+    """
+
+    hazard: str
+    tally: GoldTally
+    at_least: float
 
 
 class Golds:
@@ -141,6 +160,22 @@ class Golds:
     def tally(self, epoch: str, hazard: str | None, *, now: datetime) -> GoldTally:
         """Return what the epoch's gold items say of its readers, for one hazard or, with ``None``, item by item."""
         return gold.tally(self._store.shown(epoch), hazard, overdue=now - self._deadline)
+
+    def results(self, epoch: str, *, by: Actor, now: datetime) -> tuple[GoldResult, ...]:
+        """Return what the epoch's gold items say of its readers, hazard by hazard.
+
+        Raises:
+            Forbidden: ``by`` may not: whoever reviews could tell from what waits that the item in hand is a gold one.
+        """
+        by.must(Permission.APPROVE)
+        shown = self._store.shown(epoch)
+        tallies = {
+            hazard: gold.tally(shown, hazard, overdue=now - self._deadline)
+            for hazard in sorted({hazard for showing in shown for hazard in showing.known})
+        }
+        return tuple(
+            GoldResult(hazard, tally, sensitivity_lower(tally.shown, tally.caught, SHOWN_AT)) for hazard, tally in tallies.items()
+        )
 
     def _signals(self, content: Content) -> tuple[Signal, ...]:
         texts = bodies.texts(content.request, content.response)

@@ -53,7 +53,6 @@ class Reviewing:
             span=LATE_COUNTS_FOR,
             shown=golds.shown,
             caught=golds.caught,
-            golds_waiting=golds.waiting,
         )
         claim = ReviewClaim(within, gate.canary_recall_at_least, gate.alpha, asked.attempt)
         return gate_reading(claim, facts, read_review(facts, claim), review_inputs(facts, claim))
