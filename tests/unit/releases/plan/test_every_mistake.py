@@ -90,9 +90,9 @@ READING = {
         ("- exposure:", "- discovery:"),
         [("plan.missing_key", 19), ("plan.missing_key", 19), ("plan.unknown_key", 19), ("plan.unknown_key", 19)],
     ),
-    "a rate of users": (
-        ("hazard: harm, below: 2.0e-2", "hazard: harm, of: users, below: 2.0e-2"),
-        [("plan.gate_not_available", 21)],
+    "a rate of something else": (
+        ("hazard: harm, below: 2.0e-2", "hazard: harm, of: people, below: 2.0e-2"),
+        [("plan.unknown_word", 21)],
     ),
     "a gate that says its kind": (("{active_days: 7,", "{kind: rate, active_days: 7,"), [("plan.unknown_key", 20)]),
     "an anchor": (("{cohort: staff, seats: 20}", "&staff {cohort: staff, seats: 20}"), [("plan.alias", 13)]),
