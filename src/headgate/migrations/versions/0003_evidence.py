@@ -11,6 +11,22 @@ branch_labels = None
 depends_on = None
 
 
+WHO_CAME = """
+INSERT INTO safety_newcomer (epoch, account_id, position, at_us, last, exchanges, pi0)
+SELECT c.epoch, c.account_id, c.position, c.at_us, MAX(d.position), COUNT(*), MIN(d.pi0)
+FROM (
+    SELECT f.epoch, f.account_id, f.position, b.at_us
+    FROM (SELECT epoch, account_id, MIN(position) AS position FROM safety_draw GROUP BY epoch, account_id) AS f
+    JOIN safety_batch AS b ON b.epoch = f.epoch AND f.position BETWEEN b.first AND b.last
+) AS c
+JOIN safety_draw AS d ON d.epoch = c.epoch AND d.account_id = c.account_id
+JOIN safety_batch AS w ON w.epoch = d.epoch AND d.position BETWEEN w.first AND w.last
+WHERE w.at_us < c.at_us + 604800000000
+GROUP BY c.epoch, c.account_id, c.position, c.at_us
+"""
+"""Who came when, from draws that were recorded before anybody noted it; first days are seven."""
+
+
 def upgrade() -> None:
     _people()
     op.create_index("safety_draw_by_account", "safety_draw", ["epoch", "account_id", "position"], unique=False)
@@ -46,21 +62,7 @@ def _people() -> None:
         sa.PrimaryKeyConstraint("account_id"),
         sqlite_strict=True,
     )
-    op.execute(
-        """
-        INSERT INTO safety_newcomer (epoch, account_id, position, at_us, last, exchanges, pi0)
-        SELECT c.epoch, c.account_id, c.position, c.at_us, MAX(d.position), COUNT(*), MIN(d.pi0)
-        FROM (
-            SELECT f.epoch, f.account_id, f.position, b.at_us
-            FROM (SELECT epoch, account_id, MIN(position) AS position FROM safety_draw GROUP BY epoch, account_id) AS f
-            JOIN safety_batch AS b ON b.epoch = f.epoch AND f.position BETWEEN b.first AND b.last
-        ) AS c
-        JOIN safety_draw AS d ON d.epoch = c.epoch AND d.account_id = c.account_id
-        JOIN safety_batch AS w ON w.epoch = d.epoch AND d.position BETWEEN w.first AND w.last
-        WHERE w.at_us < c.at_us + 604800000000
-        GROUP BY c.epoch, c.account_id, c.position, c.at_us
-        """
-    )
+    op.execute(WHO_CAME)
 
 
 def _golds() -> None:
