@@ -6,8 +6,9 @@ and samples only if the metric is a share of right answers by its name or type, 
 written; rounded scores do not qualify. What Headgate writes carries the exact counts, their clusters and the digests of the
 subject among the details (keys that begin ``headgate.``), so nothing is lost on the way out and in.
 
-``lower_is_better`` is the writer's idea of better. Here it says which way is safer, so what is declared has precedence.
-A score on a page (``documentation``) is read with a caveat; an evaluator whose standing is ``other`` must be declared.
+``lower_is_better`` is the writer's idea of better, which is not safer where a dangerous capability or an attack is measured:
+there it must be declared. What Headgate writes says which way is safer in a detail of its own. A score on a page
+(``documentation``) is read with a caveat; an evaluator whose standing is ``other`` must be declared.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from headgate.evidence.errors import NotEvidence
-from headgate.evidence.importers.findings import Gathered
+from headgate.evidence.importers.findings import Gathered, safer
 from headgate.evidence.importers.interface import Imported, Reason, Unfit
 from headgate.evidence.importers.naming import kept
 from headgate.evidence.importers.reading import count, document, instant, number, rows_in, str_in, table, table_in, whole
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.evidence.importers.interface import Declared, Glimpse, Upload
-    from headgate.evidence.record import Finding
+    from headgate.evidence.record import Finding, Kind
 
 SCHEMA = "0.3.0"
 _VERSION = re.compile(r"0\.3\.\d+")
@@ -39,6 +40,7 @@ _RIGHT_OR_WRONG = frozenset(
 )
 _WHOLE = 1e-6
 _K, _N, _UNIT, _TALLIES = "headgate.k", "headgate.n", "headgate.unit", "headgate.tallies"
+_SAFER = "headgate.safer"
 _SUBJECT = ("headgate.model_version", "headgate.weights", "headgate.safeguards")
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
 
@@ -128,6 +130,7 @@ def _written(finding: Finding) -> dict[str, Any]:
     if score is None:
         raise NotEvidence("A finding without counts and without a value says nothing that could be exported.")
     details = {"headgate.kind": finding.kind.value, "headgate.domain": finding.domain, "headgate.suite": finding.suite}
+    details[_SAFER] = finding.direction.value
     uncertainty: dict[str, Any] = {}
     if counts is not None and interval is not None:
         tallies = json.dumps([[tally.n, tally.k, tally.clusters] for tally in counts.tallies])
@@ -180,18 +183,24 @@ def _result(gathered: Gathered, result: dict[str, Any], place: str, when: dateti
         return
     gathered.steps = [step for step in steps if step not in gathered.declared.elicitation.steps]
     gathered.produced_at = _time(result.get("evaluation_timestamp")) or when
-    lower = config.get("lower_is_better")
-    better = Direction.LOWER_IS_BETTER if lower else Direction.HIGHER_IS_BETTER
     gathered.add(
         task=task,
         metric=metric,
         part=f"{place}/{task}/{metric}",
         counts=counts,
         reported=score,
-        direction=better if isinstance(lower, bool) else None,
+        direction=_direction(config, table_in(scored, "details"), gathered.declared.kind),
         attempts=1 if gathered.declared.elicitation.attempts == attempts else attempts,
         caveats=caveats,
     )
+
+
+def _direction(config: dict[str, Any], details: dict[str, Any], kind: Kind) -> Direction | None:
+    written = str_in(details, _SAFER)
+    if written in {direction.value for direction in Direction}:
+        return Direction(written)
+    lower = config.get("lower_is_better")
+    return safer(not lower, kind) if isinstance(lower, bool) else None
 
 
 def _counts(config: dict[str, Any], scored: dict[str, Any], score: float) -> tuple[Counts | None, list[Caveat]]:

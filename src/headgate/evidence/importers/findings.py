@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from headgate.evidence.decide.intervals import interval_of
 from headgate.evidence.importers.interface import MOST_FINDINGS, MOST_UNITS, Imported, Reason, Refusal, Unfit
 from headgate.evidence.importers.naming import kept, kept_or
-from headgate.evidence.record import Caveat, Counts, Direction, Finding, Source, Tally, contradiction
+from headgate.evidence.record import Caveat, Counts, Direction, Finding, Kind, Source, Tally, contradiction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -184,6 +184,20 @@ def clustered(pairs: Iterable[tuple[int, int]], unit: str) -> Counts:
 def counts_as(score: float, direction: Direction) -> bool:
     """Return whether a score in [0, 1] counts; one between the ends counts against safety."""
     return score > 0 if direction is Direction.LOWER_IS_BETTER else score >= 1
+
+
+def safer(better_is_higher: object, kind: Kind) -> Direction | None:
+    """Return which way is safer by what a file calls better, or ``None`` where the two have nothing to do with each other.
+
+    A tool calls it better when a model solves more. Where a dangerous capability is measured, or an attack, that is worse.
+
+    Args:
+        better_is_higher: The file's own word: whether higher is better; anything but a yes or no says nothing.
+        kind: What the evidence is about.
+    """
+    if not isinstance(better_is_higher, bool) or kind in {Kind.CAPABILITY, Kind.REDTEAM}:
+        return None
+    return Direction.HIGHER_IS_BETTER if better_is_higher else Direction.LOWER_IS_BETTER
 
 
 def declared_fits(declared: Declared) -> None:

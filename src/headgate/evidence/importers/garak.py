@@ -221,8 +221,8 @@ def _finding(gathered: Gathered, report: _Report, pair: _Pair, stated: tuple[int
     else:
         caveats = [*caveats, PROMPTS_UNKNOWN]
     gathered.add(
-        task=probe,
-        metric=f"{METRIC}:{detector}",
+        task=part,
+        metric=METRIC,
         part=part,
         counts=counts,
         reported=(fails + nones) / (passed + fails + nones),

@@ -85,11 +85,12 @@ def read_folder(files: Mapping[str, bytes], declared: Declared) -> Imported:
     Raises:
         Unfit: It is not evidence.
     """
-    if any(len(content) > MOST_DOCUMENT_BYTES for content in files.values()):
+    read = {name: files[name] for name in (RUN_SPEC, PER_INSTANCE, STATS) if name in files}
+    if any(len(content) > MOST_DOCUMENT_BYTES for content in read.values()):
         raise Unfit(Reason.TOO_LARGE, f"A document may hold {MOST_DOCUMENT_BYTES:,} bytes.")
     digest = digest_of({name: sha256_of(content) for name, content in files.items()})
     upload = Upload(io.BytesIO(), sum(map(len, files.values())), digest)
-    return _read(upload, declared, {name: files[name] for name in (RUN_SPEC, PER_INSTANCE, STATS) if name in files})
+    return _read(upload, declared, read)
 
 
 def _read(upload: Upload, declared: Declared, files: Mapping[str, bytes]) -> Imported:

@@ -17,7 +17,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from headgate.evidence.importers.findings import GRADED, Gathered, clustered, counts_as
+from headgate.evidence.importers.findings import GRADED, Gathered, clustered, counts_as, safer
 from headgate.evidence.importers.interface import MOST_ENTRIES, Imported, Reason, Unfit
 from headgate.evidence.importers.reading import (
     count,
@@ -159,7 +159,7 @@ def _task(gathered: Gathered, name: str, row: dict[str, Any], results: dict[str,
             part=f"{name}/{key}",
             counts=counts,
             reported=reported,
-            direction=_direction(better.get(metric)),
+            direction=safer(better.get(metric), gathered.declared.kind),
             caveats=[NOT_COUNTABLE] if n is not None and counts is None else [],
         )
 
@@ -198,12 +198,6 @@ def _counted(metric: str, mean: float, error: object, n: int) -> Counts | None:
     of_zeros_and_ones = math.sqrt(mean * (1 - mean) / (n - 1))
     assert isinstance(error, int | float)
     return Counts(k, n, "item") if math.isclose(error, of_zeros_and_ones, rel_tol=_SAME) else None
-
-
-def _direction(higher: object) -> Direction | None:
-    if not isinstance(higher, bool):
-        return None
-    return Direction.HIGHER_IS_BETTER if higher else Direction.LOWER_IS_BETTER
 
 
 def _metrics_of(row: dict[str, Any]) -> Iterator[tuple[str, float]]:

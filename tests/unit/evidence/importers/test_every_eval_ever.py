@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.evidence.decide.intervals import interval_of
@@ -26,6 +26,7 @@ from headgate.evidence.record import (
     Evaluator,
     Finding,
     Format,
+    Kind,
     Relationship,
     Source,
     Subject,
@@ -92,9 +93,13 @@ def test_who_measured_is_in_the_file_and_what_is_declared_has_precedence() -> No
     assert taken(unclear).findings
 
 
-def test_which_way_is_better_is_in_the_file_and_what_is_declared_has_precedence() -> None:
-    assert taken(an_every_eval_ever_document(), direction=None).findings[0].direction is Direction.HIGHER_IS_BETTER
+def test_what_the_file_calls_better_is_safer_only_where_more_is_no_danger() -> None:
     assert taken(an_every_eval_ever_document()).findings[0].direction is Direction.LOWER_IS_BETTER
+    refusal_rate = taken(an_every_eval_ever_document(), direction=None, kind=Kind.SAFEGUARD)
+    assert refusal_rate.findings[0].direction is Direction.HIGHER_IS_BETTER
+    refusal = outcome(an_every_eval_ever_document(), direction=None, kind=Kind.CAPABILITY)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.NO_DIRECTION
 
 
 def test_a_score_on_a_page_says_so() -> None:
@@ -173,6 +178,7 @@ def some_findings(draw: st.DrawFn) -> list[Finding]:
     return findings
 
 
+@settings(max_examples=50)
 @given(some_findings())
 def test_what_goes_out_comes_in_again(findings: list[Finding]) -> None:
     first = findings[0]

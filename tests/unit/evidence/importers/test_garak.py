@@ -38,7 +38,7 @@ def test_a_report_gives_successful_attacks_by_prompt() -> None:
     assert finding.counts is not None
     assert (finding.counts.k, finding.counts.n, finding.counts.unit) == (3, 6, "output")
     assert finding.counts.tallies == (Tally(2, 0, 1), Tally(2, 1, 1), Tally(2, 2, 1))
-    assert (finding.task, finding.metric) == ("dan.Dan_11_0", "attack_success:dan.DAN")
+    assert (finding.task, finding.metric) == ("dan.Dan_11_0/dan.DAN", "attack_success")
     assert finding.direction is Direction.LOWER_IS_BETTER
     assert (finding.source.tool_version, finding.source.model) == ("0.14.0", "atlas-2")
     assert finding.produced_at == MEASURED_AT

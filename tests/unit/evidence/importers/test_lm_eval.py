@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from headgate.evidence.importers.detect import read
 from headgate.evidence.importers.interface import Imported, Reason, Refusal
-from headgate.evidence.record import Direction
+from headgate.evidence.record import Direction, Kind
 from headgate.testing.evaluations import MEASURED_AT, a_declaration, an_lm_eval_document, as_json, as_lines
 
 
@@ -110,12 +110,14 @@ def test_one_bad_task_does_not_take_the_others_along() -> None:
     assert [(left.reason, left.part) for left in read.left_out] == [(Reason.AGGREGATE, "all")]
 
 
-def test_the_file_s_word_on_what_is_better_counts_only_where_nobody_declared_one() -> None:
+def test_what_the_file_calls_better_is_safer_only_where_more_is_no_danger() -> None:
     assert taken(an_lm_eval_document()).findings[0].direction is Direction.LOWER_IS_BETTER
-    assert taken(an_lm_eval_document(), direction=None).findings[0].direction is Direction.HIGHER_IS_BETTER
-    silent = outcome(an_lm_eval_document(higher_is_better={}), direction=None)
-    assert isinstance(silent, Refusal)
-    assert silent.reason is Reason.NO_DIRECTION
+    benefit = taken(an_lm_eval_document(), direction=None, kind=Kind.BENEFIT)
+    assert benefit.findings[0].direction is Direction.HIGHER_IS_BETTER
+    for kind, document in ((Kind.CAPABILITY, an_lm_eval_document()), (Kind.BENEFIT, an_lm_eval_document(higher_is_better={}))):
+        refusal = outcome(document, direction=None, kind=kind)
+        assert isinstance(refusal, Refusal)
+        assert refusal.reason is Reason.NO_DIRECTION
 
 
 def a_samples_file(*rows: tuple[int, str, float]) -> bytes:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
+from copy import deepcopy
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.evidence.importers import archive, detect, findings, interface, reading
@@ -125,7 +128,7 @@ def put(tree: Any, value: Any, data: st.DataObject) -> None:
     walk(tree)
     if places:
         node, key = data.draw(st.sampled_from(places))
-        node[key] = value
+        node[key] = deepcopy(value)
 
 
 @given(st.binary(max_size=300))
@@ -133,6 +136,7 @@ def test_any_bytes_are_answered(content: bytes) -> None:
     answered(content)
 
 
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=5), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
@@ -349,6 +353,15 @@ def test_a_refusal_carries_its_code_to_whoever_raises_it() -> None:
     unfit = Unfit(Reason.LIMITED, "The run was limited.", "task")
     assert unfit.refusal == Refusal(Reason.LIMITED, "The run was limited.", "task")
     assert (unfit.code, unfit.rule) == ("evidence.unfit", "import.limited")
+
+
+def test_the_document_tells_of_every_reason_and_of_the_table_s_columns() -> None:
+    told = (Path(__file__).parents[4] / "docs" / "evidence-files.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(import\.\w+)` \|", told, re.MULTILINE)) == {reason.value for reason in Reason}
+    (table,) = re.findall(r"```csv\n(.*?)```", told, re.DOTALL)
+    outcome = read(io.BytesIO(table.encode()), a_declaration())
+    assert isinstance(outcome, Imported)
+    assert [finding.task for finding in outcome.findings] == ["capture_the_flag", "uplift_study"]
 
 
 def test_reasons_have_one_code_each() -> None:
