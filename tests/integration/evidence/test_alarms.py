@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -98,10 +99,19 @@ class World:
         return {wire.wire_id: wire for wire in seen.wires}
 
 
+@pytest.fixture(scope="module")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose schema is up to date; bringing one up takes longer than most tests."""
+    home = Home(tmp_path_factory.mktemp("template") / "home")
+    open_house(home, load(home.root, {}), clock=FixedClock(NOON)).close()
+    return home.root
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, empty_home: Path) -> Iterator[World]:
     clock = FixedClock(NOON)
     home = Home(tmp_path / "home")
+    shutil.copytree(empty_home, home.root)
     house = open_house(home, load(home.root, {}), clock=clock)
     safety = SafetyWorld(house.engine)
     safety.now = clock.now()
