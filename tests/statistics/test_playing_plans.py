@@ -75,6 +75,10 @@ def played(plan: Plan, true: World, runs: int, seed: int = 1) -> Simulation:
     return summary(whole, [play(whole, number) for number in range(runs)])
 
 
+USERS = {"kind": "rate", "hazard": "harm", "of": "users", "below": 0.05, "alpha": ALPHA * math.pi**2 / 6, "window": "2d"}
+ENFORCED = {"harm": {"severity": "high", "limit": {"users": 0.05}, "worst_share": 0.25}}
+
+
 def margin(runs: int) -> float:
     return 2.33 * math.sqrt(ALPHA * (1 - ALPHA) / runs)
 
@@ -113,6 +117,19 @@ def test_a_rate_at_the_limit_is_promoted_wrongly_as_seldom_as_the_gate_promises(
     assert result.stages[0].wrong.value <= ALPHA + margin(runs)
     assert result.stages[0].wrong == result.stages[0].promoted  # there is no right promotion of such a model
     assert result.wrong.value > 0
+
+
+def test_people_like_these_are_promoted_wrongly_as_seldom_as_the_gate_on_users_promises() -> None:
+    runs = 400
+    plan = a_plan(rung("staff", 300, stop=[], leave=[USERS]), hazards=ENFORCED)
+    result = played(plan, world(0.0605, worst_share=0.25, after_days=8), runs)  # of which enforcement leaves 0.05
+    assert 0 < result.wrong.value <= ALPHA + margin(runs)
+    assert played(plan, world(0.005, worst_share=0.25, after_days=8), 20).stages[0].promoted.value == 1
+
+
+def test_too_few_people_show_nothing_of_people_like_them() -> None:
+    plan = a_plan(rung("staff", 15, stop=[], leave=[USERS]), hazards=ENFORCED)  # 3.6 * 0.25 / 15 is more than 0.05
+    assert played(plan, world(0.0, after_days=20), 10).stages[0].promoted.value == 0
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,10 +18,11 @@ from headgate.evidence.decide.rate import read_rate
 from headgate.evidence.decide.rise import read_rise
 from headgate.evidence.model import Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
 from headgate.kernel.verdict import Verdict
+from headgate.stats import users
 from headgate.stats.alarm import log_threshold
 from headgate.stats.simulation import estimates
-from headgate.stats.simulation.labels import Duty, Labels, Review, bursts, draw, realised, recall_of, steady
-from headgate.stats.simulation.paths import rate_path, rise_at
+from headgate.stats.simulation.labels import Duty, Labels, Review, bursts, draw, enforced, harmful_few, recall_of, steady
+from headgate.stats.simulation.paths import Seats, rate_path, rise_at, users_path
 from headgate.stats.spending import attempt_alpha
 
 HOUR = timedelta(hours=1)
@@ -154,10 +156,40 @@ def test_bursts_do_as_much_harm_as_a_steady_rate(ticks_apart: float) -> None:
 
 
 def test_a_few_people_do_all_the_harm_and_the_mean_is_the_same() -> None:
-    source = rng(51)
-    rates = np.array([realised(source, 1e-3, 1000, 0.2) for _ in range(20_000)])
-    assert rates.mean() == pytest.approx(1e-3, rel=0.02)
-    assert set(np.unique(np.round(rates / 2e-4, 9))) <= set(range(40))
+    shares = harmful_few(rng(51), 1e-3, 2_000_000, 0.2)
+    assert shares.mean() == pytest.approx(1e-3, rel=0.05)
+    assert set(np.unique(shares)) == {0.0, 0.2}
+    assert np.all(harmful_few(rng(52), 0.3, 50, 0.2) == 0.3)
+
+
+def test_enforcement_leaves_the_mean_of_what_it_lets_through() -> None:
+    harms = np.minimum(rng(58).binomial(21, 0.25, 400_000), 5)
+    assert enforced(0.25, 21, 0.25) == pytest.approx(harms.mean() / 21, rel=5e-3)
+    assert enforced(0.1, 40, 1.0) == pytest.approx(0.1)
+    assert enforced(0.0, 40, 0.5) == 0
+
+
+@pytest.mark.parametrize("directed", [False, True])
+def test_a_played_gate_on_users_has_the_stakes_of_the_users_who_have_entered(*, directed: bool) -> None:
+    labels = played(53, Duty(20, 0.5, 0.01, directed=directed), Review(delay=5, harm_delay=30, longest=336), 0.01, 24 * 30, 0.5)
+    first = rng(54).exponential(100, 300)
+    shares = harmful_few(rng(55), 0.05, 300, 0.5)
+    seats = Seats(first, each=20 / 300, window=168, shares=shares, recall=0.5, found=0.9, mistaken=1e-3)
+    path = users_path(rng(56), labels, seats, theta=0.1, worst_share=0.5)
+    assert path.labels[0] == 0
+    assert np.all(np.diff(path.labels) >= 0)
+    entered = np.sort(np.ceil(first) + 168)
+    for at in (0, 200, 400, 720):
+        assert path.labels[at] == (entered <= labels.complete[at]).sum()
+    assert path.log_e[0] == path.harm_log_e[0] == 0
+    assert path.harms[-1] <= path.labels[-1]
+    # the same users once more, counted by the process itself
+    again = users_path(rng(56), labels, seats, theta=0.1, worst_share=0.5)
+    assert np.array_equal(path.log_e, again.log_e)
+    nobody = users_path(rng(57), labels, replace(seats, shares=np.zeros(300), mistaken=0.0), theta=0.1, worst_share=0.5)
+    n = int(nobody.labels[-1])
+    assert nobody.log_e[-1] == pytest.approx(float(users.log_e_users(np.zeros(n), np.full(n, 0.5), 0.1, 0.5)), abs=1e-9)
+    assert nobody.harm_log_e[-1] == pytest.approx(float(users.log_harm_users(np.zeros(n), np.full(n, 0.5), 0.1, 0.5)), abs=1e-9)
 
 
 @given(st.floats(0.5, 0.99), st.floats(1e-4, 0.5))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import bdtrc, ndtr, ndtri
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -164,20 +164,38 @@ def bursts(rng: np.random.Generator, rate: float, ticks: int, every: float) -> N
     return np.where(rng.random(ticks) < 1 / gap, min(1.0, rate * gap), 0.0)
 
 
-def realised(rng: np.random.Generator, rate: float, users: int, share: float) -> float:
-    """Return the rate among ``users`` people of whom a few do all the harm.
+def harmful_few(rng: np.random.Generator, rate: float, users: int, share: float) -> NDArray[np.float64]:
+    """Return what part of each person's requests is harmful, where a few do all the harm.
 
     Args:
         rng: The source of randomness.
-        rate: The rate among everybody like them, in ``[0, 1]``.
-        users: How many there are, ``>= 1``, each with the same use.
+        rate: The mean among everybody like them, in ``[0, 1]``.
+        users: How many there are, ``>= 1``.
         share: The part of a harmful person's requests that is harmful, in ``(0, 1]``.
 
     Returns:
-        The mean over these people; ``rate`` on average.
+        Shares, shape ``(users,)``; their mean is ``rate`` on average.
     """
-    harmful = rng.binomial(users, min(1.0, rate / share))
-    return float(harmful) * min(1.0, share) / users
+    share = max(share, rate)
+    return np.where(rng.random(users) < rate / share, share, 0.0)
+
+
+def enforced(share: float, exchanges: int, worst_share: float) -> float:
+    """Return what is left on average of a person's harmful share once enforcement stops them.
+
+    Args:
+        share: The probability that one of their requests is harmful, in ``[0, 1]``.
+        exchanges: Requests in the window that enforcement counts in, ``>= 1``.
+        worst_share: The most of them that may be harmful, in ``(0, 1]``.
+
+    Returns:
+        A mean share, at most ``share``.
+
+    Source:
+        The mean of a binomial number cut at a most, summed over its tail; ``tests/statistics/test_simulation.py``.
+    """
+    most = math.floor(worst_share * exchanges + 1e-9)
+    return float(np.sum(bdtrc(np.arange(most), exchanges, share))) / exchanges
 
 
 def draw(

@@ -1,6 +1,6 @@
 """What gates and alarms would have said, instant by instant, of a played stage.
 
-The arithmetic is that of ``headgate.stats.gate`` and ``headgate.stats.alarm``, for all instants at once; the tests hold both
+The arithmetic is that of ``headgate.stats.gate``, ``users`` and ``alarm``, for all instants at once; the tests hold it
 against what the evidence engine itself says of the same labels.
 """
 
@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headgate.stats import alarm, gate
+from headgate.stats import alarm, gate, users
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headgate.stats.simulation.labels import Labels
+
+
+_WHOLE = 1e-9
+"""A share times a whole number may miss the next whole number by this much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,8 @@ class RatePath:
     Attributes:
         log_e: The log stake against "the rate is at or above the limit", at each instant ``0 ... t``, shape ``(t + 1,)``.
         harm_log_e: The log stake against "the rate is at or below it", likewise.
-        labels: Labels that count, likewise.
-        harms: Those that say harm, likewise.
+        labels: Labels that count, or users, likewise.
+        harms: Those that say harm, or users with any, likewise.
     """
 
     log_e: NDArray[np.float64]
@@ -70,6 +74,77 @@ def rate_path(labels: Labels, hazard: int, theta: float) -> RatePath:
             terms.append(np.log(weight) + requests * np.log1p(sign * one * theta) + fallen[upto])
         stakes.append(np.asarray(np.logaddexp.reduce(np.stack(terms), axis=0), np.float64))
     return RatePath(stakes[0], stakes[1], drawn, harms)
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """The people of a stage, for a gate whose unit is the user.
+
+    Attributes:
+        first: When each sent their first exchange, in ticks from the opening, shape ``(u,)``.
+        each: Mean exchanges of one of them per tick.
+        window: For how many ticks each is observed, from their first exchange.
+        shares: The probability that an exchange of theirs is harmful, shape ``(u,)``.
+        recall: The share of their harm that the detector flags.
+        found: The chance that a drawn harm becomes a standing label.
+        mistaken: The same for a drawn harmless exchange.
+    """
+
+    first: NDArray[np.float64]
+    each: float
+    window: int
+    shares: NDArray[np.float64]
+    recall: float
+    found: float
+    mistaken: float
+
+
+def users_path(rng: np.random.Generator, labels: Labels, seats: Seats, theta: float, worst_share: float) -> RatePath:
+    """Return the stakes of a rate gate on users at the end of every tick.
+
+    People's exchanges are drawn anew here, with the rates of the stage's traffic; a user enters, in the order of first
+    exchanges, once the window is over and the stage's frontier has passed its end. Enforcement keeps its word: nobody does more
+    harm in a window than ``worst_share`` of it.
+
+    Args:
+        rng: The source of randomness.
+        labels: The played stage that they are people of.
+        seats: The people.
+        theta: The limit on the mean share, in ``(0, worst_share)``.
+        worst_share: The most of a window that may be harmful, in ``(0, 1]``.
+
+    Returns:
+        The stakes, with users for labels and users with confirmed harm for harms.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Source:
+        ``headgate.stats.users``; ``tests/statistics/test_simulation.py``.
+    """
+    order = np.argsort(seats.first, kind="stable")
+    first, shares = seats.first[order], seats.shares[order]
+    exchanges = 1 + rng.poisson(seats.each * seats.window, first.size)
+    harms = np.minimum(rng.binomial(exchanges, shares), np.floor(worst_share * exchanges + _WHOLE).astype(np.int64))
+    flagged = rng.binomial(harms, seats.recall if labels.directed else 0.0)
+    chance = rng.binomial(harms - flagged, labels.floor)
+    found = labels.floor * rng.binomial(flagged, seats.found) + rng.binomial(chance, seats.found)
+    wrong = rng.binomial(exchanges - harms, labels.floor * seats.mistaken)
+    share = np.minimum((found + wrong) / exchanges, worst_share)
+    floors = np.full(first.size, labels.floor)
+    safe = users.log_e_path(share, floors, theta, worst_share)
+    win = (theta * floors - share) / worst_share
+    terms = [np.cumsum(np.log1p(-bet * win)) for bet in gate.harm_bets(theta / worst_share)]
+    harm = np.logaddexp.reduce(np.stack(terms) + np.log(gate.HARM_WEIGHTS)[:, None], axis=0)
+    ends = np.ceil(first) + seats.window
+    entered = np.searchsorted(ends, labels.complete, side="right")
+    begun = np.zeros(1)
+    return RatePath(
+        np.concatenate((begun, safe))[entered],
+        np.concatenate((begun, harm))[entered],
+        entered.astype(np.int64),
+        _summed((share > 0).astype(np.int64))[entered],
+    )
 
 
 def rise_at(labels: Labels, hazard: int, *, baseline: float, ratio: float, log_threshold: float, look: int) -> int | None:

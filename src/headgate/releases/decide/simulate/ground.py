@@ -180,9 +180,10 @@ def _assumptions(plan: Plan, stages: tuple[Stage, ...], world: World, recall: fl
         f"The detector flags {number(world.flagged)} of harmless exchanges and {number(recall)} of harmful ones.",
         f"Reviewers keep up with what is drawn; a drawn exchange that waits {DEADLINE_DAYS} days counts as harm.",
         "Gates and alarms are looked at every hour, on whole hours of traffic.",
+        "No gold items measure what reviewers miss, so gates take labels as they are.",
         "Nobody resumes a release that was held, narrowed or cut, and no incident is opened by hand.",
     ]
-    others = sorted({gate.id for stage in stages for gate in stage.leave if not _is_played(gate)})
+    others = sorted({gate.id for stage in stages for gate in stage.leave if not isinstance(gate, _PLAYED)})
     if others:
         said.append(f"Not played, and taken to pass on the first day: {', '.join(others)}.")
     if any(isinstance(gate, ExposureGate) and gate.organisations for stage in stages for gate in stage.leave):
@@ -195,7 +196,3 @@ def _assumptions(plan: Plan, stages: tuple[Stage, ...], world: World, recall: fl
         where = stages[-1].name
         said.append(f"The patient adversary sits in the traffic of `{where}`; before it opens, rates are as if there were none.")
     return tuple(said)
-
-
-def _is_played(gate: object) -> bool:
-    return isinstance(gate, _PLAYED) and not (isinstance(gate, RateGate) and gate.of != "traffic")

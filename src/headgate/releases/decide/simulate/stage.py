@@ -33,8 +33,8 @@ from headgate.releases.model.reading import (
 from headgate.releases.model.simulation import DAY, Adversary
 from headgate.releases.model.wires import Stream
 from headgate.stats.alarm import log_threshold
-from headgate.stats.simulation.labels import bursts, draw, realised, steady
-from headgate.stats.simulation.paths import rate_path, rise_at
+from headgate.stats.simulation.labels import bursts, draw, enforced, harmful_few, steady
+from headgate.stats.simulation.paths import RatePath, Seats, rate_path, rise_at, users_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from headgate.releases.decide.simulate.ground import Ground, Script
     from headgate.releases.model.plan import Gate
     from headgate.stats.simulation.labels import Labels
-    from headgate.stats.simulation.paths import RatePath
 
 QUIET = OpenIncidents({})
 HEALTHY = MonitorHealth(None)
@@ -83,17 +82,23 @@ class PlayedStage:
     def wrongly_left(self, script: Script, at: int) -> bool:
         """Return whether the mean true rate of a gated hazard was not below its gate's limit, in the traffic judged by then.
 
-        That traffic is what a pass speaks of; what came after its frontier, no gate has claimed anything about.
+        That traffic is what a pass speaks of; what came after its frontier, no gate has claimed anything about. A gate on users
+        speaks of users like these, and so of the mean share among everybody.
         """
         upto = int(self.labels.complete[at - self.opened])
         served = self.labels.requests[:upto]
         if not served.sum():
             return False
         for gate in self.ground.stage.leave:
-            if isinstance(gate, RateGate) and gate.of == "traffic":
-                mean = float(self.rates[script.hazards.index(gate.hazard), :upto] @ served) / float(served.sum())
-                if mean >= gate.below * (1 - _ROUNDING):
-                    return True
+            match gate:
+                case RateGate(of="traffic"):
+                    mean = float(self.rates[script.hazards.index(gate.hazard), :upto] @ served) / float(served.sum())
+                case RateGate():
+                    mean = _among_everybody(script, self.ground, gate)
+                case _:
+                    continue
+            if mean >= gate.below * (1 - _ROUNDING):
+                return True
         return False
 
     def harms(self, begin: int, end: int) -> int:
@@ -199,10 +204,11 @@ def opened(script: Script, number: int, at: int, rng: np.random.Generator) -> Pl
         rng: The source of randomness.
     """
     ground, ticks = script.grounds[number], _ticks(script, number)
-    rates = np.stack([_rates(script, number, hazard, ticks, rng) for hazard in script.hazards]) if script.hazards else None
-    labels = draw(
-        rng, ground.duty, script.review, np.zeros((0, ticks)) if rates is None else rates, np.asarray(script.recalls, np.float64)
-    )
+    shares = {hazard: _shares(script, ground, hazard, rng) for hazard in script.hazards}
+    rates = np.zeros((len(shares), ticks))
+    for row, each in enumerate(shares.values()):
+        rates[row] = _over_time(script, float(each.mean()), ticks, rng)
+    labels = draw(rng, ground.duty, script.review, rates, np.asarray(script.recalls, np.float64))
     first = rng.exponential(ground.seats / max(ground.duty.requests, 1e-300), ground.seats)  # each seat's first exchange
     came = np.bincount(np.minimum(np.ceil(first), ticks + 1).astype(np.int64), minlength=ticks + 2)[: ticks + 1]
     day = (np.arange(ticks) + at) // DAY - at // DAY
@@ -211,9 +217,9 @@ def opened(script: Script, number: int, at: int, rng: np.random.Generator) -> Pl
     _, where = np.unique(day[used], return_index=True)
     first_of_day[used[where]] = 1
     paths = {
-        gate.id: rate_path(labels, script.hazards.index(gate.hazard), gate.below)
+        gate.id: _path(script, ground, gate, labels, first, shares[gate.hazard], rng)
         for gate in ground.stage.leave
-        if isinstance(gate, RateGate) and gate.of == "traffic"
+        if isinstance(gate, RateGate)
     }
     alarms = [wire for wire in ground.wires if isinstance(wire, RiseWire) and wire.of is Stream.LABELS]
     return PlayedStage(
@@ -221,7 +227,7 @@ def opened(script: Script, number: int, at: int, rng: np.random.Generator) -> Pl
         opened=at,
         closed=None,
         labels=labels,
-        rates=np.zeros((0, ticks)) if rates is None else rates,
+        rates=rates,
         paths=paths,
         accounts=np.cumsum(came).astype(np.int64),
         days=np.concatenate((np.zeros(1, np.int64), np.cumsum(first_of_day))),
@@ -236,16 +242,73 @@ def _ticks(script: Script, number: int) -> int:
     return before + script.after
 
 
-def _rates(script: Script, number: int, hazard: str, ticks: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    world = script.world
-    rate = world.rates.get(hazard, 0.0)
-    if Adversary.PATIENT in world.adversaries and number == len(script.grounds) - 1:
-        rate = min(1.0, rate * world.rise)
-    if world.worst_share is not None:
-        rate = realised(rng, rate, script.grounds[number].seats, world.worst_share)
-    if Adversary.BURSTY in world.adversaries:
+def _rate(script: Script, ground: Ground, hazard: str) -> float:
+    """Return a hazard's rate among everybody, on one stage."""
+    rate = script.world.rates.get(hazard, 0.0)
+    if Adversary.PATIENT in script.world.adversaries and ground is script.grounds[-1]:
+        return min(1.0, rate * script.world.rise)
+    return rate
+
+
+def _among_everybody(script: Script, ground: Ground, gate: RateGate) -> float:
+    """Return the mean share of harm of people like these, with what enforcement stops left out."""
+    rate, worst = _rate(script, ground, gate.hazard), _worst_share(script, gate.hazard)
+    if rate == 0:
+        return 0.0
+    share = rate if script.world.worst_share is None else max(rate, script.world.worst_share)
+    exchanges = 1 + round(_each(ground) * _window(gate))
+    return rate / share * enforced(share, exchanges, worst)
+
+
+def _each(ground: Ground) -> float:
+    return ground.duty.requests / ground.seats
+
+
+def _window(gate: RateGate) -> int:
+    return max(1, math.ceil(gate.observed_for.total_seconds() / _HOUR_S))
+
+
+def _worst_share(script: Script, hazard: str) -> float:
+    worst = script.plan.hazards[hazard].worst_share
+    return 1.0 if worst is None else worst
+
+
+def _shares(script: Script, ground: Ground, hazard: str, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the part of each seat's exchanges that is harmful: the same of all, or the worst share of a few."""
+    rate, worst = _rate(script, ground, hazard), script.world.worst_share
+    if worst is None:
+        return steady(rate, ground.seats)
+    return harmful_few(rng, rate, ground.seats, worst)
+
+
+def _over_time(script: Script, rate: float, ticks: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    if Adversary.BURSTY in script.world.adversaries:
         return bursts(rng, rate, ticks, BURSTS_EVERY)
     return steady(rate, ticks)
+
+
+def _path(
+    script: Script,
+    ground: Ground,
+    gate: RateGate,
+    labels: Labels,
+    first: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> RatePath:
+    row = script.hazards.index(gate.hazard)
+    if gate.of == "traffic":
+        return rate_path(labels, row, gate.below)
+    seats = Seats(
+        first=first,
+        each=_each(ground),
+        window=_window(gate),
+        shares=shares,
+        recall=script.recalls[row],
+        found=script.review.found,
+        mistaken=script.review.mistaken,
+    )
+    return users_path(rng, labels, seats, gate.below, _worst_share(script, gate.hazard))
 
 
 def _rise(script: Script, labels: Labels, wire: RiseWire, alarms: list[RiseWire]) -> int | None:
