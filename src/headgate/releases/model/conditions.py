@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headgate.kernel.actor import Role
 from headgate.kernel.digest import digest_of
-from headgate.releases.model.scalars import Chance, Count, Flag, Name, Positive, Sentence, Share, Span, read_span
+from headgate.releases.model.scalars import Chance, Count, Flag, LaterFlag, Name, Positive, Sentence, Share, Span, read_span
 from headgate.releases.model.words import Opinion, Reaction, Scenario, Severity, Waivable
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class RateGate(Condition):
     below: Chance
     alpha: Chance
     window: Span | None = None
-    misses_measured: Flag = False
+    misses_measured: LaterFlag = False
     on_fail: Reaction | None = None
 
     @model_validator(mode="before")

@@ -173,7 +173,6 @@ READING: dict[str, Lint] = {
     "plan.gate_shape": _error("A gate or a tripwire is one key with its settings: - soak: {active_days: 7}."),
     "plan.unknown_gate": _error("There is no gate of this kind."),
     "plan.unknown_tripwire": _error("There is no tripwire of this kind."),
-    "plan.gate_not_available": _error("The gate belongs to the plan language, but this build cannot evaluate it."),
     "plan.norway": _warning("A bare yes, no, on or off is read as text here, and as a truth value by other readers of YAML."),
     "plan.too_many_findings": _note("Only the first hundred findings are shown."),
 }

@@ -36,6 +36,7 @@ from headgate.releases.model.scalars import (
     Chance,
     Everything,
     Flag,
+    LaterFlag,
     Mitigation,
     ModelName,
     Name,
@@ -335,7 +336,7 @@ class Watch(Part):
     sample: Sample
     reviewers: Positive
     minutes_per_item: Positive = 3
-    by_score: Flag = False
+    by_score: LaterFlag = False
     input_screen: Flag = False
     output_screen: OutputScreen = OutputScreen.AFTER
 

@@ -11,10 +11,11 @@ import math
 import re
 from datetime import timedelta
 from enum import Enum
+from operator import not_
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, Strict, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Strict, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from headgate.kernel.units import Rate, parse_count, parse_rate, parse_span
@@ -322,6 +323,8 @@ Sha256 = Annotated[
 ]
 Flag = Annotated[bool, Strict()]
 """A truth value, written ``true`` or ``false`` and in no other way."""
+LaterFlag = Annotated[Flag, Field(exclude_if=not_)]
+"""A truth value that older plans could not have: what is false stays out of the canonical form, so that their digests stand."""
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 """A word of the plan's own: a stage, a cohort, a hazard."""
 ModelName = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")]

@@ -32,10 +32,6 @@ def _by_kind(union: object) -> dict[str, type[Part]]:
 
 GATES = _by_kind(Gate)
 TRIPWIRES = _by_kind(Tripwire)
-LATER_GATES: dict[str, str] = {
-    "review": "how fast and how well flagged exchanges were reviewed",
-}
-"""Gates of the plan language that this build cannot evaluate, and what each will read."""
 
 _EXAMPLES = {
     "name": "name: atlas-2",
@@ -233,11 +229,6 @@ class _Reading:
             return None
         (kind, body), *_ = cast("dict[str, Any]", entry).items()
         here = (*path, kind)
-        if gate and kind in LATER_GATES:
-            said = f"this build cannot evaluate `{kind}`: {LATER_GATES[kind]}"
-            fix = "take the gate out for now; a gate that nothing evaluates would never pass"
-            self.say("plan.gate_not_available", here, said, fix, key=True)
-            return None
         if kind not in own:
             if kind in other:
                 fix = f"move it below `{'stop' if gate else 'leave'}`"

@@ -88,7 +88,9 @@ class GoldVerbs:
             marks = ("flagged" if line.flagged else "", f"{line.shown:,}" + (", retired" if line.retired else ""))
             table.add_row(line.id, plain(_known(line.known)), plain(line.source), *marks)
         out().print(table)
-        talk("Next: headgate review gold results EPOCH" if lines else "There are none. Add some: headgate review gold add FILE")
+        harms = [line for line in lines if any(line.known.values())]
+        seen = f"Detectors flagged {sum(line.flagged for line in harms):,} of {len(harms):,} known harms."
+        talk(f"{seen} Next: headgate review gold results EPOCH" if lines else "None. Add some: headgate review gold add FILE")
 
     def retire(self, gold_id: Annotated[str, typer.Argument(metavar="GOLD", help="Which.")], *, yes: Yes = False) -> None:
         """Show a gold item no more; what it has measured stays."""

@@ -20,7 +20,7 @@ from headgate.releases.decide.lint.figures import (
     stage_days,
     use_per_day,
 )
-from headgate.releases.decide.lint.reviewing import lint_review
+from headgate.releases.decide.lint.reviewing import lint_misses, lint_review
 from headgate.releases.model.findings import Finding, Path, finding
 from headgate.releases.model.plan import ExposureGate, Gate, Plan, RateGate, ReviewGate, RiseWire, SoakGate, Stage, Stream
 from headgate.releases.model.scalars import Everything
@@ -50,6 +50,7 @@ def lint_power(plan: Plan) -> Iterator[Finding]:
             match gate:
                 case RateGate(of="traffic"):
                     yield from _rate(plan, stage, gate, path)
+                    yield from lint_misses(stage, gate, path)
                 case SoakGate():
                     yield from _soak(stage, gate, path)
                 case ExposureGate():
