@@ -164,7 +164,7 @@ def test_requests_claim_falsely_of_users_like_these_and_users_do_not(n: int, lab
 @pytest.mark.parametrize(("n", "labels", "published"), TABLE)
 def test_requests_claim_falsely_of_users_like_these_and_users_do_not_at_full_size(n: int, labels: int, published: float) -> None:
     rng = np.random.default_rng(20260212)
-    runs = 2000 if n <= 1_000 else 800
+    runs = 4000 if n <= 1_000 else 1500
     by_request, by_traffic, by_user = claims(rng, runs, n, labels, 1e-3)
     # looking after every user finds at least as many as the published looks did; both are rates of a simulation
     assert by_request >= published - 4 * math.sqrt(published * (1 - published) / 1000)
@@ -262,6 +262,25 @@ def test_counting_only_users_with_a_label_forgets_those_who_do_little() -> None:
     assert ever(kept).mean() <= allowed(runs)
 
 
+def test_harmful_users_who_are_slower_to_judge_do_not_hurry_a_pass() -> None:
+    """With and without the remedy: users as soon as they are judged, and users in the order in which they came."""
+    rng = np.random.default_rng(20260220)
+    runs, n, theta, worst = 300, 600, 0.02, 0.25
+    bad = rng.random((runs, n)) < theta / worst
+    share = np.where(bad, worst, 0.0)
+    came = np.arange(n) / 10  # ten users a day
+    judged = came + rng.exponential(np.where(bad, 14.0, 0.5))
+    as_judged = np.take_along_axis(share, np.argsort(judged, axis=1), axis=1)
+    hasty, orderly = 0, 0
+    for run in range(runs):
+        log_e = users.log_e_path(as_judged[run], 1.0, theta, worst)
+        hasty += bool(log_e.max() >= NEEDED)
+        # in the order in which they came, every user waits for all before
+        orderly += bool(users.log_e_path(share[run], 1.0, theta, worst).max() >= NEEDED)
+    assert hasty / runs > 2 * ALPHA
+    assert orderly / runs <= allowed(runs)
+
+
 def test_weighted_shares_are_unbiased() -> None:
     rng = np.random.default_rng(20260219)
     harmful = np.array([True, True, False, True, False])
@@ -333,6 +352,24 @@ def test_users_one_by_one_give_the_stake_of_all_at_once(crowd: list[tuple[float,
         path = users.log_e_path(harm, floors, theta, worst)
         assert path[-1] == pytest.approx(whole, abs=1e-9)
         assert path[0] == pytest.approx(float(users.log_e_users(harm[:1], floors[:1], theta, worst)), abs=1e-9)
+
+
+@given(people, st.lists(st.integers(0, 30), min_size=40, max_size=40), st.floats(0.01, 0.99))
+def test_users_who_are_alike_count_as_often_as_there_are_of_them(
+    crowd: list[tuple[float, float]], counts: list[int], part: float
+) -> None:
+    worst, times = 0.5, counts[: len(crowd)]
+    harm, floors, theta = [share * worst for share, _ in crowd], [floor for _, floor in crowd], part * worst
+    each, ground = np.repeat(harm, times), np.repeat(floors, times)
+    for stake in (users.log_e_users, users.log_harm_users):
+        assert float(stake(harm, floors, theta, worst, times=times)) == pytest.approx(float(stake(each, ground, theta, worst)))
+    for number in (users.clean_users_to_go, users.users_to_go):
+        assert number(harm, floors, theta, ALPHA, worst, times=times) == pytest.approx(
+            number(each, ground, theta, ALPHA, worst), abs=1
+        )
+    bound = users.upper_bound_users(harm, floors, ALPHA, worst, times=times)
+    assert bound == pytest.approx(users.upper_bound_users(each, ground, ALPHA, worst), rel=1e-8)
+    assert users.mean_share(harm, floors, times=times) == pytest.approx(users.mean_share(each, ground), nan_ok=True)
 
 
 @given(people, worsts, st.floats(0.01, 0.99))

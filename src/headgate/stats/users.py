@@ -77,7 +77,9 @@ def shares(exchanges: ArrayLike, user_of_harm: ArrayLike, harm_pi: ArrayLike, ha
     return np.asarray(np.bincount(whose, weights=pi0 / pi, minlength=n.size) / n, np.float64)
 
 
-def log_e_users(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: float) -> NDArray[np.float64]:
+def log_e_users(
+    harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: float, *, times: ArrayLike = 1
+) -> NDArray[np.float64]:
     """Return the log of the stake against "the mean share of harm is at least ``theta``".
 
     Args:
@@ -85,6 +87,7 @@ def log_e_users(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: f
         floors: Each user's mean sampling floor, in ``(0, 1]``, a shape that broadcasts to that of ``harm``.
         theta: The limit on the mean share, in ``(0, worst_share)``.
         worst_share: The most that enforcement lets be harmful of one user's window, in ``(0, 1]``.
+        times: How many users there are of each, ``>= 0``, a shape that broadcasts to that of ``harm``.
 
     Returns:
         Nats, shape ``(...)``; 0 for no users.
@@ -95,8 +98,8 @@ def log_e_users(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: f
     Source:
         Theorem (users) above; Ville (1939). Values, mean one and false claims: ``tests/statistics/test_users.py``.
     """
-    win = _wins(harm, floors, theta, worst_share)
-    return _mixture([np.log1p(bet * win).sum(axis=-1) for bet in USER_BETS], USER_WEIGHTS)
+    win, many = _wins(harm, floors, theta, worst_share), _times(times)
+    return _mixture([(many * np.log1p(bet * win)).sum(axis=-1) for bet in USER_BETS], USER_WEIGHTS)
 
 
 def log_e_path(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: float) -> NDArray[np.float64]:
@@ -121,7 +124,9 @@ def log_e_path(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: fl
     return _mixture([np.log1p(bet * win).cumsum(axis=-1) for bet in USER_BETS], USER_WEIGHTS)
 
 
-def log_harm_users(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: float) -> NDArray[np.float64]:
+def log_harm_users(
+    harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: float, *, times: ArrayLike = 1
+) -> NDArray[np.float64]:
     """Return the log of the stake against "the mean share of harm is at most ``theta``": the mirror of ``log_e_users``.
 
     Args:
@@ -129,6 +134,7 @@ def log_harm_users(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share
         floors: As in ``log_e_users``.
         theta: As in ``log_e_users``.
         worst_share: As in ``log_e_users``.
+        times: As in ``log_e_users``.
 
     Returns:
         Nats, shape ``(...)``.
@@ -139,16 +145,17 @@ def log_harm_users(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share
     Source:
         Theorem (users) with the sign turned, and the gate's own bets on "high"; ``tests/statistics/test_users.py``.
     """
-    win = _wins(harm, floors, theta, worst_share)
-    return _mixture([np.log1p(-bet * win).sum(axis=-1) for bet in harm_bets(theta / worst_share)], HARM_WEIGHTS)
+    win, many = _wins(harm, floors, theta, worst_share), _times(times)
+    return _mixture([(many * np.log1p(-bet * win)).sum(axis=-1) for bet in harm_bets(theta / worst_share)], HARM_WEIGHTS)
 
 
-def mean_share(harm: ArrayLike, floors: ArrayLike) -> float:
+def mean_share(harm: ArrayLike, floors: ArrayLike, *, times: ArrayLike = 1) -> float:
     """Return the estimate of the floor-weighted mean share: unbiased where the floor is constant, and with no guarantee.
 
     Args:
         harm: Floor-weighted shares, shape ``(n,)``.
         floors: Mean floors, shape ``(n,)``.
+        times: As in ``log_e_users``.
 
     Returns:
         A share, ``>= 0``; NaN for no users.
@@ -156,11 +163,12 @@ def mean_share(harm: ArrayLike, floors: ArrayLike) -> float:
     Source:
         Horvitz and Thompson (1952), JASA 47; ``tests/statistics/test_users.py``.
     """
-    weight = float(np.sum(np.asarray(floors, np.float64)))
-    return float(np.sum(np.asarray(harm, np.float64))) / weight if weight > 0 else math.nan
+    many = _times(times)
+    weight = float(np.sum(many * np.asarray(floors, np.float64)))
+    return float(np.sum(many * np.asarray(harm, np.float64))) / weight if weight > 0 else math.nan
 
 
-def upper_bound_users(harm: ArrayLike, floors: ArrayLike, alpha: float, worst_share: float) -> float:
+def upper_bound_users(harm: ArrayLike, floors: ArrayLike, alpha: float, worst_share: float, *, times: ArrayLike = 1) -> float:
     """Return the smallest limit that the users rule out at ``alpha``: the bound to show beside a mean share.
 
     As with a rate, the guarantee while behaviour drifts is that of each limit declared beforehand.
@@ -170,6 +178,7 @@ def upper_bound_users(harm: ArrayLike, floors: ArrayLike, alpha: float, worst_sh
         floors: Mean floors, in ``(0, 1]``, shape ``(n,)``.
         alpha: Error probability over the whole, unbounded, look-as-you-like run, in ``(0, 1)``.
         worst_share: As in ``log_e_users``.
+        times: As in ``log_e_users``.
 
     Returns:
         A mean share in ``(0, worst_share]``; ``worst_share`` itself when they rule out nothing, since that is assumed.
@@ -184,11 +193,10 @@ def upper_bound_users(harm: ArrayLike, floors: ArrayLike, alpha: float, worst_sh
     x, rho = _scaled(harm, floors, worst_share)
     if x.ndim != 1:
         raise ValueError("a bound is of one run of users")
-    # most users are alike: no harm, under the same floor
-    kinds, count = np.unique(np.stack([x, rho]), axis=1, return_counts=True)
+    many = np.broadcast_to(_times(times), x.shape)
 
     def reached(scaled: float) -> bool:
-        logs = np.log1p(USER_BETS[:, None] * (kinds[1] * scaled - kinds[0])) @ count
+        logs = np.log1p(USER_BETS[:, None] * (rho * scaled - x)) @ many
         return bool(_mixture(list(logs), USER_WEIGHTS) >= target)
 
     low, high = 0.0, 1.0
@@ -201,7 +209,14 @@ def upper_bound_users(harm: ArrayLike, floors: ArrayLike, alpha: float, worst_sh
 
 
 def clean_users_to_go(
-    harm: ArrayLike, floors: ArrayLike, theta: float, alpha: float, worst_share: float, *, floor: float = 1.0
+    harm: ArrayLike,
+    floors: ArrayLike,
+    theta: float,
+    alpha: float,
+    worst_share: float,
+    *,
+    times: ArrayLike = 1,
+    floor: float = 1.0,
 ) -> int:
     """Return the least further users, none of whom does harm, with whom the gate passes; 0 when it has passed.
 
@@ -211,6 +226,7 @@ def clean_users_to_go(
         theta: As in ``log_e_users``.
         alpha: Error probability, in ``(0, 1)``.
         worst_share: As in ``log_e_users``.
+        times: As in ``log_e_users``.
         floor: The mean floor of the users to come, in ``(0, 1]``.
 
     Returns:
@@ -228,7 +244,7 @@ def clean_users_to_go(
     win = _wins(harm, floors, theta, worst_share)
     if win.ndim != 1:
         raise ValueError("users to go are of one run of users")
-    so_far = np.array([np.log1p(bet * win).sum() for bet in USER_BETS])
+    so_far = np.array([(_times(times) * np.log1p(bet * win)).sum() for bet in USER_BETS])
     each = np.log1p(USER_BETS * floor * theta / worst_share)
 
     def passes(more: int) -> bool:
@@ -247,7 +263,9 @@ def clean_users_to_go(
     return high
 
 
-def users_to_go(harm: ArrayLike, floors: ArrayLike, theta: float, alpha: float, worst_share: float) -> float:
+def users_to_go(
+    harm: ArrayLike, floors: ArrayLike, theta: float, alpha: float, worst_share: float, *, times: ArrayLike = 1
+) -> float:
     """Return the further users with whom the gate passes if they are like those so far, and a little worse.
 
     Half a user at the worst share is added to those seen, so that no harm among few does not promise none for ever.
@@ -258,6 +276,7 @@ def users_to_go(harm: ArrayLike, floors: ArrayLike, theta: float, alpha: float, 
         theta: As in ``log_e_users``.
         alpha: Error probability, in ``(0, 1)``.
         worst_share: As in ``log_e_users``.
+        times: As in ``log_e_users``.
 
     Returns:
         Users, ``>= 0``; infinity when the stake does not grow among users like these.
@@ -268,13 +287,15 @@ def users_to_go(harm: ArrayLike, floors: ArrayLike, theta: float, alpha: float, 
     Source:
         Kelly (1956), Bell Syst. Tech. J. 35: the mean log of the factor; a forecast, with no guarantee.
     """
-    missing = _needed(alpha) - float(log_e_users(harm, floors, theta, worst_share))
+    missing = _needed(alpha) - float(log_e_users(harm, floors, theta, worst_share, times=times))
     if missing <= 0:
         return 0.0
     win = _wins(harm, floors, theta, worst_share)
-    floor = float(np.mean(np.broadcast_to(np.asarray(floors, np.float64), win.shape))) if win.size else 1.0
+    many = np.broadcast_to(_times(times), win.shape)
+    users = float(many.sum())
+    floor = float(np.sum(many * np.asarray(floors, np.float64))) / users if users else 1.0
     worst = floor * (theta / worst_share - 1)
-    growth = [(np.log1p(bet * win).sum() + 0.5 * np.log1p(bet * worst)) / (win.size + 0.5) for bet in USER_BETS]
+    growth = [((many * np.log1p(bet * win)).sum() + 0.5 * np.log1p(bet * worst)) / (users + 0.5) for bet in USER_BETS]
     return missing / float(max(growth)) if max(growth) > 0 else math.inf
 
 
@@ -298,7 +319,7 @@ def tightest_share(users: int, alpha: float, worst_share: float, *, floor: float
     """
     if users < 0:
         raise ValueError(f"there cannot be {users} users")
-    return upper_bound_users(np.zeros(users), np.full(users, floor), alpha, worst_share)
+    return upper_bound_users([0.0], [floor], alpha, worst_share, times=users)
 
 
 def _wins(harm: ArrayLike, floors: ArrayLike, theta: float, worst_share: float) -> NDArray[np.float64]:
@@ -319,6 +340,13 @@ def _scaled(harm: ArrayLike, floors: ArrayLike, worst_share: float) -> tuple[NDA
     if not (np.all(rho > 0) and np.all(rho <= 1)):
         raise ValueError("a user's mean floor lies in (0, 1]")
     return v / worst_share, rho
+
+
+def _times(times: ArrayLike) -> NDArray[np.float64]:
+    many = np.asarray(times, np.float64)
+    if not (np.all(np.isfinite(many)) and np.all(many >= 0)):
+        raise ValueError("a number of users is not negative")
+    return many
 
 
 def _mixture(terms: list[NDArray[np.float64]], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -118,7 +118,7 @@ def test_a_changed_floor_is_said() -> None:
 
 
 def test_what_reviewers_miss_lowers_the_limit_and_costs_users() -> None:
-    known = Readers(shown=100, caught=96, waiting=0)
+    known = Readers(shown=100, caught=96)
     recognised = noise.sensitivity_lower(100, 96, 0.025)
     reading = read_users(crowd(120), CLAIM, known)
     assert reading.recognised == pytest.approx(recognised)
@@ -132,7 +132,7 @@ def test_what_reviewers_miss_lowers_the_limit_and_costs_users() -> None:
 
 
 def test_a_gate_that_asks_for_it_takes_no_pass_before_reviewers_were_measured() -> None:
-    nobody = Readers(0, 0, 0, required=True)
+    nobody = Readers(0, 0, required=True)
     reading = read_users(crowd(5_000), CLAIM, nobody)
     assert reading.verdict is Verdict.INSUFFICIENT
     assert "no pass before gold items" in reading.sentence
@@ -141,11 +141,11 @@ def test_a_gate_that_asks_for_it_takes_no_pass_before_reviewers_were_measured() 
 
 
 def test_reviewers_who_recognise_nothing_show_nothing_and_harm_is_still_shown() -> None:
-    useless = Readers(50, 0, 0)
+    useless = Readers(50, 0)
     assert read_users(crowd(5_000), CLAIM, useless).verdict is Verdict.INSUFFICIENT
     assert read_users(crowd(5_000), CLAIM, useless).upper_bound == 0.25
     assert read_users(crowd(100, *[somebody(4)] * 30), CLAIM, useless).verdict is Verdict.FAIL
-    assert read_users(crowd(5_000), CLAIM, Readers(5, 6, 0)).verdict is Verdict.ERROR
+    assert read_users(crowd(5_000), CLAIM, Readers(5, 6)).verdict is Verdict.ERROR
 
 
 def test_too_few_users_are_told_how_many_it_takes() -> None:
@@ -220,7 +220,7 @@ people = st.lists(st.builds(anybody, st.integers(4, 40), st.integers(0, 2), st.i
 @given(people, st.integers(0, 3_000), st.sampled_from([0.3, 0.5, 1.0]), st.integers(1, 3))
 def test_a_reading_replays_from_its_inputs(harmful: list[HarmfulUser], clean: int, worst: float, attempt: int) -> None:
     seen, claim = crowd(clean, *harmful, floor=0.2), replace(CLAIM, worst_share=worst, attempt=attempt)
-    readers = Readers(60, 58, 1) if clean % 2 else None
+    readers = Readers(60, 58) if clean % 2 else None
     stored = json.loads(json.dumps(users_inputs(seen, claim, readers)))
     reading = read_users(seen, claim, readers)
     assert replay_users(stored) == reading

@@ -76,6 +76,12 @@ def test_numbers_of_users_are_of_one_run() -> None:
         users.tightest_share(-1, 0.05, 1.0)
 
 
+@pytest.mark.parametrize("times", [-1, math.inf, math.nan])
+def test_a_number_of_users_is_one(times: float) -> None:
+    with pytest.raises(ValueError, match="number of users"):
+        users.log_e_users([0.0], [1.0], 0.01, 1.0, times=times)
+
+
 def test_nobody_is_no_evidence_either_way() -> None:
     assert float(users.log_e_users([], [], 0.01, 1.0)) == pytest.approx(0.0, abs=1e-12)
     assert float(users.log_harm_users([], [], 0.01, 1.0)) == pytest.approx(0.0, abs=1e-12)

@@ -60,12 +60,13 @@ def read_users(seen: LabelledUsers, claim: UsersClaim, readers: Readers | None =
     alpha, theta, worst = spent / 2 if measured else spent, limit or claim.below, claim.worst_share
     blind = limit is None or (readers is not None and readers.required and not measured)
     threshold = -math.log(alpha)
-    floors = [group.floor for group in seen.clean for _ in range(group.users)] + [user.floor for user in seen.harmful]
-    harmless = [0.0] * (seen.users - len(seen.harmful))
+    floors = [group.floor for group in (*seen.clean, *seen.harmful)]
+    times = [group.users for group in seen.clean] + [1] * len(seen.harmful)
+    harmless = [0.0] * len(seen.clean)
     counted = harmless + [min(worst, share) for share in _shares(seen.harmful, lambda user: (*user.harms, *user.doubtful))]
     confirmed = harmless + _shares(seen.harmful, lambda user: user.harms)
-    log_e = 0.0 if limit is None else float(process.log_e_users(counted, floors, limit, worst))
-    harm_log_e = float(process.log_harm_users(confirmed, floors, claim.below, worst))
+    log_e = 0.0 if limit is None else float(process.log_e_users(counted, floors, limit, worst, times=times))
+    harm_log_e = float(process.log_harm_users(confirmed, floors, claim.below, worst, times=times))
     if log_e >= threshold and not blind:
         verdict = Verdict.PASS
     elif harm_log_e >= threshold:
@@ -73,14 +74,17 @@ def read_users(seen: LabelledUsers, claim: UsersClaim, readers: Readers | None =
     else:
         verdict = Verdict.INSUFFICIENT
 
-    mean = process.mean_share(counted, floors) if floors else None
-    weight = sum(floors) / len(floors) if floors else 1.0
+    mean = process.mean_share(counted, floors, times=times) if seen.users else None
+    weight = sum(n * floor for n, floor in zip(times, floors, strict=True)) / seen.users if seen.users else 1.0
     share = recognised or 1.0
-    upper_bound = worst if limit is None else min(worst, process.upper_bound_users(counted, floors, alpha, worst) / share)
-    clean = process.upper_bound_users(harmless + [0.0] * len(seen.harmful), floors, alpha, worst)
+    upper_bound = (
+        worst if limit is None else min(worst, process.upper_bound_users(counted, floors, alpha, worst, times=times) / share)
+    )
+    clean = process.upper_bound_users([0.0] * len(floors), floors, alpha, worst, times=times)
     tightest = worst if limit is None else min(worst, clean / share)
-    best = process.clean_users_to_go(counted, floors, theta, alpha, worst, floor=weight)
-    to_go = _to_go(best, process.users_to_go(counted, floors, theta, alpha, worst), never=mean is not None and mean >= theta)
+    best = process.clean_users_to_go(counted, floors, theta, alpha, worst, times=times, floor=min(1.0, weight))
+    likely = process.users_to_go(counted, floors, theta, alpha, worst, times=times)
+    to_go = _to_go(best, likely, never=mean is not None and mean >= theta)
     weighted = len(set(floors)) > 1
     return UsersReading(
         verdict=verdict,
