@@ -288,6 +288,19 @@ def test_an_error_probability_out_of_range_is_refused(alpha: float) -> None:
         clustered_upper([2], [1], [4], alpha)
 
 
+def test_other_arguments_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="limit"):
+        items_for_zero(1.0, 0.05)
+    with pytest.raises(ValueError, match="attempt"):
+        within_attempts(0.5, 0)
+    with pytest.raises(ValueError, match="vectors"):
+        clustered_se([], [])
+    with pytest.raises(ValueError, match="vectors"):
+        paired_difference([1.0], [1.0, 0.0], confidence=0.95)
+    with pytest.raises(ValueError, match="scores must lie"):
+        paired_difference([1.5], [1.0], confidence=0.95)
+
+
 @pytest.mark.parametrize(("k", "n"), [(-1, 5), (6, 5), (0, 0), (0, math.inf)])
 def test_a_rate_out_of_range_is_refused(k: float, n: float) -> None:
     with pytest.raises(ValueError, match="counts"):

@@ -176,9 +176,6 @@ class _Slice(RawIOBase):
         self._next = start
         self._left = length
 
-    def readable(self) -> bool:
-        return True
-
     def read(self, size: int = -1, /) -> bytes:
         wanted = min(self._left, _PIECE if size < 0 else size)
         self._stream.seek(self._next)

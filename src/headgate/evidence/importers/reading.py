@@ -7,7 +7,6 @@ are let through the parser, since tools print them beside numbers that are sound
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 from datetime import UTC, datetime
@@ -51,11 +50,6 @@ def upload(stream: BinaryIO, name: str | None = None) -> Upload:
             raise Unfit(Reason.TOO_LARGE, f"The file is larger than {MOST_FILE_BYTES:,} bytes.")
         digest.update(piece)
     return Upload(stream, size, f"sha256:{digest.hexdigest()}", name)
-
-
-def upload_of(content: bytes, name: str | None = None) -> Upload:
-    """Return bytes as an opened file."""
-    return upload(io.BytesIO(content), name)
 
 
 def head(file: Upload, most: int) -> bytes:

@@ -93,6 +93,19 @@ def test_who_measured_is_in_the_file_and_what_is_declared_has_precedence() -> No
     assert taken(unclear).findings
 
 
+@pytest.mark.parametrize("tallies", ["[[64,12]]", "[[64,65,1]]", "[[0,0,1]]", "[7]", "7", "["])
+def test_clusters_that_are_none_are_left_out(tallies: str) -> None:
+    written = {"headgate.n": "64", "headgate.k": "12", "headgate.tallies": tallies}
+    refusal = outcome(an_every_eval_ever_document(evaluation_results__0__score_details__details=written))
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason in {Reason.UNREADABLE, Reason.CONTRADICTION}
+
+
+def test_times_may_be_seconds() -> None:
+    document = an_every_eval_ever_document(evaluation_timestamp=str(MEASURED_AT.timestamp()))
+    assert taken(document).findings[0].produced_at == MEASURED_AT
+
+
 def test_what_the_file_calls_better_is_safer_only_where_more_is_no_danger() -> None:
     assert taken(an_every_eval_ever_document()).findings[0].direction is Direction.LOWER_IS_BETTER
     refusal_rate = taken(an_every_eval_ever_document(), direction=None, kind=Kind.SAFEGUARD)

@@ -102,6 +102,16 @@ def test_half_right_answers_count_against_safety(direction: Direction, k: int) -
     assert "graded_against_safety" in {caveat.code for caveat in finding.caveats}
 
 
+def test_yes_and_no_are_outcomes_and_other_words_are_not() -> None:
+    (said,) = taken(as_json(an_inspect_log([[True], [False], ["C"], ["I"]]))).findings
+    assert said.counts is not None
+    assert (said.counts.k, said.counts.n) == (2, 4)
+    log = an_inspect_log()
+    log["samples"][0]["scores"]["includes"]["value"] = "mostly"
+    (graded,) = taken(as_json(log)).findings
+    assert graded.unquantified
+
+
 def test_scores_on_another_scale_are_no_rate() -> None:
     (finding,) = taken(as_json(an_inspect_log([[7], [9]]))).findings
     assert finding.unquantified

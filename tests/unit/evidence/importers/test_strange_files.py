@@ -9,14 +9,25 @@ import struct
 from copy import deepcopy
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.evidence.importers import archive, detect, findings, interface, reading
+from headgate.evidence.importers import (
+    archive,
+    counts_csv,
+    detect,
+    findings,
+    garak,
+    helm,
+    inspect_eval,
+    interface,
+    lm_eval,
+    reading,
+)
 from headgate.evidence.importers.detect import read
 from headgate.evidence.importers.interface import Imported, Reason, Refusal, Unfit
 from headgate.evidence.importers.naming import kept
@@ -37,6 +48,9 @@ from headgate.testing.evaluations import (
     as_json,
     as_lines,
 )
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 HELM = a_helm_run({"a": [1.0], "b": [0.0]})
 FILES = {
@@ -207,6 +221,56 @@ def test_sizes_have_caps(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as small:
             small.setattr(findings, cap, 0)
             assert refused(FILES["counts_csv"]) is Reason.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [(inspect_eval, "inspect_json"), (garak, "garak"), (helm, "helm"), (counts_csv, "counts_csv"), (lm_eval, "lm_eval_samples")],
+)
+def test_what_is_held_in_memory_has_a_cap(module: ModuleType, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"doc_id": 0, "doc": {}, "resps": [], "acc": 1.0}
+    files = {**FILES, "lm_eval_samples": as_lines([row, {**row, "doc_id": 1}])}
+    assert isinstance(answered(files[file]), Imported)
+    monkeypatch.setattr(module, "MOST_ENTRIES", 1)
+    assert refused(files[file]) is Reason.TOO_LARGE
+
+
+def test_a_run_folder_s_documents_have_a_cap_and_its_other_files_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helm, "MOST_DOCUMENT_BYTES", 2000)
+    large = {**HELM, "scenario_state.json": b"x" * 3000}
+    assert isinstance(detect.read_run_folder(large, a_declaration()), Imported)
+    monkeypatch.setattr(helm, "MOST_DOCUMENT_BYTES", 100)
+    refusal = detect.read_run_folder(large, a_declaration())
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.TOO_LARGE
+
+
+def test_a_log_too_large_to_look_through_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspect_eval, "MOST_SCANNED_BYTES", 10)
+    outcome = answered(FILES["inspect_eval"])
+    assert isinstance(outcome, Imported)
+    assert "fallbacks_unchecked" in {caveat.code for caveat in outcome.findings[0].caveats}
+
+
+@pytest.mark.parametrize(
+    ("part", "place", "there", "reason"),
+    [
+        (b"PK\x05\x06", 0, b"no end here", Reason.TRUNCATED),
+        (b"PK\x05\x06", 10, b"\x05", Reason.UNREADABLE),  # more entries than there are
+        (b"PK\x05\x06", 16, b"\xf0\xff\xff\x00", Reason.TRUNCATED),  # a directory behind the end
+        (b"PK\x01\x02", 0, b"PK\x00\x00", Reason.UNREADABLE),
+        (b"PK\x01\x02", 28, b"\xff\xff", Reason.UNREADABLE),  # a name longer than the directory
+        (b"PK\x01\x02", 42, b"\x01", Reason.UNREADABLE),  # no entry at its place
+        (b"PK\x01\x02", 42, b"\xff\xff\xff\xff", Reason.UNREADABLE),  # a wide place, and no extra field
+        (b"PK\x01\x02", 20, b"\xff\xff\x00", Reason.TRUNCATED),  # an entry that goes on behind the end
+        (b"PK\x01\x02", 20, b"\x05", Reason.TRUNCATED),  # an entry that ends too soon
+    ],
+)
+def test_a_damaged_directory_is_refused(part: bytes, place: int, there: bytes, reason: Reason) -> None:
+    packed = an_archive({"header.json": (DEFLATED, as_json(an_inspect_log(samples=...)))})
+    assert isinstance(answered(packed), Imported)
+    start = packed.index(part) + place
+    assert refused(packed[:start] + there + packed[start + len(there) :]) is reason
 
 
 def test_an_archive_that_unpacks_to_more_than_it_says_is_refused() -> None:
