@@ -94,7 +94,7 @@ class _Root:
 
     def _evidence(self) -> EvidenceSession:
         house = self._terminal.house()
-        return EvidenceSession(house.filing, house.forecasting, house.clock, self._terminal.actor())
+        return EvidenceSession(house.filing, house.forecasting, house.comparing, house.clock, self._terminal.actor())
 
     def options(
         self,

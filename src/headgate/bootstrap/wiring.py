@@ -32,6 +32,7 @@ from headgate.bootstrap.bridges.streams import SafetyStreams
 from headgate.bootstrap.bridges.wires import Wires
 from headgate.bootstrap.home import Home, secret_file
 from headgate.evidence.service import Evidence, Filing
+from headgate.evidence.service.comparing import Comparing
 from headgate.evidence.service.forecasting import Forecasting
 from headgate.evidence.service.people import People
 from headgate.evidence.service.watching import Watching
@@ -92,6 +93,7 @@ class House:
         draws: Where draws are kept.
         evidence: What was measured.
         forecasting: What was predicted, and how it turned out.
+        comparing: Epochs beside each other.
         filing: What was handed in from outside.
         releases: Plans and where they stand.
     """
@@ -111,6 +113,7 @@ class House:
     draws: SqlSampling
     evidence: Evidence
     forecasting: Forecasting
+    comparing: Comparing
     filing: Filing
     releases: ReleaseService
 
@@ -185,6 +188,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         draws=sampling_store,
         evidence=evidence,
         forecasting=Forecasting(ForecastStore(engine), clock),
+        comparing=Comparing(labels),
         filing=filing,
         releases=releases,
     )

@@ -10,6 +10,7 @@ from headgate.evidence.cli.adding import AddVerb
 from headgate.evidence.cli.calibration import CalibrationVerb
 from headgate.evidence.cli.judging import JudgeVerbs
 from headgate.evidence.cli.looking import LookVerbs
+from headgate.evidence.cli.reckoning import ReckonVerbs
 from headgate.evidence.cli.session import Session
 
 if TYPE_CHECKING:
@@ -39,4 +40,7 @@ def commands(open_session: Callable[[], Session]) -> typer.Typer:
     ):
         app.command(name)(verb)
     app.command("calibration")(CalibrationVerb(open_session).calibration)
+    reckoning = ReckonVerbs(open_session)
+    for verb in (reckoning.before_after, reckoning.holdback, reckoning.patient):
+        app.command(verb.__name__.replace("_", "-"))(verb)
     return app

@@ -12,6 +12,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from headgate.evidence.service import Filing
+    from headgate.evidence.service.comparing import Comparing
     from headgate.evidence.service.forecasting import Forecasting
     from headgate.kernel.actor import Actor
     from headgate.kernel.clock import Clock
@@ -29,12 +30,14 @@ class Session:
     Attributes:
         filing: The use cases.
         forecasting: What was predicted, and how it turned out.
+        comparing: Epochs beside each other.
         clock: The time.
         by: Who acts.
     """
 
     filing: Filing
     forecasting: Forecasting
+    comparing: Comparing
     clock: Clock
     by: Actor
 

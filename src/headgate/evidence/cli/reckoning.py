@@ -1,0 +1,98 @@
+"""``headgate evidence before-after``, ``holdback`` and ``patient``: comparisons, and what comes of waiting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from headgate.evidence.cli.session import AsJson, plain, print_json
+from headgate.evidence.decide.comparing import read_holdback, said
+from headgate.evidence.decide.phrases import rate_text
+from headgate.evidence.errors import NotEvidence
+from headgate.evidence.model.comparing import HoldbackClaim
+from headgate.stats.patient import Budget, before_containment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headgate.evidence.cli.session import Session
+
+TIMES = (3.0, 10.0, 100.0)
+"""Rises that the table of the patient adversary has rows for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReckonVerbs:
+    """The verbs that reckon.
+
+    Attributes:
+        open_session: Opens evidence for whoever sits at the terminal.
+    """
+
+    open_session: Callable[[], Session]
+
+    def before_after(
+        self,
+        before: Annotated[str, typer.Argument(help="The earlier epoch: release/stage/attempt.", show_default=False)],
+        after: Annotated[str, typer.Argument(help="The later epoch.", show_default=False)],
+        *,
+        hazard: Annotated[str, typer.Option(help="The kind of harm.", show_default=False)],
+        as_json: AsJson = False,
+    ) -> None:
+        """Set two epochs beside each other; it describes, and shows nothing of what caused what."""
+        session = self.open_session()
+        found = session.comparing.before_after(before, after, hazard, by=session.by)
+        if as_json:
+            print_json(msgspec.to_builtins(found))
+            return
+        ratio = "" if found.ratio is None else f"The later rate is {found.ratio:.2g} times the earlier. "
+        for line in (said(found.before), said(found.after), ratio + found.caveat):
+            typer.echo(plain(line))
+
+    def holdback(
+        self,
+        new: Annotated[int, typer.Option(help="Confirmed harms by users with the new access.", show_default=False)],
+        old: Annotated[int, typer.Option(help="Confirmed harms by users kept back at random.", show_default=False)],
+        share: Annotated[float, typer.Option(help="The new side's share of the exposure.")] = 0.9,
+        alpha: Annotated[float, typer.Option(help="The chance of ever calling a rise that is none.")] = 0.05,
+        *,
+        as_json: AsJson = False,
+    ) -> None:
+        """Say whether new access raised the rate, against users who were kept back at random over the same days."""
+        found = read_holdback(HoldbackClaim(new, old, share, alpha))
+        if as_json:
+            print_json(msgspec.to_builtins(found))
+            return
+        typer.echo(found.sentence)
+        typer.echo("Not shown:")
+        for line in found.not_shown:
+            typer.echo(f"- {line}")
+
+    def patient(
+        self,
+        baseline: Annotated[float, typer.Option(help="The rate that is no cause for alarm.", show_default=False)],
+        labels: Annotated[float, typer.Option(help="Labels a day of randomly drawn requests.", show_default=False)],
+        requests: Annotated[float, typer.Option(help="Requests a day.", show_default=False)],
+        looks: Annotated[float, typer.Option(help="Looks between false alarms; 365 is daily looks and one a year.")] = 365,
+        closing: Annotated[float, typer.Option(help="Days from an alarm to closed access.")] = 0.0,
+        *,
+        as_json: AsJson = False,
+    ) -> None:
+        """Print what somebody who waits for the full release can do before the alarm: no earlier evidence bounds it."""
+        try:
+            budget = Budget(baseline, looks, labels, requests, closing)
+            rows = [(rate, before_containment(rate, budget)) for rate in (baseline * times for times in TIMES) if rate <= 1]
+        except ValueError as wrong:
+            raise NotEvidence(f"This is no budget: {wrong}.") from wrong
+        if as_json:
+            print_json([{"rate": rate, **msgspec.to_builtins(row)} for rate, row in rows])
+            return
+        for rate, row in rows:
+            typer.echo(
+                f"At {rate_text(rate)}: alarm after about {row.days:.3g} days ({row.labels:,.0f} labels),"
+                f" {row.harmful:,.0f} harmful requests until access is closed."
+            )
+        typer.echo("These are means, for the best alarm that there can be when false alarms are rare.")
