@@ -21,7 +21,8 @@ from headgate.kernel.verdict import Verdict
 from headgate.stats import users
 from headgate.stats.alarm import log_threshold
 from headgate.stats.simulation import estimates
-from headgate.stats.simulation.labels import Duty, Labels, Review, bursts, draw, enforced, harmful_few, recall_of, steady
+from headgate.stats.simulation.labels import Duty, Found, Labels, Review, bursts, draw, enforced, harmful_few, recall_of, steady
+from headgate.stats.simulation.noticing import noticed_rate
 from headgate.stats.simulation.paths import Seats, rate_path, rise_at, users_path
 from headgate.stats.spending import attempt_alpha
 
@@ -103,6 +104,33 @@ def looks(labels: Labels, now: int, look: int) -> tuple[Look, ...]:
 def test_a_quiet_stage_raises_no_alarm() -> None:
     labels = played(20, Duty(requests=3, floor=0.5), Review(), 0.0, 24 * 30)
     assert rise_at(labels, 0, baseline=1e-3, ratio=10.0, log_threshold=5.0, look=1) is None
+
+
+@pytest.mark.parametrize(("requests", "floor"), [(400, 0.3), (2000, 0.05)])
+def test_a_silent_alarm_would_have_noticed_the_rate_that_is_said(requests: int, floor: float) -> None:
+    windows, baseline, threshold = 45, 1e-3, math.log(365)
+    served = np.full(windows, requests)
+    served[10:14] = 0
+    floors = np.full(windows, floor)
+    rate = noticed_rate(rng(80), served, floors, baseline=baseline, ratio=10.0, log_threshold=threshold)
+    assert baseline < rate < 1
+    runs, raised = 300, {1.0: 0, 0.6: 0}
+    for factor in raised:
+        for number in range(runs):
+            source = rng(81, number)
+            at = np.repeat(np.arange(windows), source.binomial(served, factor * rate * floor))
+            found = Found(at, np.full(at.size, floor), at.astype(np.float64) + 1, np.ones(at.size, np.bool_))
+            drawn = source.binomial(served, floor)
+            world = Labels(floor, True, served, drawn, served[None, :], (found,), np.arange(windows + 1))
+            raised[factor] += rise_at(world, 0, baseline=baseline, ratio=10.0, log_threshold=threshold, look=1) is not None
+    assert abs(raised[1.0] / runs - 0.9) < 4 * math.sqrt(0.9 * 0.1 * (1 / runs + 1 / 200))
+    assert raised[0.6] / runs < 0.8
+
+
+def test_an_alarm_that_has_seen_nothing_would_have_noticed_nothing() -> None:
+    for served in ([], [0, 0], [3]):
+        rate = noticed_rate(rng(82), served, [0.01] * len(served), baseline=1e-3, ratio=10.0, log_threshold=9.0, plays=20)
+        assert rate == 1.0
 
 
 def test_labels_are_as_many_as_if_requests_were_drawn_one_by_one() -> None:
@@ -249,6 +277,7 @@ def test_a_mean_is_drawn_anew_with_the_generator_that_is_given() -> None:
         lambda: draw(rng(70), Duty(1, 1), Review(), np.array([0.1]), np.array([0.0])),
         lambda: draw(rng(70), Duty(1, 1), Review(), np.array([[1.1]]), np.array([0.0])),
         lambda: rise_at(played(70, Duty(1, 1), Review(), 0, 3), 0, baseline=0.1, ratio=2, log_threshold=1, look=0),
+        lambda: noticed_rate(rng(70), [1], [0.1], baseline=0.1, ratio=2.0, log_threshold=1.0, chance=1.0),
         lambda: estimates.proportion(2, 1),
         lambda: estimates.quantile([1.0], 1.0),
         lambda: estimates.mean([1.0, 2.0], rng(70), confidence=1.0),
