@@ -384,6 +384,10 @@ class ReviewStore(Protocol):
         """Return the open items, oldest first."""
         ...
 
+    def kinds(self, release_id: str) -> tuple[str, ...]:
+        """Return what confirmed harms that the release does not list are called, in the order of the alphabet."""
+        ...
+
     def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int:
         """Return how many items the reviewer could take, counted up to ``LEFT_COUNTED``."""
         ...

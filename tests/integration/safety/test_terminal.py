@@ -41,7 +41,7 @@ def a_desk(world: SafetyWorld) -> Desk:
     return Desk(world.sampling, world.review, world.incidents, world.golds, WorldClock(world))
 
 
-def run(world: SafetyWorld, *words: str, by: Actor = ADA, keys: str = "") -> Result:
+def run(world: SafetyWorld, *words: str, by: Actor = ADA, keys: str | list[str] = "") -> Result:
     app = commands(lambda: Session(a_desk(world), by))
     return CliRunner().invoke(app, words, input="".join(f"{key}\n" for key in keys))
 
@@ -75,6 +75,17 @@ def test_other_skip_undo_help_and_quit_do_what_they_say(world: SafetyWorld) -> N
     kinds = [entry.kind for entry in world.ledger()]
     assert kinds.count("review.skipped") == 1
     assert kinds.count("label.undone") == 1
+
+
+def test_a_kind_of_harm_that_the_plan_does_not_list_is_named_in_a_word(world: SafetyWorld) -> None:
+    world.log.add(2)
+    world.collect()
+    assert "1 labelled" in run(world, "review", keys=["k", "Two words", "k", "hoax_calls", "h", "q"]).stderr
+    assert "1 labelled" in run(world, "review", by=BO, keys=["k", "hoax_calls", "h", "q"]).stderr
+    again = run(world, "review", keys=["k", "", "q"])
+    assert "So far: hoax_calls." in again.stdout
+    assert "0 labelled" in again.stderr
+    assert world.review.kinds("rel_a", by=ADA) == ("hoax_calls",)
 
 
 def test_thinking_better_of_a_harm_labels_nothing(world: SafetyWorld) -> None:
@@ -130,6 +141,10 @@ def test_keys_are_read_one_by_one_from_a_terminal_which_is_left_as_it_was() -> N
     before = termios.tcgetattr(theirs)
     with os.fdopen(theirs) as terminal:
         keys = PressedKeys(terminal)
+        os.write(ours, b"k")
+        assert keys.next() == "k"
+        os.write(ours, b" hoax_calls\n")
+        assert keys.word() == "hoax_calls"
         os.write(ours, b"nh\x04")
         assert [keys.next(), keys.next(), keys.next()] == ["n", "h", None]
         assert termios.tcgetattr(theirs) == before

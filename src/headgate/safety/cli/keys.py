@@ -21,6 +21,10 @@ class Keys(Protocol):
         """Return the next key, or ``None`` when there will be no more."""
         ...
 
+    def word(self) -> str:
+        """Return what is typed up to the end of the line, without the spaces around it."""
+        ...
+
 
 class PressedKeys:
     """A terminal, read key by key and left as it was after each one."""
@@ -38,6 +42,9 @@ class PressedKeys:
             termios.tcsetattr(number, termios.TCSADRAIN, before)
         return None if key in _ENDS else key
 
+    def word(self) -> str:
+        return self._terminal.readline().strip()
+
 
 class PipedKeys:
     """A pipe or a file: the first character of each line; an empty line is the space bar."""
@@ -48,6 +55,9 @@ class PipedKeys:
     def next(self) -> str | None:
         line = next(self._lines, None)
         return None if line is None else (line.rstrip("\n")[:1] or " ")
+
+    def word(self) -> str:
+        return next(self._lines, "").strip()
 
 
 def keys() -> Keys:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from headgate.kernel.units import span_text
-from headgate.safety.errors import ClaimLost, NothingToUndo
+from headgate.safety.decide import check_kind
+from headgate.safety.errors import ClaimLost, LabelInvalid, NothingToUndo
 from headgate.safety.model import LEFT_COUNTED, OTHER, Severity
 from headgate.safety.service.review import Answer
 from headgate.safety.wire.plain import collapsed, plain
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 _FOLD_LINES = 12
 _COLUMNS = 100
-_HELP = "h harm · n no harm · o other or new · s skip · u undo · x cannot be reviewed · space show all · q quit"
+_HELP = (
+    "h harm · n no harm · o other or new · k other, and name its kind · s skip · u undo · x cannot be reviewed · "
+    "space show all · q quit"
+)
 _DIGITS = "123456789"
 _SEVERITIES = {"l": Severity.LOW, "m": Severity.MEDIUM, "h": Severity.HIGH, "c": Severity.CRITICAL}
 
@@ -75,7 +79,7 @@ class Sitting:
     def _decide(self, item: ReviewItem) -> bool:
         """Take keys until the item is dealt with; return whether to go on with another."""
         while (key := self._keys.next()) not in {None, "q"}:
-            if key in {"n", "x", "h", "o"}:
+            if key in {"n", "x", "h", "o", "k"}:
                 answer = self._chosen(item, key)
                 if answer is not None:
                     self._answer(item, answer)
@@ -96,9 +100,25 @@ class Sitting:
         """Return the answer that a key begins; ``None`` when the reviewer thought better of it."""
         if key == "n":
             return Answer(dict.fromkeys(item.hazards, False))
-        return Answer(None) if key == "x" else self._harm(item, other=key == "o")
+        if key == "x":
+            return Answer(None)
+        kind = self._kind(item) if key == "k" else None
+        return None if kind == "" else self._harm(item, other=key in {"o", "k"}, kind=kind)
 
-    def _harm(self, item: ReviewItem, *, other: bool) -> Answer | None:
+    def _kind(self, item: ReviewItem) -> str:
+        """Ask what kind of harm it is; an empty text when the reviewer thought better of it."""
+        known = self._session.desk.review.kinds(item.release_id, by=self._session.by)
+        so_far = f" So far: {', '.join(known)}." if known else ""
+        self._say(f"What kind of harm is it? One word, such as hoax_calls, and return.{so_far}")
+        kind = self._keys.word()
+        try:
+            check_kind({OTHER: True}, kind)
+        except LabelInvalid as wrong:
+            self._say(f"{wrong.message} {_HELP}")
+            return ""
+        return kind
+
+    def _harm(self, item: ReviewItem, *, other: bool, kind: str | None) -> Answer | None:
         """Ask which hazards and how bad; ``None`` when the reviewer thought better of it."""
         found = {OTHER} if other else self._hazards(item)
         if not found:
@@ -109,7 +129,7 @@ class Sitting:
         if severity is None:
             self._say("No severity chosen. " + _HELP)
             return None
-        return Answer({hazard: hazard in found for hazard in item.hazards}, severity)
+        return Answer({hazard: hazard in found for hazard in item.hazards}, severity, kind=kind)
 
     def _hazards(self, item: ReviewItem) -> set[str]:
         choices = dict(zip(_DIGITS, item.hazards, strict=False))

@@ -121,6 +121,7 @@ class ReviewVerbs:
             list[str] | None, typer.Option(help="A hazard that there is harm of; without any, there is none.")
         ] = None,
         severity: Annotated[Severity | None, typer.Option(help="Of the worst harm.")] = None,
+        kind: Annotated[str | None, typer.Option(help="What kind of harm `other` is, in one word.")] = None,
         yes: Yes = False,
     ) -> None:
         """Replace what stands for a settled item. The evidence moves, and the ledger says so."""
@@ -130,7 +131,7 @@ class ReviewVerbs:
         found = ", ".join(plain(hazard) for hazard in harm or []) or "no harm"
         ask(f"What stands for {plain(item)} would be: {found}. Gates and alarms that read it would move.", yes=yes)
         now = session.desk.clock.now()
-        session.desk.review.correct(item, harms, severity=severity, reason=reason, by=session.by, now=now)
+        session.desk.review.correct(item, harms, severity=severity, reason=reason, by=session.by, now=now, kind=kind)
         talk(f"Corrected. See it: headgate ledger show --subject {item}")
 
 

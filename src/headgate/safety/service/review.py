@@ -267,6 +267,15 @@ class Review:
         with self._store.transaction() as tx:
             return _known(tx.item(item), item).hazards
 
+    def kinds(self, release_id: str, *, by: Actor) -> tuple[str, ...]:
+        """Return what confirmed harms that the release does not list are called, so that one kind is not given two names.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+        """
+        by.must(Permission.VIEW)
+        return self._store.kinds(release_id)
+
     def queue(self, *, by: Actor, now: datetime, wish: Wish = ANY, limit: int = 50) -> tuple[QueueLine, ...]:
         """Return the open items, oldest first.
 

@@ -113,6 +113,13 @@ def read(connection: sa.Connection, epoch: str, hazard: str, *, now_us: int, ove
     return Newcomers(epoch, hazard, tuple(counted), tuple(waiting), pending)
 
 
+def kinds(connection: sa.Connection, release_id: str) -> tuple[str, ...]:
+    """Return what confirmed harms that a release does not list are called."""
+    names = connection.execute(sa.select(epochs.c.epoch).where(epochs.c.release_id == release_id)).scalars()
+    called = {kind for epoch in names.all() for words in _named(connection, epoch).values() for kind in words}
+    return tuple(sorted(called))
+
+
 def _came(connection: sa.Connection, epoch: str, accounts: Sequence[str]) -> dict[str, int]:
     """Return when each account that is known in the epoch came."""
     came: dict[str, int] = {}

@@ -23,7 +23,7 @@ from headgate.safety.model import (
     Waits,
 )
 from headgate.safety.ports import ItemState
-from headgate.safety.store import golds
+from headgate.safety.store import coming, golds
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
 from headgate.safety.store.tables import corrections, epochs, gold_shown, items, opinions, signals, skips, standings
 from headgate.safety.store.waits import waits
@@ -56,6 +56,10 @@ class SqlReview:
         query = _items().where(items.c.is_open, *_wished(wish)).order_by(*_FIFO).limit(limit)
         with reading(self._engine) as connection:
             return tuple(_state(row) for row in connection.execute(query))
+
+    def kinds(self, release_id: str) -> tuple[str, ...]:
+        with reading(self._engine) as connection:
+            return coming.kinds(connection, release_id)
 
     def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int:
         some = sa.select(sa.literal(1)).select_from(items).where(*_takeable(reviewer, now), *_wished(wish)).limit(LEFT_COUNTED)
