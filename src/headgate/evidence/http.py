@@ -7,11 +7,12 @@ command line.
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from io import BytesIO
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from headgate.evidence.errors import EvidenceDone, FilingInvalid
 from headgate.evidence.model.filing import Disposition, Opinion, Statement
@@ -33,6 +34,19 @@ _LONGEST = 2000
 Short = Annotated[str, Field(min_length=1, max_length=200)]
 Reason = Annotated[str, Field(min_length=1, max_length=_LONGEST)]
 Revision = Annotated[int | None, Field(ge=1, lt=2**63, description="Which state of the record was looked at.")]
+
+
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError("not a text in base 64")  # noqa: TRY004 - Pydantic tells of values that are wrong
+    return b64decode(text, validate=True)
+
+
+Content = Annotated[
+    bytes,
+    PlainValidator(_decoded),
+    WithJsonSchema({"type": "string", "format": "byte", "description": "The file, in base 64."}),
+]
 
 
 class _Body(BaseModel):
@@ -66,7 +80,7 @@ class StatementBody(_Body):
 class AddBody(_Body):
     """A file of results, or a document with a ``statement`` of what it says."""
 
-    content: Annotated[Base64Bytes, Field(description="The file, in base 64.")]
+    content: Content
     name: Short | None = None
     release: Short
     kind: Kind
