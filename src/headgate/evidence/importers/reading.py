@@ -78,7 +78,7 @@ def document(content: bytes) -> Any:
     if sum(map(content.count, (b",", b":", b"[", b"{"))) > MOST_VALUES:
         raise Unfit(Reason.TOO_LARGE, f"A document may hold {MOST_VALUES:,} values.")
     try:
-        return json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)
+        return _DECODER.decode(content.decode("utf-8-sig"))
     except RecursionError as deep:
         raise Unfit(Reason.TOO_DEEP, "The document is nested too deep.") from deep
     except ValueError as wrong:
@@ -200,3 +200,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(read) != len(pairs):
         raise Unfit(Reason.DUPLICATE, "A key appears twice in one table.")
     return read
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
