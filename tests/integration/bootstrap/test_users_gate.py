@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from headgate.adapters.database import open_sqlite
 from headgate.bootstrap.bridges.gates.rates import Rates
@@ -14,6 +16,7 @@ from headgate.evidence.service import Evidence
 from headgate.evidence.store import EvidenceStore
 from headgate.kernel.verdict import Verdict
 from headgate.migrations.tables import TABLES
+from headgate.releases.cli.picture import picture
 from headgate.releases.model.plan import RateGate
 from headgate.releases.model.release import Kind, State
 from headgate.releases.service import Controller, ReleaseService
@@ -111,6 +114,13 @@ class Stack:
         assessment = self.service.assess(self.release, now=self.clock.now())
         return next(reading for reading in assessment.gates if reading.gate_id == f"rate.{HAZARD}.users")
 
+    def shown(self) -> str:
+        """Return the release as the terminal shows it."""
+        console = Console(width=400, file=io.StringIO())
+        with console.capture() as capture:
+            console.print(picture([self.service.status(self.release, by=AUTHOR)]))
+        return capture.get()
+
     def tick(self) -> list[Kind]:
         return [decision.kind for decision in Controller(self.service, self.clock, holder="one").tick().decisions]
 
@@ -145,6 +155,8 @@ def test_enough_users_open_the_next_stage_once_each_was_observed_and_judged(stac
     )
     assert early.need is not None
     assert early.need.who == "2 more users, each observed for 2d00h, of whom 1 have come"  # likely, not at best
+    assert f"0 in {ENOUGH_USERS - 1} users   ≤ " in stack.shown()
+    assert "+2 users" in stack.shown()
     stack.wait(timedelta(hours=1))
     assert stack.gate().verdict is Verdict.INSUFFICIENT  # observed long enough, and nobody has read it yet
     stack.read("", "", "", "")

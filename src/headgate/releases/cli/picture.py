@@ -88,7 +88,7 @@ def _head(status: Status) -> Text:
 def _tree(status: Status) -> Table | None:
     rows = [_gate(line, status) for line in status.gates]
     for wire in status.wires:
-        shown = Text("TRIPPED" if wire.tripped else "ERROR", style="bold red")
+        shown = Text("WATCH", style="yellow") if wire.tripped is False else Text("TRIPPED" if wire.tripped else "ERROR", style="bold red")
         rows.append((Text(f"{wire.wire_id} {wire.stage}".strip()), shown, Text(wire.sentence)))
     if not rows:
         return None
@@ -117,15 +117,18 @@ def _gate(line: GateLine, status: Status) -> tuple[Text, Text, Text]:
         if need.expected_at is not None:
             days = max(0.0, (need.expected_at - status.at).total_seconds() / 86400)
             said.append(f" ≈ {days:.1f} d")
+    more = line.numbers.get("users_to_go")
+    if need is not None and isinstance(more, int):
+        said.append(f"  +{more:,} users")
     if line.waived is not None:
         said.append(f"  waived by {line.waived}", style="red")
     return Text(line.gate_id.removeprefix("rate.")), Text(line.shown, style=_STYLE.get(line.shown, "")), said
 
 
 def _counts(line: GateLine) -> str:
-    harms, labels = line.numbers.get("k"), line.numbers.get("n")
-    if line.kind == "rate" and isinstance(harms, int | float) and isinstance(labels, int | float):
-        return f"{harms:,.0f} in {labels:,.0f} labels"
+    harms, of = line.numbers.get("k"), line.numbers.get("n")
+    if line.kind == "rate" and isinstance(harms, int | float) and isinstance(of, int | float):
+        return f"{harms:,.0f} in {of:,.0f} {'users' if line.numbers.get('unit') == 'user' else 'labels'}"
     return line.sentence
 
 
