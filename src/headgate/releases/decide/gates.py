@@ -42,6 +42,13 @@ MONITOR = "monitor"
 """The watch that every release is under, whatever its plan says: while it is down, nothing widens and nobody new is let in."""
 
 _WORST_FIRST = tuple(Severity)
+_OF_OPEN_WEIGHTS = frozenset({Precondition.OPEN_WEIGHTS_THRESHOLDS, Precondition.FINE_TUNED_WORST_CASE})
+_WOULD_SHOW = {
+    Precondition.API_STAGE_COMPLETED: "an API stage before it",
+    Precondition.OPEN_WEIGHTS_THRESHOLDS: "an evaluation gate for open_weights that passes",
+    Precondition.FINE_TUNED_WORST_CASE: "an evaluation gate for open_weights that passes",
+    Precondition.CONTROL_LOSS_ACKNOWLEDGED: "evidence that this build cannot read",
+}
 
 
 def exposure(gate: ExposureGate, facts: Exposure) -> GateReading:
@@ -115,20 +122,28 @@ def incidents(gate: IncidentsGate, facts: OpenIncidents) -> GateReading:
     )
 
 
-def precondition(wanted: Precondition, stages: Sequence[Stage]) -> GateReading:
+def precondition(wanted: Precondition, stages: Sequence[Stage], read: Sequence[tuple[str, str]] = ()) -> GateReading:
     """Return whether something that an irreversible stage needs before it has been shown.
 
-    That an API stage was completed follows from the ladder: such a stage is open, and is left only when its gates pass.
-    The other conditions need evidence that no reader in this build can give, so they stay INSUFFICIENT.
+    That an API stage was completed follows from the ladder: such a stage is open, and is left only when its gates pass. That
+    thresholds for open weights were met, and met by a model that was fine-tuned for the worst, is shown by the evaluation gates
+    of the present stage for that way of exposure, which count no other results: there is one at least, and every one of them
+    says PASS itself, whatever is waived. That losing control was acknowledged needs evidence that no reader in this build can
+    give, so it stays INSUFFICIENT.
 
     Args:
         wanted: What must have been shown.
         stages: The stages that are open.
+        read: The gates of the present stage for open weights: the name and the verdict of each.
     """
     with_api = [stage.name for stage in stages if any(_is_api(surface) for surface in stage.what.surfaces)]
     words = wanted.value.replace("_", " ")
+    open_weights = [[gate_id, said] for gate_id, said in read]
+    met = bool(open_weights) and all(said == Verdict.PASS.value for _, said in open_weights)
     if wanted is Precondition.API_STAGE_COMPLETED and with_api:
         verdict, sentence = Verdict.PASS, f"an API stage is open and must pass before it is left: {with_api[-1]}"
+    elif wanted in _OF_OPEN_WEIGHTS and met:
+        verdict, sentence = Verdict.PASS, f"met for open weights: {', '.join(gate_id for gate_id, _ in open_weights)}"
     else:
         verdict, sentence = Verdict.INSUFFICIENT, f"nothing shows {words}"
     return GateReading.of(
@@ -137,8 +152,8 @@ def precondition(wanted: Precondition, stages: Sequence[Stage]) -> GateReading:
         verdict,
         sentence,
         numbers={},
-        inputs={"wanted": wanted.value, "with_api": with_api},
-        need=None if verdict is Verdict.PASS else Need(who="evidence that this build cannot read"),
+        inputs={"wanted": wanted.value, "with_api": with_api, "open_weights": open_weights},
+        need=None if verdict is Verdict.PASS else Need(who=_WOULD_SHOW[wanted]),
     )
 
 
@@ -233,7 +248,8 @@ def replayed(kind: str, inputs: Mapping[str, Any], stages: Sequence[Stage] = ())
         case "incidents":
             return incidents(IncidentsGate.model_validate(inputs["gate"]), OpenIncidents(inputs["counts"]))
         case "precondition":
-            return precondition(Precondition(inputs["wanted"]), stages)
+            read = [(str(gate_id), str(said)) for gate_id, said in inputs.get("open_weights", ())]
+            return precondition(Precondition(inputs["wanted"]), stages, read)
         case _:
             return None
 

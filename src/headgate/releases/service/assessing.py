@@ -35,6 +35,7 @@ from headgate.releases.model.plan import (
 )
 from headgate.releases.model.reading import Asked, Assessment, Exposure, MonitorHealth, OpenIncidents, WireStanding
 from headgate.releases.model.release import State
+from headgate.releases.model.words import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +110,11 @@ class Assessor:
         stage = release.plan.stages[gated - 1]
         own = [self._gate(release, stage, gate, incidents, now) for gate in stage.leave if not isinstance(gate, ApprovalGate)]
         wanted = release.plan.stages[gated].needs_before if gated < len(release.plan.stages) else ()
-        return (*own, *(gates.precondition(condition, release.plan.stages[:gated]) for condition in wanted))
+        given_away = {
+            gate.id for gate in stage.leave if isinstance(gate, EvaluationGate) and gate.scenario is Scenario.OPEN_WEIGHTS
+        }
+        read = [(reading.gate_id, reading.verdict.value) for reading in own if reading.gate_id in given_away]
+        return (*own, *(gates.precondition(condition, release.plan.stages[:gated], read) for condition in wanted))
 
     def _gate(self, release: Release, stage: Stage, gate: Gate, incidents: OpenIncidents | Unread, now: datetime) -> GateReading:
         read = self._read_gate(release, stage, gate, incidents, now)
