@@ -313,3 +313,39 @@ class StaffLastAdmin(Refused):
     """Nobody would be left who may manage staff."""
 
     code = "staff.last_admin"
+
+
+class LinkMalformed(Unauthenticated):
+    """The text is not a sign-in link. No store was asked."""
+
+    code = "link.malformed"
+
+
+class LinkUnusable(Unauthenticated):
+    """The sign-in link is not known, was used, or is too old."""
+
+    code = "link.unusable"
+
+
+class SessionMalformed(Unauthenticated):
+    """The text is not a session. No store was asked."""
+
+    code = "session.malformed"
+
+
+class SessionOver(Unauthenticated):
+    """The session is not known, or has ended: by its holder, by idleness, by age, or with its holder's credentials."""
+
+    code = "session.over"
+
+
+class VerificationDue(Refused):
+    """A dangerous command asks that its author has proved within the last minutes that it is they."""
+
+    code = "session.verification_due"
+
+
+class Forged(Refused):
+    """The request does not come from a page of this console that was given to this session."""
+
+    code = "session.forged"

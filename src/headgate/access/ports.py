@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from headgate.access.model import Account, Cohort, Grant, Key, Organisation, Staff
+from headgate.access.model import Account, Cohort, Grant, Key, Organisation, Session, SignInLink, Staff
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.access.model import Declared, Described, KeyHolder, Page
-    from headgate.kernel.ids import AccountId, GrantId, KeyId, OrganisationId, StaffId
+    from headgate.kernel.ids import AccountId, GrantId, KeyId, LinkId, OrganisationId, SessionId, StaffId
     from headgate.ledger.model import Entry
 
-Thing: TypeAlias = Organisation | Account | Cohort | Grant | Key | Staff
+Thing: TypeAlias = Organisation | Account | Cohort | Grant | Key | Staff | SignInLink | Session
 """Whatever has a row of its own."""
 
 
@@ -124,6 +124,26 @@ class View(Protocol):
 
     def has_staff(self) -> bool:
         """Return whether there is, or ever was, any staff."""
+        ...
+
+    def sign_in_link(self, id: LinkId) -> SignInLink:
+        """Return one sign-in link.
+
+        Raises:
+            LinkUnusable: There is none.
+        """
+        ...
+
+    def session(self, id: SessionId) -> Session:
+        """Return one session.
+
+        Raises:
+            SessionOver: There is none.
+        """
+        ...
+
+    def open_sessions(self, staff_id: StaffId) -> list[Session]:
+        """Return the sessions of a member of staff that nobody has ended."""
         ...
 
 

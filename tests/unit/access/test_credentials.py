@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.access.errors import KeyMalformed, StaffTokenMalformed
-from headgate.access.wire import key, staff_token
+from headgate.access.wire import key
 from headgate.access.wire.checksum import base62, secret_of
 from headgate.access.wire.pepper import Pepper, canonical_email, same
+from headgate.access.wire.staff_credential import LINK, SESSION, TOKEN, Spelling
 from headgate.kernel.ids import KeyId, StaffId, mint
 
 BASE62 = string.digits + string.ascii_letters
@@ -70,7 +71,7 @@ def test_any_other_text_is_malformed_and_is_not_repeated(text: str) -> None:
         key.parse(text)
     assert len(text) < 8 or text not in str(caught.value)
     with pytest.raises(StaffTokenMalformed):
-        staff_token.parse(text)
+        TOKEN.parse(text)
 
 
 @pytest.mark.parametrize("tail", ["\n", " ", "\r\n", "\0", "\N{FULLWIDTH DIGIT ONE}"])
@@ -107,23 +108,35 @@ def test_an_identifier_of_something_else_makes_no_credential() -> None:
     with pytest.raises(ValueError, match="identifier"):
         key.mint("live", KeyId("acc_1"), entropy=bytes(24))
     with pytest.raises(ValueError, match="identifier"):
-        staff_token.mint(StaffId("key_1"), entropy=bytes(24))
+        TOKEN.mint(StaffId("key_1"), entropy=bytes(24))
 
 
 def test_keys_and_staff_tokens_are_never_taken_for_each_other() -> None:
     body = "01JD8E0000ABCDEFGHJKMNPQRS"
     with pytest.raises(StaffTokenMalformed):
-        staff_token.parse(key.mint("live", KeyId("key_" + body), entropy=bytes(24)).text)
+        TOKEN.parse(key.mint("live", KeyId("key_" + body), entropy=bytes(24)).text)
     with pytest.raises(KeyMalformed):
-        key.parse(staff_token.mint(StaffId("stf_" + body), entropy=bytes(24)).text)
+        key.parse(TOKEN.mint(StaffId("stf_" + body), entropy=bytes(24)).text)
+
+
+@pytest.mark.parametrize("one", [TOKEN, LINK, SESSION])
+@pytest.mark.parametrize("other", [TOKEN, LINK, SESSION])
+def test_no_credential_of_staff_is_taken_for_one_of_another_kind(one: Spelling, other: Spelling) -> None:
+    minted = one.mint(f"{one.of}_01JD8E0000ABCDEFGHJKMNPQRS", entropy=bytes(24))
+    if one is other:
+        assert one.parse(minted.text) == minted
+        return
+    with pytest.raises(other.malformed) as caught:
+        other.parse(minted.text)
+    assert minted.text not in str(caught.value)
 
 
 @given(key_ids, entropies)
 def test_the_secret_is_in_no_repr(key_id: KeyId, entropy: bytes) -> None:
     minted = key.mint("live", key_id, entropy=entropy)
     assert secret_of(entropy) not in repr(minted)
-    token = staff_token.mint(StaffId("stf_" + key_id.removeprefix("key_")), entropy=entropy)
-    assert staff_token.parse(token.text) == token
+    token = TOKEN.mint(StaffId("stf_" + key_id.removeprefix("key_")), entropy=entropy)
+    assert TOKEN.parse(token.text) == token
     assert secret_of(entropy) not in repr(token)
 
 

@@ -14,6 +14,7 @@ from headgate.access.service.desk import Desk
 from headgate.access.service.grants import Grants, accept
 from headgate.access.service.keys import Keys
 from headgate.access.service.organisations import Organisations
+from headgate.access.service.sessions import Sessions
 from headgate.access.service.staff import StaffRoster
 from headgate.access.service.sweeping import SCHEDULER, sweep
 from headgate.access.wire import key as key_text
@@ -51,6 +52,7 @@ class Access:
         grants: Commands on grants.
         keys: Commands on keys.
         staff: Commands on staff.
+        sessions: Being signed in to a browser.
 
     Raises:
         ValueError: The pepper is too short, or the environment cannot be spelt in a key.
@@ -74,6 +76,7 @@ class Access:
         self.grants = Grants(desk)
         self.keys = Keys(desk)
         self.staff = StaffRoster(desk)
+        self.sessions = Sessions(desk)
 
     def identify(self, text: str) -> KeyHolder:
         """Return whose key this is, whatever state it is in: one query, by the key's identifier.

@@ -10,9 +10,10 @@ from headgate.access.decide.inputs import expiry_for, name_for, reason_for
 from headgate.access.decide.moves import manages_staff, may_lose
 from headgate.access.model import Command, Issued, Page, Staff, StaffState
 from headgate.access.service.desk import entry
-from headgate.access.wire import staff_token
+from headgate.access.service.sessions import end_all, must_be_active
 from headgate.access.wire.checksum import SECRET_BYTES
 from headgate.access.wire.pepper import same
+from headgate.access.wire.staff_credential import TOKEN
 from headgate.kernel.actor import Actor
 from headgate.kernel.clock import to_us
 from headgate.kernel.ids import StaffId
@@ -95,7 +96,7 @@ class StaffRoster:
             return view.staff(page or Page())
 
     def renew(self, id: StaffId, *, life: timedelta | None = None, by: Actor) -> Issued[Staff]:
-        """Issue a new token; the old one stops at once.
+        """Issue a new token; the old one, and whatever they are signed in to, stops at once.
 
         Raises:
             Forbidden: ``by`` may not.
@@ -108,10 +109,11 @@ class StaffRoster:
         expires_at = self._expiry(life, now)
         with self._desk.store.writing() as tx:
             member = tx.member(id)
-            _must_be_active(member)
-            token = staff_token.mint(id, entropy=self._desk.entropy(SECRET_BYTES))
+            must_be_active(member)
+            token = TOKEN.mint(id, entropy=self._desk.entropy(SECRET_BYTES))
             renewed = replace(member, token_digest=self._desk.pepper.of_staff_token(token.text), token_expires_at=expires_at)
             tx.save(renewed)
+            end_all(tx, id, now=now)
             tx.record(entry("staff.renewed", id, by, now, **_of(renewed)))
             return Issued(tx.member(id), token.text)
 
@@ -129,12 +131,13 @@ class StaffRoster:
         why, now = reason_for(reason), self._desk.now()
         with self._desk.store.writing() as tx:
             member = tx.member(id)
-            _must_be_active(member)
+            must_be_active(member)
             if not may_lose(member, tx.active_staff()):
                 raise errors.StaffLastAdmin(
                     "Nobody would be left who may manage staff.", help="Enter another member of staff who may, first."
                 )
             tx.save(replace(member, state=StaffState.REVOKED))
+            end_all(tx, id, now=now)
             tx.record(entry("staff.revoked", id, by, now, staff_id=id, reason=why))
             return tx.member(id)
 
@@ -148,16 +151,16 @@ class StaffRoster:
             StaffRevoked: Its holder was revoked.
             AccessStoreUnavailable: The database does not answer.
         """
-        parsed = staff_token.parse(token)
+        parsed = TOKEN.parse(token)
         now = self._desk.now()
         with self._desk.store.reading() as view:
             try:
-                member = view.member(parsed.staff_id)
+                member = view.member(StaffId(parsed.id))
             except errors.StaffNotFound:
                 raise _unknown() from None
         if not same(member.token_digest, self._desk.pepper.of_staff_token(parsed.text)):
             raise _unknown()
-        _must_be_active(member)
+        must_be_active(member)
         if now >= member.token_expires_at:
             raise errors.StaffTokenExpired("This staff token has expired.", help="Ask somebody who manages staff to renew it.")
         return Actor.staff(member.id, member.name, member.roles)
@@ -167,7 +170,7 @@ class StaffRoster:
         if not held:
             raise errors.StaffInvalid("A member of staff holds at least one role.")
         staff_id = StaffId(self._desk.new_id("stf", at=now))
-        token = staff_token.mint(staff_id, entropy=self._desk.entropy(SECRET_BYTES))
+        token = TOKEN.mint(staff_id, entropy=self._desk.entropy(SECRET_BYTES))
         member = Staff(
             id=staff_id,
             name=name_for(name, errors.StaffInvalid),
@@ -187,11 +190,6 @@ class StaffRoster:
             now=now,
             invalid=errors.StaffInvalid,
         )
-
-
-def _must_be_active(member: Staff) -> None:
-    if member.state is not StaffState.ACTIVE:
-        raise errors.StaffRevoked("This member of staff was revoked.", rule=f"state of {member.id}")
 
 
 def _unknown() -> errors.StaffTokenUnknown:

@@ -25,6 +25,9 @@ from headgate.access.model import (
     KeyState,
     Organisation,
     OrganisationState,
+    Session,
+    SignedInBy,
+    SignInLink,
     Staff,
     StaffState,
     Tier,
@@ -33,7 +36,7 @@ from headgate.access.store import tables
 from headgate.kernel.actor import Role
 from headgate.kernel.clock import from_us, to_us
 from headgate.kernel.digest import canonical_json
-from headgate.kernel.ids import AccountId, GrantId, KeyId, OrganisationId, StaffId
+from headgate.kernel.ids import AccountId, GrantId, KeyId, LinkId, OrganisationId, SessionId, StaffId
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from headgate.access.ports import Thing
 
 
-def row_of(thing: Thing) -> tuple[sa.Table, dict[str, Any]]:
+def row_of(thing: Thing) -> tuple[sa.Table, dict[str, Any]]:  # noqa: PLR0911 - one arm for each table
     """Return the table that a value belongs in and its row there."""
     match thing:
         case Organisation():
@@ -117,6 +120,31 @@ def row_of(thing: Thing) -> tuple[sa.Table, dict[str, Any]]:
                 "token_digest": thing.token_digest,
                 "token_expires_at_us": to_us(thing.token_expires_at),
                 "created_at_us": to_us(thing.created_at),
+                "revision": thing.revision,
+            }
+        case SignInLink():
+            return tables.links, {
+                "id": thing.id,
+                "staff_id": thing.staff_id,
+                "digest": thing.digest,
+                "created_at_us": to_us(thing.created_at),
+                "expires_at_us": to_us(thing.expires_at),
+                "used_at_us": _us(thing.used_at),
+                "revision": thing.revision,
+            }
+        case Session():
+            return tables.sessions, {
+                "id": thing.id,
+                "staff_id": thing.staff_id,
+                "signed_in_by": thing.means.value,
+                "digest": thing.digest,
+                "earlier_digest": thing.earlier_digest,
+                "began_at_us": to_us(thing.began_at),
+                "seen_at_us": to_us(thing.seen_at),
+                "renewed_at_us": to_us(thing.renewed_at),
+                "verified_at_us": to_us(thing.verified_at),
+                "ends_at_us": to_us(thing.ends_at),
+                "ended_at_us": _us(thing.ended_at),
                 "revision": thing.revision,
             }
 
@@ -226,6 +254,37 @@ def staff_of(row: sa.RowMapping) -> Staff:
         token_digest=row["token_digest"],
         token_expires_at=from_us(row["token_expires_at_us"]),
         created_at=from_us(row["created_at_us"]),
+        revision=row["revision"],
+    )
+
+
+def link_of(row: sa.RowMapping) -> SignInLink:
+    """Return the sign-in link that a row says."""
+    return SignInLink(
+        id=LinkId(row["id"]),
+        staff_id=StaffId(row["staff_id"]),
+        digest=row["digest"],
+        created_at=from_us(row["created_at_us"]),
+        expires_at=from_us(row["expires_at_us"]),
+        used_at=_instant(row["used_at_us"]),
+        revision=row["revision"],
+    )
+
+
+def session_of(row: sa.RowMapping) -> Session:
+    """Return the session that a row says."""
+    return Session(
+        id=SessionId(row["id"]),
+        staff_id=StaffId(row["staff_id"]),
+        means=SignedInBy(row["signed_in_by"]),
+        digest=row["digest"],
+        earlier_digest=row["earlier_digest"],
+        began_at=from_us(row["began_at_us"]),
+        seen_at=from_us(row["seen_at_us"]),
+        renewed_at=from_us(row["renewed_at_us"]),
+        verified_at=from_us(row["verified_at_us"]),
+        ends_at=from_us(row["ends_at_us"]),
+        ended_at=_instant(row["ended_at_us"]),
         revision=row["revision"],
     )
 

@@ -29,10 +29,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping
     from datetime import datetime
 
-    from headgate.access.model import Account, Cohort, Declared, Described, Grant, Key, KeyHolder, Organisation, Page, Staff
+    from headgate.access.model import (
+        Account,
+        Cohort,
+        Declared,
+        Described,
+        Grant,
+        Key,
+        KeyHolder,
+        Organisation,
+        Page,
+        Session,
+        SignInLink,
+        Staff,
+    )
     from headgate.access.ports import Thing, Transaction, View
-    from headgate.kernel.errors import NotFound
-    from headgate.kernel.ids import GrantId, OrganisationId, StaffId
+    from headgate.kernel.errors import HeadgateError
+    from headgate.kernel.ids import GrantId, LinkId, OrganisationId, SessionId, StaffId
     from headgate.ledger.model import Entry
 
 _ADVISORY_LOCK = 0x68_67_61_63  # "hgac"
@@ -229,7 +242,19 @@ class _View:
     def has_staff(self) -> bool:
         return self._connection.execute(sa.select(sa.exists().select_from(tables.staff))).scalar_one()
 
-    def _one(self, table: sa.Table, id: str, absent: type[NotFound], what: str) -> sa.RowMapping:
+    def sign_in_link(self, id: LinkId) -> SignInLink:
+        return rows.link_of(self._one(tables.links, id, errors.LinkUnusable, "link"))
+
+    def session(self, id: SessionId) -> Session:
+        return rows.session_of(self._one(tables.sessions, id, errors.SessionOver, "session"))
+
+    def open_sessions(self, staff_id: StaffId) -> list[Session]:
+        sessions = tables.sessions.c
+        return self._all(
+            sa.select(tables.sessions).where(sessions.staff_id == staff_id, sessions.ended_at_us.is_(None)), rows.session_of
+        )
+
+    def _one(self, table: sa.Table, id: str, absent: type[HeadgateError], what: str) -> sa.RowMapping:
         query = sa.select(table).where(_id_of(table) == id)
         row = self._connection.execute(query).mappings().one_or_none()
         if row is None:

@@ -126,3 +126,35 @@ staff = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sqlite_strict=True,
 )
+
+links = sa.Table(
+    "access_link",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("staff_id", sa.Text, sa.ForeignKey("access_staff.id"), nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("expires_at_us", _Us, nullable=False),
+    sa.Column("used_at_us", _Us),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sqlite_strict=True,
+)
+
+sessions = sa.Table(
+    "access_session",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("staff_id", sa.Text, sa.ForeignKey("access_staff.id"), nullable=False),
+    sa.Column("signed_in_by", sa.Text, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("earlier_digest", sa.LargeBinary),
+    sa.Column("began_at_us", _Us, nullable=False),
+    sa.Column("seen_at_us", _Us, nullable=False),
+    sa.Column("renewed_at_us", _Us, nullable=False),
+    sa.Column("verified_at_us", _Us, nullable=False),
+    sa.Column("ends_at_us", _Us, nullable=False),
+    sa.Column("ended_at_us", _Us),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Index("access_session_by_staff", "staff_id", "ended_at_us"),
+    sqlite_strict=True,
+)

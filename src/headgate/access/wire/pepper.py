@@ -38,6 +38,18 @@ class Pepper:
         """Return the digest of a staff token's text, 32 bytes."""
         return self._digest(b"staff", text)
 
+    def of_link(self, text: str) -> bytes:
+        """Return the digest of a sign-in link's text, 32 bytes."""
+        return self._digest(b"link", text)
+
+    def of_session(self, text: str) -> bytes:
+        """Return the digest of a session's text, 32 bytes."""
+        return self._digest(b"session", text)
+
+    def of_page(self, session_id: str) -> bytes:
+        """Return what a page that was given to a session proves itself with, 32 bytes."""
+        return self._digest(b"page", session_id)
+
     def of_email(self, address: str) -> bytes:
         """Return the digest of an e-mail address in its canonical form, 32 bytes."""
         return self._digest(b"email", canonical_email(address))

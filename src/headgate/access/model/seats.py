@@ -1,25 +1,16 @@
-"""Who has access, as values: organisations, accounts, cohorts, grants, keys, staff, and what a key answers for.
-
-Everything is frozen; a change is a new value. ``revision`` counts the changes of a row and is how two writers notice each
-other. Secrets never live here: a ``Key`` knows only the digest of its text, and an ``Issued`` shows its text only to
-whoever asks for it by name.
-"""
+"""Outsiders: organisations, accounts, cohorts, seats in them, keys, and what a key answers for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
-
-from headgate.kernel.actor import Permission
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from datetime import datetime
     from ipaddress import IPv4Network, IPv6Network
 
-    from headgate.kernel.actor import Role
-    from headgate.kernel.ids import AccountId, GrantId, KeyId, OrganisationId, StaffId
+    from headgate.kernel.ids import AccountId, GrantId, KeyId, OrganisationId
 
 Network: TypeAlias = "IPv4Network | IPv6Network"
 
@@ -90,13 +81,6 @@ class KeyState(Enum):
     QUARANTINED = "quarantined"
     REVOKED = "revoked"
     EXPIRED = "expired"
-
-
-class StaffState(Enum):
-    """Whether a member of staff may act."""
-
-    ACTIVE = "active"
-    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,31 +255,6 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Staff:
-    """Somebody who works on a release.
-
-    Attributes:
-        id: ``stf_…``; it stands in the token's text and is no secret.
-        name: What people call them.
-        roles: The duties they hold.
-        state: Whether they may act.
-        token_digest: Keyed digest of the token's text, 32 bytes.
-        token_expires_at: First instant at which the token no longer works.
-        created_at: When they were entered.
-        revision: How often the row has changed.
-    """
-
-    id: StaffId
-    name: str
-    roles: frozenset[Role]
-    state: StaffState
-    token_digest: bytes = field(repr=False)
-    token_expires_at: datetime
-    created_at: datetime
-    revision: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class KeyHolder:
     """Everything that decides whether a key may be used, read in one query.
 
@@ -315,126 +274,3 @@ class KeyHolder:
     cohort: Cohort
     account: Account
     organisation: Organisation | None
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Issued(Generic[T]):
-    """A credential at the one moment at which its text exists.
-
-    Attributes:
-        of: The key or the member of staff as stored.
-        secret: The text; shown once, kept nowhere, and absent from ``repr``.
-    """
-
-    of: T
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The spans that access is run with; one value, read once.
-
-    Attributes:
-        key_life: How long a key works unless its issuer says otherwise.
-        key_life_at_most: How long a key may work.
-        key_overlap: How long a rotated key keeps working beside its successor.
-        key_idle: How long a key may lie unused before it is quarantined.
-        staff_token_life: How long a staff token works unless its issuer says otherwise.
-        staff_token_life_at_most: How long a staff token may work.
-        terms_grace: How long holders have to accept changed terms unless the change says otherwise.
-    """
-
-    key_life: timedelta = timedelta(days=90)
-    key_life_at_most: timedelta = timedelta(days=365)
-    key_overlap: timedelta = timedelta(days=1)
-    key_idle: timedelta = timedelta(days=60)
-    staff_token_life: timedelta = timedelta(days=90)
-    staff_token_life_at_most: timedelta = timedelta(days=365)
-    terms_grace: timedelta = timedelta(days=14)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list.
-
-    Attributes:
-        after: The last identifier of the page before; empty for the first page.
-        limit: How many at most, 1 to 1000.
-    """
-
-    after: str = ""
-    limit: int = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What one pass of the clock changed.
-
-    Attributes:
-        grants_ended: Grants whose end date had passed.
-        terms_lapsed: Grants whose time for accepting new terms had run out.
-        keys_expired: Keys past their end date or their overlap.
-        keys_dormant: Keys quarantined because nobody used them.
-    """
-
-    grants_ended: int = 0
-    terms_lapsed: int = 0
-    keys_expired: int = 0
-    keys_dormant: int = 0
-
-
-class Command(Enum):
-    """Everything that can be asked of access, and the permission each needs.
-
-    Whoever may manage keys may also stop people (suspend, pause, end): narrowing needs one responsible person. Letting
-    them back in needs the permission to grant.
-    """
-
-    needs: Permission
-
-    ORGANISATIONS_ADD = ("organisations.add", Permission.GRANT)
-    ORGANISATIONS_GET = ("organisations.get", Permission.VIEW)
-    ORGANISATIONS_PAGE = ("organisations.page", Permission.VIEW)
-    ORGANISATIONS_SUSPEND = ("organisations.suspend", Permission.KEY)
-    ORGANISATIONS_REINSTATE = ("organisations.reinstate", Permission.GRANT)
-    ACCOUNTS_ADD = ("accounts.add", Permission.GRANT)
-    ACCOUNTS_GET = ("accounts.get", Permission.VIEW)
-    ACCOUNTS_PAGE = ("accounts.page", Permission.VIEW)
-    ACCOUNTS_SUSPEND = ("accounts.suspend", Permission.KEY)
-    ACCOUNTS_REINSTATE = ("accounts.reinstate", Permission.GRANT)
-    ACCOUNTS_CLOSE = ("accounts.close", Permission.GRANT)
-    ACCOUNTS_DECLARE = ("accounts.declare", Permission.GRANT)
-    ACCOUNTS_DESCRIBE = ("accounts.describe", Permission.VIEW)
-    COHORTS_ADD = ("cohorts.add", Permission.COHORT)
-    COHORTS_GET = ("cohorts.get", Permission.VIEW)
-    COHORTS_PAGE = ("cohorts.page", Permission.VIEW)
-    COHORTS_CHANGE = ("cohorts.change", Permission.COHORT)
-    COHORTS_CHANGE_TERMS = ("cohorts.change_terms", Permission.COHORT)
-    GRANTS_ADD = ("grants.add", Permission.GRANT)
-    GRANTS_GET = ("grants.get", Permission.VIEW)
-    GRANTS_PAGE = ("grants.page", Permission.VIEW)
-    GRANTS_RECORD_ACCEPTANCE = ("grants.record_acceptance", Permission.GRANT)
-    GRANTS_LIMIT = ("grants.limit", Permission.KEY)
-    GRANTS_UNLIMIT = ("grants.unlimit", Permission.GRANT)
-    GRANTS_PAUSE = ("grants.pause", Permission.KEY)
-    GRANTS_RESUME = ("grants.resume", Permission.GRANT)
-    GRANTS_END = ("grants.end", Permission.KEY)
-    KEYS_ADD = ("keys.add", Permission.KEY)
-    KEYS_GET = ("keys.get", Permission.VIEW)
-    KEYS_PAGE = ("keys.page", Permission.VIEW)
-    KEYS_ROTATE = ("keys.rotate", Permission.KEY)
-    KEYS_REVOKE = ("keys.revoke", Permission.KEY)
-    STAFF_ADD = ("staff.add", Permission.STAFF)
-    STAFF_GET = ("staff.get", Permission.STAFF)
-    STAFF_PAGE = ("staff.page", Permission.STAFF)
-    STAFF_RENEW = ("staff.renew", Permission.STAFF)
-    STAFF_REVOKE = ("staff.revoke", Permission.STAFF)
-
-    def __new__(cls, spelling: str, needs: Permission) -> Command:  # noqa: PYI034 - an enum's own class
-        member = object.__new__(cls)
-        member._value_ = spelling
-        member.needs = needs
-        return member

@@ -1,0 +1,309 @@
+"""Signing in to a browser, and what a session is worth at each request.
+
+A session's text lives in a cookie; its row knows the digest alone. It ends when nothing was done in it for a while, when it is
+old, when its holder ends it, and when its holder is revoked or given a new token. Its text is renewed as it is used; the one
+before works for a moment longer, for requests that were under way. A text that was renewed longer ago is somebody's copy, and
+whoever shows it ends the session for everybody.
+
+A page proves that it was given to this session by a value of its own; a form or a call without it, or from another place, is
+forged. Dangerous commands ask for more: that its holder has proved within the last minutes that it is they.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from headgate.access import errors
+from headgate.access.model import Command, Issued, Session, SignedInBy, SignInLink, StaffState
+from headgate.access.service.desk import entry
+from headgate.access.wire.checksum import SECRET_BYTES
+from headgate.access.wire.pepper import same
+from headgate.access.wire.staff_credential import LINK, SESSION
+from headgate.kernel.actor import Actor
+from headgate.kernel.clock import to_us
+from headgate.kernel.ids import LinkId, SessionId
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from headgate.access.model import Staff
+    from headgate.access.ports import Transaction
+    from headgate.access.service.desk import Desk
+    from headgate.kernel.ids import StaffId
+
+_SEEN_STEP_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A session at one request.
+
+    Attributes:
+        session: As it stands.
+        actor: Who, with the permissions of their roles now.
+        text: The cookie's new text, where it was renewed; absent from ``repr``.
+    """
+
+    session: Session
+    actor: Actor
+    text: str | None = field(repr=False)
+
+
+class Sessions:
+    """Everything about being signed in.
+
+    Args:
+        desk: The tools of access.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def invite(self, staff_id: StaffId, *, by: Actor, life: timedelta | None = None) -> Issued[SignInLink]:
+        """Make a link that signs a member of staff in once; its text is in the answer and nowhere else.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            StaffNotFound: There is no such member.
+            StaffRevoked: They were revoked.
+        """
+        by.must(Command.SESSIONS_INVITE.needs)
+        now = self._desk.now()
+        link_id = LinkId(self._desk.new_id("lnk", at=now))
+        text = LINK.mint(link_id, entropy=self._desk.entropy(SECRET_BYTES)).text
+        ends = now + min(life or self._desk.policy.link_life, self._desk.policy.link_life)
+        link = SignInLink(link_id, staff_id, self._desk.pepper.of_link(text), created_at=now, expires_at=ends)
+        with self._desk.store.writing() as tx:
+            must_be_active(tx.member(staff_id))
+            tx.add(link)
+            tx.record(entry("staff.invited", staff_id, by, now, link_id=link_id, expires_at_us=to_us(ends)))
+        return Issued(link, text)
+
+    def begin_by_link(self, text: str) -> Issued[Session]:
+        """Sign in whoever a link is for. A link works once.
+
+        Raises:
+            LinkMalformed: The text is none.
+            LinkUnusable: Nobody made it, it was used, or it is too old.
+            StaffRevoked: Whom it is for was revoked.
+        """
+        parsed = LINK.parse(text)
+        now = self._desk.now()
+        with self._desk.store.writing() as tx:
+            try:
+                link = tx.sign_in_link(LinkId(parsed.id))
+            except errors.LinkUnusable:
+                raise _unusable() from None
+            if not same(link.digest, self._desk.pepper.of_link(text)) or link.used_at is not None or now >= link.expires_at:
+                raise _unusable()
+            tx.save(replace(link, used_at=now))
+            return self._begin(tx, tx.member(link.staff_id), SignedInBy.LINK, now)
+
+    def begin(self, staff_id: StaffId, means: SignedInBy) -> Issued[Session]:
+        """Sign in a member of staff whom a passkey or a provider has just named.
+
+        Raises:
+            StaffNotFound: There is no such member.
+            StaffRevoked: They were revoked.
+        """
+        now = self._desk.now()
+        with self._desk.store.writing() as tx:
+            return self._begin(tx, tx.member(staff_id), means, now)
+
+    def resume(self, text: str) -> Resumed:
+        """Return who is signed in by a cookie's text, as it stands now.
+
+        Raises:
+            SessionMalformed: The text is none.
+            SessionOver: It is not known, or has ended.
+            StaffRevoked: Its holder was revoked.
+        """
+        parsed = SESSION.parse(text)
+        now = self._desk.now()
+        digest = self._desk.pepper.of_session(text)
+        with self._desk.store.reading() as view:
+            session = view.session(SessionId(parsed.id))
+            member = view.member(session.staff_id)
+        must_be_active(member)
+        actor = Actor.staff(member.id, member.name, member.roles)
+        policy = self._desk.policy
+        if session.ended_at is not None or now >= session.ends_at or now - session.seen_at >= policy.session_idle:
+            raise _over()
+        if not same(session.digest, digest):
+            known = session.earlier_digest is not None and same(session.earlier_digest, digest)
+            if not known:
+                raise _over()
+            if now - session.renewed_at >= policy.session_overlap:
+                self._end_copied(session, now)
+                raise _over()
+            return Resumed(session, actor, None)
+        if now - session.renewed_at >= policy.session_renewal:
+            return self._renewed(session, actor, now)
+        if (now - session.seen_at).total_seconds() >= _SEEN_STEP_S:
+            session = self._seen(session, now)
+        return Resumed(session, actor, None)
+
+    def verify(self, session: Session, means: SignedInBy) -> Issued[Session]:
+        """Take in that its holder has just proved that it is they; the text is renewed.
+
+        Raises:
+            SessionOver: It has ended meanwhile.
+        """
+        now = self._desk.now()
+        text = SESSION.mint(session.id, entropy=self._desk.entropy(SECRET_BYTES)).text
+        with self._desk.store.writing() as tx:
+            present = tx.session(session.id)
+            if present.ended_at is not None:
+                raise _over()
+            tx.save(self._with_text(present, text, now, verified_at=now, means=means))
+            tx.record(entry("staff.verified", session.staff_id, _self(session), now, session_id=session.id, method=means.value))
+            return Issued(tx.session(session.id), text)
+
+    def must_be_verified(self, session: Session) -> None:
+        """Go on only if the session's holder proved within the last minutes that it is they.
+
+        Raises:
+            VerificationDue: They did not.
+        """
+        if self._desk.now() - session.verified_at >= self._desk.policy.verified_for:
+            raise errors.VerificationDue(
+                "This needs you to prove that it is you.",
+                rule="dangerous commands",
+                help="Confirm with your passkey, then do it again.",
+            )
+
+    def page_proof(self, session: Session) -> str:
+        """Return what a page carries that is given to this session, for its forms and calls to show."""
+        return self._desk.pepper.of_page(session.id).hex()
+
+    def must_be_own_page(self, session: Session, proof: str) -> None:
+        """Go on only if a form or a call shows what its page was given.
+
+        Raises:
+            Forged: It does not.
+        """
+        if not same(self._desk.pepper.of_page(session.id), _bytes(proof)):
+            raise errors.Forged("This did not come from a page of this console.", help="Reload the page and do it again.")
+
+    def end(self, session: Session) -> None:
+        """End a session; ending it twice changes nothing."""
+        now = self._desk.now()
+        with self._desk.store.writing() as tx:
+            present = tx.session(session.id)
+            if present.ended_at is None:
+                tx.save(replace(present, ended_at=now))
+                tx.record(entry("staff.signed_out", session.staff_id, _self(session), now, session_id=session.id))
+
+    def end_all(self, staff_id: StaffId, *, by: Actor) -> int:
+        """End every session of a member of staff, and return how many there were.
+
+        Raises:
+            Forbidden: ``by`` may not, and is somebody else.
+            StaffNotFound: There is no such member.
+        """
+        if by.id != staff_id:
+            by.must(Command.SESSIONS_END_ALL.needs)
+        now = self._desk.now()
+        with self._desk.store.writing() as tx:
+            tx.member(staff_id)
+            ended = end_all(tx, staff_id, now=now)
+            if ended:
+                tx.record(entry("staff.signed_out", staff_id, by, now, sessions=ended))
+            return ended
+
+    def _begin(self, tx: Transaction, member: Staff, means: SignedInBy, now: datetime) -> Issued[Session]:
+        must_be_active(member)
+        session_id = SessionId(self._desk.new_id("ses", at=now))
+        text = SESSION.mint(session_id, entropy=self._desk.entropy(SECRET_BYTES)).text
+        session = Session(
+            id=session_id,
+            staff_id=member.id,
+            means=means,
+            digest=self._desk.pepper.of_session(text),
+            earlier_digest=None,
+            began_at=now,
+            seen_at=now,
+            renewed_at=now,
+            verified_at=now,
+            ends_at=now + self._desk.policy.session_life,
+        )
+        tx.add(session)
+        tx.record(entry("staff.signed_in", member.id, _self(session), now, session_id=session_id, method=means.value))
+        return Issued(session, text)
+
+    def _renewed(self, session: Session, actor: Actor, now: datetime) -> Resumed:
+        text = SESSION.mint(session.id, entropy=self._desk.entropy(SECRET_BYTES)).text
+        try:
+            saved = self._saved(self._with_text(session, text, now))
+        except errors.AccessMoved:  # another request of the same browser has just done it
+            return Resumed(session, actor, None)
+        return Resumed(saved, actor, text)
+
+    def _with_text(self, session: Session, text: str, now: datetime, **changed: object) -> Session:
+        fresh = replace(
+            session,
+            digest=self._desk.pepper.of_session(text),
+            earlier_digest=session.digest,
+            renewed_at=now,
+            seen_at=now,
+        )
+        return replace(fresh, **changed)  # pyright: ignore[reportArgumentType] - the callers above name fields of a session
+
+    def _seen(self, session: Session, now: datetime) -> Session:
+        try:
+            return self._saved(replace(session, seen_at=now))
+        except errors.AccessMoved:  # another request of the same browser has noted it
+            return session
+
+    def _saved(self, session: Session) -> Session:
+        with self._desk.store.writing() as tx:
+            tx.save(session)
+            return tx.session(session.id)
+
+    def _end_copied(self, session: Session, now: datetime) -> None:
+        with self._desk.store.writing() as tx:
+            present = tx.session(session.id)
+            if present.ended_at is None:
+                tx.save(replace(present, ended_at=now))
+                tx.record(entry("staff.session_copied", session.staff_id, _WATCHMAN, now, session_id=session.id))
+
+
+_WATCHMAN = Actor.system("sessions")
+
+
+def end_all(tx: Transaction, staff_id: StaffId, *, now: datetime) -> int:
+    """End every open session of a member of staff, and return how many there were."""
+    open_ones = tx.open_sessions(staff_id)
+    for session in open_ones:
+        tx.save(replace(session, ended_at=now))
+    return len(open_ones)
+
+
+def must_be_active(member: Staff) -> None:
+    """Go on only if a member of staff may act.
+
+    Raises:
+        StaffRevoked: They may not.
+    """
+    if member.state is not StaffState.ACTIVE:
+        raise errors.StaffRevoked("This member of staff was revoked.", rule=f"state of {member.id}")
+
+
+def _self(session: Session) -> Actor:
+    return Actor(session.staff_id, session.staff_id, frozenset(), frozenset())
+
+
+def _bytes(proof: str) -> bytes:
+    try:
+        return bytes.fromhex(proof)
+    except ValueError:
+        return b""
+
+
+def _unusable() -> errors.LinkUnusable:
+    return errors.LinkUnusable("This link does not work: it was used, or is too old.", help="Ask for another one.")
+
+
+def _over() -> errors.SessionOver:
+    return errors.SessionOver("You are signed out.", help="Sign in again.")
