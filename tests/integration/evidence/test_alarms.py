@@ -149,6 +149,9 @@ def test_a_watch_says_so_and_does_nothing(world: World) -> None:
     standing = world.wires(release)[f"rise.{HAZARD}.flagged_users.cut"]
     assert (standing.demands, standing.reading.tripped) == (None, False)
     assert "may be rising" in standing.reading.sentence
+    status = world.house.releases.status(world.house.releases.get(release.id, by=LEAD), by=LEAD)
+    assert [line.wire_id for line in status.wires] == [standing.wire_id]
+    assert not any("may be rising" in reason for reason in status.why_not)
     assert world.tick() == []
 
 

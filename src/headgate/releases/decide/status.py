@@ -70,7 +70,7 @@ class WireLine:
     Attributes:
         stage: Whose wire; empty for the monitor.
         wire_id: Which wire.
-        tripped: Whether it is touched; ``None`` when nobody can tell.
+        tripped: Whether it is touched; ``None`` when nobody can tell. One that is not touched is shown while it is watched.
         sentence: What it says.
     """
 
@@ -194,7 +194,7 @@ def status_of(release: Release, assessment: Assessment, exposure: Exposure | Non
     wires = tuple(
         WireLine(wire.stage, wire.wire_id, wire.reading.tripped, wire.reading.sentence)
         for wire in assessment.wires
-        if wire.reading.tripped is not False
+        if wire.reading.tripped is not False or wire.reading.numbers.get("watched")
     )
     return Status(
         release=release,
@@ -252,7 +252,7 @@ def _why_not(release: Release, verdict: StageVerdict, wires: tuple[WireLine, ...
     if release.state is State.SCHEDULED and release.scheduled_at is not None:
         reasons.append(f"it opens at {release.scheduled_at:%Y-%m-%d %H:%M} UTC")
     reasons += [f"{alarm.source} of {alarm.stage} went off" for alarm in release.alarms]
-    reasons += [f"{wire.wire_id}: {wire.sentence}" for wire in wires]
+    reasons += [f"{wire.wire_id}: {wire.sentence}" for wire in wires if wire.tripped is not False]
     if release.state in {State.LIVE, State.HELD, State.NARROWED, State.FROZEN}:
         if not verdict.standings:
             reasons.append("the stage has no gate, and no gate is not a pass")
