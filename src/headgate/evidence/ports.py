@@ -265,8 +265,8 @@ class PeopleSource(Protocol):
         """
         ...
 
-    def division(self, epoch: str, expected: Expected) -> Division:
-        """Return the epoch's users told apart as ``expected`` asks, with the labels of its hazard, as of one instant.
+    def divisions(self, epoch: str, expected: Sequence[Expected]) -> tuple[Division, ...]:
+        """Return the epoch's users told apart as each of ``expected`` asks, with the labels of its hazard, as of one instant.
 
         Raises:
             NotEvidence: Nobody tells people apart in that respect.

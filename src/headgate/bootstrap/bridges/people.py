@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from headgate.safety.sampling.newcomers import FIRST_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from headgate.access.model import Described
     from headgate.access.service import Access
@@ -53,7 +54,7 @@ class SafetyPeople:
         self._deadline = deadline
 
     def kinds(self, epoch: str) -> KindsShown:
-        found = self._newcomers(epoch, OTHER)
+        found = self._newcomers(epoch, OTHER, self._clock.now())
         stretches = tuple(
             Stretch(sum(1 for _ in alike), pi0) for pi0, alike in groupby(found.counted, key=lambda newcomer: newcomer.pi0)
         )
@@ -62,31 +63,15 @@ class SafetyPeople:
         )
         return KindsShown(epoch, FIRST_DAYS, stretches, shown, len(found.counted) + len(found.waiting))
 
-    def division(self, epoch: str, expected: Expected) -> Division:
-        found = self._newcomers(epoch, expected.hazard)
-        came = [*(newcomer.account_id for newcomer in found.counted), *found.waiting]
-        named = self._named(epoch, expected.of, came)
-        strata = [named[account] for account in came]
-        first_seen = tuple(sorted(strata.index(name) + 1 for name in set(strata)))
-        counted = [(named[newcomer.account_id], newcomer) for newcomer in found.counted]
-        names = dict.fromkeys([*expected.shares, *sorted(set(strata))])
-        return Division(
-            of=expected.of,
-            hazard=expected.hazard,
-            worst_share=expected.worst_share,
-            strata=tuple(
-                Stratum(
-                    name,
-                    expected.shares.get(name, 0.0),
-                    _labelled(found, [who for stratum, who in counted if stratum == name], strata.count(name)),
-                )
-                for name in names
-            ),
-            first_seen=first_seen,
-        )
+    def divisions(self, epoch: str, expected: Sequence[Expected]) -> tuple[Division, ...]:
+        now = self._clock.now()
+        came = {wanted.hazard: self._newcomers(epoch, wanted.hazard, now) for wanted in expected}
+        accounts = sorted({account for found in came.values() for account in _accounts(found)})
+        named = {wanted.of: self._named(epoch, wanted.of, accounts) for wanted in expected}
+        return tuple(_division(came[wanted.hazard], named[wanted.of], wanted) for wanted in expected)
 
-    def _newcomers(self, epoch: str, hazard: str) -> Newcomers:
-        return self._draws.newcomers(epoch, hazard, now=self._clock.now(), d_max=self._deadline)
+    def _newcomers(self, epoch: str, hazard: str, now: datetime) -> Newcomers:
+        return self._draws.newcomers(epoch, hazard, now=now, d_max=self._deadline)
 
     def _named(self, epoch: str, of: str, accounts: Sequence[str]) -> Mapping[str, str]:
         """Return the stratum of each account, by one of what people are told apart by."""
@@ -118,6 +103,31 @@ def _word(described: Described | None, of: str) -> str | None:
         "use_case": declared.use_case,
     }
     return words[of]
+
+
+def _accounts(found: Newcomers) -> list[str]:
+    """Return everybody who came, in the order in which they came."""
+    return [*(newcomer.account_id for newcomer in found.counted), *found.waiting]
+
+
+def _division(found: Newcomers, named: Mapping[str, str], expected: Expected) -> Division:
+    came = Counter(named[account] for account in _accounts(found))
+    first_seen: dict[str, int] = {}
+    for place, account in enumerate(_accounts(found), start=1):
+        first_seen.setdefault(named[account], place)
+    counted: dict[str, list[Newcomer]] = defaultdict(list)
+    for newcomer in found.counted:
+        counted[named[newcomer.account_id]].append(newcomer)
+    return Division(
+        of=expected.of,
+        hazard=expected.hazard,
+        worst_share=expected.worst_share,
+        strata=tuple(
+            Stratum(name, expected.shares.get(name, 0.0), _labelled(found, counted[name], came[name]))
+            for name in dict.fromkeys([*expected.shares, *first_seen])
+        ),
+        first_seen=tuple(first_seen.values()),
+    )
 
 
 def _labelled(found: Newcomers, who: Sequence[Newcomer], came: int) -> LabelledUsers:

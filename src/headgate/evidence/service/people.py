@@ -52,7 +52,7 @@ class People:
             expected: What the other stage is expected to be, for each hazard and division that somebody declared.
         """
         try:
-            divisions = [self._source.division(epoch, wanted) for wanted in expected]
+            divisions = self._source.divisions(epoch, expected)
             return read_coverage(divisions, claim), wire.coverage_inputs(divisions, claim)
         except (Unavailable, NotEvidence) as failure:
             sentence = f"Nothing is concluded: {failure.message}"
