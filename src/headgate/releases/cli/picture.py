@@ -85,10 +85,13 @@ def _head(status: Status) -> Text:
     return head.append(" · ".join(f"{_count(count)} {one}{'' if count == 1 else 's'}" for count, one in counts))
 
 
+_WIRES = {True: ("TRIPPED", "bold red"), None: ("ERROR", "bold red"), False: ("WATCH", "yellow")}
+
+
 def _tree(status: Status) -> Table | None:
     rows = [_gate(line, status) for line in status.gates]
     for wire in status.wires:
-        shown = Text("WATCH", style="yellow") if wire.tripped is False else Text("TRIPPED" if wire.tripped else "ERROR", style="bold red")
+        shown = Text(*_WIRES[wire.tripped])
         rows.append((Text(f"{wire.wire_id} {wire.stage}".strip()), shown, Text(wire.sentence)))
     if not rows:
         return None
