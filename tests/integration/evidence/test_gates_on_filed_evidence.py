@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headgate.evidence.model.filing import Disposition, Opinion, Statement
-from headgate.evidence.record import Kind
+from headgate.evidence.record import Effort, Elicitation, Kind
 from headgate.kernel.errors import Forbidden
 from headgate.kernel.verdict import Verdict
 from headgate.releases.errors import EvidenceNotUsed, GatesDoNotPass, PlanWidensOpenStage
 from headgate.releases.model.release import Kind as Did
 from headgate.testing.evidence import NOON, declared, document
 from headgate.testing.filing import GATES, SUITE, plan_with
-from headgate.testing.releases import AUDITOR, LEAD, MANAGER, SECURITY, person
+from headgate.testing.releases import AUDITOR, LEAD, MANAGER, SECURITY, a_stage, person
 
 if TYPE_CHECKING:
     from headgate.evidence.model.filing import Filed
@@ -168,6 +168,25 @@ def test_leaving_out_all_that_a_gate_was_read_from(house: FilingHouse) -> None:
     everything(house)
     (what_if,) = house.releases.release_without(release, AUDIT, by=LEAD)
     assert [(changed.before.gate_id, changed.after.verdict) for changed in what_if.gates] == [(AUDIT, Verdict.INSUFFICIENT)]
+
+
+def test_weights_are_given_away_only_on_what_was_shown_for_giving_them_away(house: FilingHouse) -> None:
+    gate = GATES[0] | {"scenario": "open_weights"}
+    needs = ["open_weights_thresholds", "fine_tuned_worst_case", "control_loss_acknowledged"]
+    release = house.apply(
+        stages=[
+            a_stage("staff", 40, leave=[gate, GATES[-1]], stop=[]),
+            a_stage("licensees", 9, what={"surfaces": ["weights"]}, irreversible=True, leave=[], stop=[], needs_before=needs),
+        ]
+    )
+    house.file(1)
+    assert {house.says(release)[f"needs.{name}"] for name in needs} == {"INSUFFICIENT"}
+    tuned = house.file(2, elicitation=Elicitation(Effort.FINE_TUNED))
+    said = house.says(release)
+    assert [said[f"needs.{name}"] for name in needs] == ["PASS", "PASS", "INSUFFICIENT"]
+    (what_if,) = house.releases.release_without(release, tuned.id, by=LEAD)
+    flipped = {flip.before.gate_id for flip in what_if.flips}
+    assert flipped == {"evaluation.dual_use.open_weights", "needs.open_weights_thresholds", "needs.fine_tuned_worst_case"}
 
 
 def test_what_was_not_used_cannot_be_left_out(house: FilingHouse) -> None:

@@ -6,8 +6,17 @@ shown may no longer be claimed. What could not be read stays an ERROR: there is 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, cast
+
 from headgate.kernel.verdict import Verdict
+from headgate.releases.decide.gates import precondition
+from headgate.releases.model.plan import Precondition
 from headgate.releases.model.reading import GateReading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headgate.releases.model.plan import Stage
 
 
 def left_out(reading: GateReading) -> GateReading:
@@ -23,3 +32,18 @@ def left_out(reading: GateReading) -> GateReading:
         inputs={"left_out": reading.digest},
         not_shown=("Anything: what it was read from is left out.",),
     )
+
+
+def following(reading: GateReading, verdicts: Mapping[str, str], stages: Sequence[Stage]) -> GateReading:
+    """Return what a precondition says once the gates that it was read from say something else; any other gate stays as it is.
+
+    Args:
+        reading: A gate's reading.
+        verdicts: What each gate of the stage says now, by its name.
+        stages: The stages that are open.
+    """
+    if reading.kind != "precondition":
+        return reading
+    inputs = cast("Mapping[str, Any]", reading.inputs)
+    read = [(gate_id, verdicts.get(gate_id, said)) for gate_id, said in inputs.get("open_weights", ())]
+    return precondition(Precondition(inputs["wanted"]), stages, read)

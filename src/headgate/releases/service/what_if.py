@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from headgate.kernel.errors import HeadgateError
 from headgate.kernel.verdict import Verdict
-from headgate.releases.decide.leave_out import left_out
+from headgate.releases.decide.leave_out import following, left_out
 from headgate.releases.decide.next_step import next_step
 from headgate.releases.decide.states import decide
 from headgate.releases.decide.verdicts import judge
@@ -130,8 +130,11 @@ class LeaveOut:
             known = ", ".join(self.sources(assessment)) or "nothing"
             raise EvidenceNotUsed(f"No gate was read from {what!r}.", help=f"What was read: {known}.")
         pairs = [(reading, self._gate(reading, what)) for reading in assessment.gates]
+        verdicts = {before.gate_id: (after or before).verdict.value for before, after in pairs}
+        stages = release.plan.stages[: assessment.stage]
+        pairs = [(before, after or _moved(before, following(before, verdicts, stages))) for before, after in pairs]
         less = replace(assessment, gates=tuple(after or before for before, after in pairs))
-        stage = release.plan.stages[assessment.stage - 1].name
+        stage = stages[-1].name
         waivers = release.waivers
         found = WhatIf(
             without=what,
@@ -151,6 +154,11 @@ class LeaveOut:
         if after.verdict is Verdict.PASS and reading.verdict is not Verdict.PASS:  # a reader's defect must not look like safety
             return replace(reading, sentence=f"{reading.sentence} (its reader would pass without {what}, which is not believed)")
         return after
+
+
+def _moved(before: GateReading, after: GateReading) -> GateReading | None:
+    """Return the reading of a gate that rests on other gates, if they have changed it."""
+    return None if before.verdict is after.verdict else after
 
 
 def _otherwise(record: DecisionRecord, less: Assessment) -> str | None:
