@@ -25,6 +25,8 @@ GRADED = Caveat(
     "graded_against_safety",
     "Some scores lie between wrong and right; each of them counts as the outcome that is worse for safety.",
 )
+NUMBERS = Caveat("numbers_as_outcomes", "The scores are numbers; 0 and 1 are read as wrong and right.")
+SCALE_UNKNOWN = Caveat("scale_unknown", "Nothing shows that the scores end at 1, so a 1 is not known to be the best there is.")
 NO_COUNTS = Caveat("unquantified", "The source gives a value without the counts behind it; it can pass no gate.")
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from headgate.evidence.importers.archive import Archive
-from headgate.evidence.importers.findings import GRADED, Gathered, clustered
+from headgate.evidence.importers.findings import GRADED, NUMBERS, SCALE_UNKNOWN, Gathered, clustered
 from headgate.evidence.importers.interface import MOST_DOCUMENT_BYTES, MOST_ENTRIES, Imported, Reason, Unfit, Upload
 from headgate.evidence.importers.reading import count, document, number, rows_in, str_in, table, table_in
 from headgate.evidence.record import Caveat, Direction, Format
@@ -182,10 +182,12 @@ def _finding(gathered: Gathered, task: str, name: str, metric: _Metric, stated: 
     if stated is not None and not math.isclose(stated, reported, rel_tol=_SAME, abs_tol=_SAME):
         gathered.leave_out(Reason.CONTRADICTION, "The run's mean is not that of its instances.", name)
         return
-    if metric.low < 0 or metric.high > 1:
-        gathered.add(task=task, metric=name, part=name, counts=None, reported=reported)
-        return
     lower_is_safer = gathered.declared.direction is not Direction.HIGHER_IS_BETTER
+    only_ones = metric.low >= 1 and not lower_is_safer
+    if metric.low < 0 or metric.high > 1 or only_ones:
+        why = [SCALE_UNKNOWN] if only_ones else []
+        gathered.add(task=task, metric=name, part=name, counts=None, reported=reported, caveats=why)
+        return
     tallies = [[_tally(row, lower_is_safer=lower_is_safer) for row in values] for values in metric.by_instance.values()]
     graded = any(not _right_or_wrong(row) for row in rows)
     gathered.add(
@@ -194,7 +196,7 @@ def _finding(gathered: Gathered, task: str, name: str, metric: _Metric, stated: 
         part=name,
         counts=clustered(((sum(n for n, _ in values), sum(k for _, k in values)) for values in tallies), "instance"),
         reported=reported,
-        caveats=[GRADED] if graded else [],
+        caveats=[NUMBERS, *([GRADED] if graded else [])],
     )
 
 

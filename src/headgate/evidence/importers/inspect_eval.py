@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from headgate.evidence.importers.archive import SIGNATURE, Archive
-from headgate.evidence.importers.findings import GRADED, Gathered, clustered, counts_as
+from headgate.evidence.importers.findings import GRADED, NUMBERS, SCALE_UNKNOWN, Gathered, clustered, counts_as
 from headgate.evidence.importers.interface import MOST_ENTRIES, MOST_SCANNED_BYTES, Imported, Reason, Unfit
 from headgate.evidence.importers.reading import count, document, instant, number, rows_in, str_in, table, table_in, whole
 from headgate.evidence.record import Caveat, Direction, Format, Kind
@@ -42,7 +42,6 @@ _STATED = re.compile(rb'"(model_fallbacks|invalidation)"\s*:\s*(?=\S)(?!null|\[\
 _OVERLAP, _AHEAD = 4096, 64
 
 HALTED = Caveat("halted_samples", "Some samples were halted by a limit on time, tokens or messages: more room might change them.")
-NUMBERS = Caveat("numbers_as_outcomes", "The scorer gives numbers; 0 and 1 are read as wrong and right.")
 NO_SAMPLES = Caveat("no_samples", "The log holds no scores of single samples.")
 UNSCANNED = Caveat("fallbacks_unchecked", "The log is too large to check every sample for answers from a fallback model.")
 REDUCED = Caveat("reduced", "Epochs were reduced in a way that leaves no counts.")
@@ -271,18 +270,21 @@ def _counted(
         by_item[item].append(value)
     most = max(map(len, by_item.values()))
     reducing = reducer if most > 1 else "mean"
-    if reducing not in {"mean", "max"} or any(not 0 <= value <= 1 for _, value, _ in values):
-        caveats = [*caveats, *([REDUCED] if reducing not in {"mean", "max"} else [])]
-        gathered.add(task=task, metric=metric, part=part, counts=None, reported=reported, caveats=caveats)
+    direction = gathered.declared.direction
+    numbers = any(numeric for _, _, numeric in values)
+    # of words and of an accuracy it is known what is right; a mean may be one of scores from 0 to 10
+    unknown = numbers and metric == "mean" and direction is Direction.HIGHER_IS_BETTER
+    if unknown or reducing not in {"mean", "max"} or any(not 0 <= value <= 1 for _, value, _ in values):
+        why = [SCALE_UNKNOWN] if unknown else [REDUCED] if reducing not in {"mean", "max"} else []
+        gathered.add(task=task, metric=metric, part=part, counts=None, reported=reported, caveats=[*caveats, *why])
         return
     reduced = [max(runs) if reducing == "max" else sum(runs) / len(runs) for runs in by_item.values()]
     if abs(sum(reduced) / len(reduced) - reported) > _SAME:
         gathered.leave_out(Reason.CONTRADICTION, "The value that the log states is not that of its samples.", part)
         return
-    direction = gathered.declared.direction
     if any(0 < value < 1 for _, value, _ in values):
         caveats = [*caveats, GRADED]
-    if any(numeric for _, _, numeric in values):
+    if numbers:
         caveats = [*caveats, NUMBERS]
     gathered.add(
         task=task,

@@ -17,7 +17,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from headgate.evidence.importers.findings import GRADED, Gathered, clustered, counts_as, safer
+from headgate.evidence.importers.findings import GRADED, NUMBERS, Gathered, clustered, counts_as, safer
 from headgate.evidence.importers.interface import MOST_ENTRIES, Imported, Reason, Unfit
 from headgate.evidence.importers.reading import (
     count,
@@ -120,14 +120,16 @@ class LmEvalSamples:
         direction = declared.direction or Direction.LOWER_IS_BETTER
         for (metric, filtered), scores in by_metric.items():
             values = list(scores.values())
-            rate = all(0 <= value <= 1 for value in values)
+            # a 1 is known to be the best there is by the metric's name, or does not matter, or something below it was seen
+            ends_at_one = metric in _RIGHT_OR_WRONG or direction is Direction.LOWER_IS_BETTER or min(values) < 1
+            rate = ends_at_one and all(0 <= value <= 1 for value in values)
             gathered.add(
                 task=named[1] if named else declared.suite,
                 metric=metric,
                 part=f"{metric},{filtered}",
                 counts=clustered(((1, int(counts_as(value, direction))) for value in values), "item") if rate else None,
                 reported=sum(values) / len(values),
-                caveats=[GRADED] if any(0 < value < 1 for value in values) else [],
+                caveats=[NUMBERS, *([GRADED] if any(0 < value < 1 for value in values) else [])],
             )
         return gathered.imported()
 

@@ -61,6 +61,15 @@ def test_scores_on_another_scale_are_no_rate() -> None:
     assert finding.reported == 3.5
 
 
+def test_nothing_but_ones_does_not_show_that_one_is_the_best_there_is() -> None:
+    (finding,) = taken(a_helm_run({"a": [1.0], "b": [1.0]})).findings
+    assert finding.unquantified
+    assert "scale_unknown" in {caveat.code for caveat in finding.caveats}
+    (against,) = taken(a_helm_run({"a": [1.0], "b": [1.0]}), direction=Direction.LOWER_IS_BETTER).findings
+    assert against.counts is not None
+    assert against.counts.k == 2
+
+
 def test_a_run_that_took_as_many_as_it_was_told_to_says_so() -> None:
     files = edited(a_helm_run({"a": [1.0], "b": [0.0]}), "run_spec.json", "adapter_spec__max_eval_instances", 2)
     assert "sampled_instances" in {caveat.code for caveat in taken(files).findings[0].caveats}

@@ -118,6 +118,21 @@ def test_scores_on_another_scale_are_no_rate() -> None:
     assert finding.reported == 8
 
 
+def test_a_one_is_not_the_best_there_is_on_a_scale_that_nobody_knows() -> None:
+    log = an_inspect_log([[1], [0], [1]])
+    metrics = log["results"]["scores"][0]["metrics"]
+    (share,) = taken(as_json(log), direction=Direction.HIGHER_IS_BETTER).findings
+    assert share.counts is not None
+    assert "numbers_as_outcomes" in {caveat.code for caveat in share.caveats}
+    metrics["mean"] = metrics.pop("accuracy")
+    (mean,) = taken(as_json(log), direction=Direction.HIGHER_IS_BETTER).findings
+    assert mean.unquantified
+    assert "scale_unknown" in {caveat.code for caveat in mean.caveats}
+    (against,) = taken(as_json(log), direction=Direction.LOWER_IS_BETTER).findings
+    assert against.counts is not None
+    assert against.counts.k == 2
+
+
 def test_samples_that_hit_a_limit_are_told_of() -> None:
     (finding,) = taken(as_json(an_inspect_log(samples__0__limit="token"))).findings
     assert "halted_samples" in {caveat.code for caveat in finding.caveats}
