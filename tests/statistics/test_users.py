@@ -201,6 +201,17 @@ def test_the_price_of_users_is_known_at_full_size() -> None:
         assert got == pytest.approx(published, abs=0.02 + 4 * math.sqrt(published * (1 - published) / 800)), (n, worst)
 
 
+@pytest.mark.parametrize(("expected", "theta", "worst"), [(1e-3, 1e-2, 0.25), (2e-3, 2e-2, 1.0), (0.0, 1e-2, 0.25)])
+def test_about_half_of_the_runs_pass_with_the_users_of_a_typical_run(expected: float, theta: float, worst: float) -> None:
+    rng = np.random.default_rng(20260221)
+    n = int(users.typical_users(expected, theta, ALPHA, worst))
+    harm = worst * (rng.random((400, n)) < expected / worst)
+    passed = float(ever(users.log_e_path(harm, 1.0, theta, worst)).mean())
+    assert 0.4 <= passed <= 0.85 if expected else passed == 1.0
+    assert n >= users.clean_users_to_go([], [], theta, ALPHA, worst)
+    assert users.typical_users(theta, theta, ALPHA, worst) == math.inf
+
+
 def test_users_who_are_banned_and_left_out_make_the_rest_look_safe() -> None:
     """Informative dropout: harmful users are stopped after their first harm, harmless ones go on for ever."""
     rng = np.random.default_rng(20260215)

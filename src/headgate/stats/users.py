@@ -299,6 +299,47 @@ def users_to_go(
     return missing / float(max(growth)) if max(growth) > 0 else math.inf
 
 
+def typical_users(expected: float, theta: float, alpha: float, worst_share: float, *, floor: float = 1.0) -> float:
+    """Return the users with whom a gate passes in a typical run, where a few do all that enforcement lets them.
+
+    Harm among few is the slowest case for a given mean: ``expected / worst_share`` of the users are at the worst share, and the
+    others do none. About half of the runs pass with so many users.
+
+    Args:
+        expected: The true mean share, in ``[0, 1]``.
+        theta: As in ``log_e_users``.
+        alpha: Error probability, in ``(0, 1)``.
+        worst_share: As in ``log_e_users``.
+        floor: The users' mean sampling floor, in ``(0, 1]``.
+
+    Returns:
+        Users; infinity when the stake does not grow, or when it would take ``MANY_USERS``.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Source:
+        ``log_e_users`` with the expected number of harms; against simulated runs in ``tests/statistics/test_users.py``.
+    """
+    if not 0 <= expected <= 1:
+        raise ValueError(f"a mean share lies in [0, 1], not at {expected}")
+    target, bad = _needed(alpha), min(1.0, expected / worst_share) * floor
+
+    def passes(users: float) -> bool:
+        run = log_e_users([0.0, worst_share], [floor, floor], theta, worst_share, times=[users * (1 - bad), users * bad])
+        return bool(run >= target)
+
+    low, high = 0, 1
+    while not passes(high):
+        low, high = high, 2 * high
+        if high >= MANY_USERS:
+            return math.inf
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(middle) else (middle, high)
+    return float(high)
+
+
 def tightest_share(users: int, alpha: float, worst_share: float, *, floor: float = 1.0) -> float:
     """Return the smallest limit that so many users could show if none of them does harm: about ``3.6 worst_share / users``.
 

@@ -74,6 +74,8 @@ def test_numbers_of_users_are_of_one_run() -> None:
         users.clean_users_to_go([], [], 0.01, 0.05, 1.0, floor=0.0)
     with pytest.raises(ValueError, match="users"):
         users.tightest_share(-1, 0.05, 1.0)
+    with pytest.raises(ValueError, match="mean share"):
+        users.typical_users(1.5, 0.01, 0.05, 1.0)
 
 
 @pytest.mark.parametrize("times", [-1, math.inf, math.nan])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ class SqlSampling:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._uses: dict[tuple[str, timedelta], tuple[accounts.Use, ...]] = {}
+        self._remembering = threading.Lock()
 
     @contextmanager
     def transaction(self) -> Generator[SqlSamplingTx]:
@@ -117,9 +119,10 @@ class SqlSampling:
         )
         used = (*before, *further)
         if further:
-            self._uses[(epoch, span)] = used
-            while len(self._uses) > _REMEMBERED:
-                self._uses.pop(next(iter(self._uses)), None)
+            with self._remembering:
+                self._uses[(epoch, span)] = used
+                while len(self._uses) > _REMEMBERED:
+                    del self._uses[next(iter(self._uses))]
         return used
 
     def monitor_health(self) -> MonitorHealth:
@@ -340,6 +343,7 @@ class SqlSamplingTx(Transaction):
         if queued:
             self.connection.execute(sa.insert(items), queued)
             self.connection.execute(sa.insert(standings), waiting)
+            coming.note_coins(self.connection, state.epoch, [draw for draw, sent, _ in results if sent])
         self.connection.execute(sa.update(epochs).where(epochs.c.epoch == state.epoch).values(tossed=results[-1][0].position))
 
     def note_run(self, run: Run) -> None:

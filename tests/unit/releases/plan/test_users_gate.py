@@ -11,7 +11,7 @@ from headgate.releases.decide.difference import NARROWER, WIDER
 from headgate.releases.model.plan import Plan, RateGate
 from headgate.releases.wire.checking import check_plan
 from headgate.stats.spending import attempt_alpha
-from headgate.stats.users import clean_users_to_go, tightest_share
+from headgate.stats.users import clean_users_to_go, tightest_share, typical_users
 
 HAZARD = "limit: {traffic: 1.0e-2}"
 GATE = "- rate: {hazard: harm, below: 2.0e-2, alpha: 0.02}"
@@ -69,6 +69,20 @@ def test_lint_says_how_many_users_a_gate_takes_and_what_the_seats_can_show(clean
     assert f"without any harm the gate needs {clean_users_to_go([], [], 0.01, SPENT, 0.25)}" in finding.message
     assert finding.fix == f"write seats: {clean_users_to_go([], [], 0.01, SPENT, 0.25)}, or below: 0.0717"
     assert tightest_share(20, SPENT, 0.25) <= 0.0717
+
+
+def test_lint_knows_what_is_expected(clean: str) -> None:
+    few = on_users(clean).replace("expected: 1.0e-3", "expected: 0.7").replace("traffic: 1.0e-2", "traffic: 0.9")
+    assert "plan.undecidable_rate" in codes(few)
+    text = (
+        on_users(clean, gate="below: 0.45")
+        .replace("expected: 1.0e-3", "expected: 0.2")
+        .replace("traffic: 1.0e-2", "traffic: 0.9")
+    )
+    slow = [finding for finding in check_plan(text, "plan.yaml").findings if "done by few" in finding.message]
+    typical = typical_users(0.2, 0.45, SPENT, 0.8)
+    assert clean_users_to_go([], [], 0.45, SPENT, 0.8) <= 20 < typical
+    assert [(finding.code, finding.fix) for finding in slow] == [("plan.slow_rate", f"write seats: {typical:.0f}")]
 
 
 def test_lint_knows_that_what_is_not_drawn_is_not_seen(clean: str) -> None:

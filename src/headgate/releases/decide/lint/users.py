@@ -15,7 +15,7 @@ from headgate.releases.decide.lint.figures import in_days, labels_per_day, numbe
 from headgate.releases.model.findings import Finding, Path, finding
 from headgate.releases.model.plan import Plan, RateGate, Stage
 from headgate.stats.spending import attempt_alpha
-from headgate.stats.users import clean_users_to_go, tightest_share
+from headgate.stats.users import clean_users_to_go, tightest_share, typical_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,13 @@ def _of_users(plan: Plan, stage: Stage, gate: RateGate, path: Path) -> Iterator[
         said = f"nobody labels anything on `{stage.name}`, so nothing can be shown of its users"
         yield finding("plan.undecidable_rate", path, said, "add watch: {sample: all, reviewers: 2}")
         return
+    if hazard.expected is not None and hazard.expected >= gate.below:
+        said = f"{number(hazard.expected)} of `{gate.hazard}` is expected, so a mean below {number(gate.below)} cannot be shown"
+        fix = f"write a bound above {number(hazard.expected)}, or mitigate first"
+        yield finding("plan.undecidable_rate", (*path, "below"), said, fix)
+        return
     yield from _time(stage, gate, path)
-    yield from _people(stage, gate, worst, path)
+    yield from _people(stage, gate, worst, hazard.expected, path)
 
 
 def _time(stage: Stage, gate: RateGate, path: Path) -> Iterator[Finding]:
@@ -69,12 +74,13 @@ def _time(stage: Stage, gate: RateGate, path: Path) -> Iterator[Finding]:
         yield finding("plan.undecidable_rate", (*path, "window"), said, fix)
 
 
-def _people(stage: Stage, gate: RateGate, worst: float, path: Path) -> Iterator[Finding]:
+def _people(stage: Stage, gate: RateGate, worst: float, expected: float | None, path: Path) -> Iterator[Finding]:
     seats, floor, alpha = stage.who.seats, _drawn(stage), attempt_alpha(gate.alpha, 1)
     if seats is None or floor <= 0:
         return
     needed = clean_users_to_go([], [], gate.below, alpha, worst, floor=floor)
     if seats >= needed:
+        yield from _likely(seats, gate, worst, expected, floor, path)
         return
     least = tightest_share(seats, alpha, worst, floor=floor)
     looked_at = "" if floor == 1 else f", of whose use about {number(floor)} is drawn"
@@ -89,6 +95,18 @@ def _people(stage: Stage, gate: RateGate, worst: float, path: Path) -> Iterator[
     if least < worst:
         options.append(f"below: {number(math.ceil(least * 1e4) / 1e4)}")
     yield finding("plan.undecidable_rate", path, said, f"write {', or '.join(options)}")
+
+
+def _likely(seats: int, gate: RateGate, worst: float, expected: float | None, floor: float, path: Path) -> Iterator[Finding]:
+    if expected is None:
+        return
+    typical = typical_users(expected, gate.below, attempt_alpha(gate.alpha, 1), worst, floor=floor)
+    if seats >= typical:
+        return
+    takes = f"takes about {typical:,.0f} users" if math.isfinite(typical) else "is out of reach for any number of users"
+    said = f"at the expected {number(expected)}, done by few who do as much as they can, a pass {takes}; the stage has {seats:,}"
+    fix = f"write seats: {typical:.0f}" if math.isfinite(typical) else f"write a bound above {number(2 * expected)}"
+    yield finding("plan.slow_rate", path, said, fix)
 
 
 def _drawn(stage: Stage) -> float:
