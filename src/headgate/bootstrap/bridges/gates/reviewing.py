@@ -93,6 +93,4 @@ def _need(facts: ReviewFacts, reading: ReviewReading) -> Need | None:
     if reading.verdict not in {Verdict.INSUFFICIENT, Verdict.FAIL}:
         return None
     stock = reading.golds_to_go > 0 and facts.waiting == 0
-    return Need(
-        labels=reading.golds_to_go or None, who="headgate review gold add, then headgate review" if stock else "headgate review"
-    )
+    return Need(who="headgate review gold add, then headgate review" if stock else "headgate review")
