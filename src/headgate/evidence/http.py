@@ -16,8 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator
 
 from headgate.evidence.errors import EvidenceDone, FilingInvalid
 from headgate.evidence.model.filing import Disposition, Opinion, Statement
+from headgate.evidence.model.record import Access, Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status
 from headgate.evidence.ports import Wanted
-from headgate.evidence.record import Access, Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status
 from headgate.evidence.service import Declaration, HandedIn
 from headgate.evidence.wire.spelled import filed_json, refusal_json
 from headgate.kernel.actor import Actor  # noqa: TC001 - FastAPI reads the annotations when it runs

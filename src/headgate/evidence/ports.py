@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from headgate.evidence.model.calibration import Forecast
     from headgate.evidence.model.filing import Filed, Goalposts
     from headgate.evidence.model.people import Division, Expected, KindsShown
+    from headgate.evidence.model.record import Kind, Subject
     from headgate.evidence.model.reviewing import Readers
     from headgate.evidence.model.users import LabelledUsers
-    from headgate.evidence.record import Kind, Subject
     from headgate.ledger.model import Entry
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import zstandard
 
 from headgate.evidence.importers.interface import Declared
-from headgate.evidence.record import Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status, Subject
+from headgate.evidence.model.record import Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

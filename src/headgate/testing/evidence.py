@@ -10,8 +10,8 @@ from typing import Any
 from headgate.evidence.errors import EvidenceNotFound
 from headgate.evidence.model.cases import AuditClaim, EvaluationClaim, Exhibit, IssuesClaim
 from headgate.evidence.model.filing import Goalposts, Opinion
+from headgate.evidence.model.record import Counts, Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status, Subject
 from headgate.evidence.ports import Named
-from headgate.evidence.record import Counts, Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status, Subject
 from headgate.evidence.service import Declaration, HandedIn
 from headgate.kernel.ids import EvidenceId
 

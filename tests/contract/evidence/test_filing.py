@@ -21,8 +21,8 @@ from headgate.evidence.errors import (
 )
 from headgate.evidence.importers.interface import Unfit
 from headgate.evidence.model.filing import Disposition, Opinion, Statement
+from headgate.evidence.model.record import Evaluator, Kind, Relationship, Status
 from headgate.evidence.ports import Wanted
-from headgate.evidence.record import Evaluator, Kind, Relationship, Status
 from headgate.evidence.wire import cases as wired
 from headgate.kernel.actor import Role
 from headgate.kernel.digest import canonical_json

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from headgate.evidence.model.filing import Disposition, Opinion, Statement
-from headgate.evidence.record import Effort, Elicitation, Kind
+from headgate.evidence.model.record import Effort, Elicitation, Kind
 from headgate.kernel.errors import Forbidden
 from headgate.kernel.verdict import Verdict
 from headgate.releases.errors import EvidenceNotUsed, GatesDoNotPass, PlanWidensOpenStage

@@ -14,7 +14,7 @@ from headgate.evidence.decide.evaluation import read_evaluation
 from headgate.evidence.decide.issues import read_issues
 from headgate.evidence.model.cases import CaseReading, Shelf
 from headgate.evidence.model.filing import Disposition, Opinion
-from headgate.evidence.record import Counts, Direction, Effort, Kind, Relationship, Tally
+from headgate.evidence.model.record import Counts, Direction, Effort, Kind, Relationship, Tally
 from headgate.kernel.ids import EvidenceId
 from headgate.kernel.verdict import Verdict
 from headgate.testing.evidence import AUDIT, EVALUATION, ISSUES, NOON, POSTS, exhibit, finding, opinion

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headgate.evidence.decide.intervals import interval_of
-from headgate.evidence.record import (
+from headgate.evidence.model.record import (
     Counts,
     Direction,
     Effort,

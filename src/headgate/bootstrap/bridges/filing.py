@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.evidence.model.filing import Goalposts
+from headgate.evidence.model.record import Direction, Kind, Subject
 from headgate.evidence.ports import Named
-from headgate.evidence.record import Direction, Kind, Subject
 from headgate.kernel.digest import digest_of
 from headgate.releases.errors import ReleaseNotFound
 from headgate.releases.model.release import LIVE_STATES, State

@@ -14,7 +14,7 @@ import typer
 from headgate.evidence.cli.looking import line
 from headgate.evidence.cli.session import AsJson, print_json, talk
 from headgate.evidence.model.filing import Opinion, Statement
-from headgate.evidence.record import Access, Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status
+from headgate.evidence.model.record import Access, Direction, Effort, Elicitation, Evaluator, Kind, Relationship, Status
 from headgate.evidence.service import Declaration, HandedIn
 from headgate.evidence.wire.spelled import filed_json, refusal_json
 from headgate.kernel.units import parse_span

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headgate.evidence.cli.session import AsJson, RecordId, out, plain, print_json, talk
+from headgate.evidence.model.record import Kind
 from headgate.evidence.ports import Wanted
-from headgate.evidence.record import Kind
 from headgate.evidence.wire.spelled import filed_json, standing
 from headgate.kernel.digest import short
 

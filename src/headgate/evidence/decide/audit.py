@@ -13,7 +13,7 @@ from headgate.evidence.decide.phrases import count_text
 from headgate.evidence.decide.weighing import objects, reasons, silent, supports, together, unsettled, withheld
 from headgate.evidence.model.cases import CaseReading, Weight
 from headgate.evidence.model.filing import Opinion
-from headgate.evidence.record import Kind, Relationship
+from headgate.evidence.model.record import Kind, Relationship
 from headgate.kernel.verdict import Verdict
 
 if TYPE_CHECKING:

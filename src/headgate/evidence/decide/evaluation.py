@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from headgate.evidence.decide.phrases import count_text, rate_text
 from headgate.evidence.decide.weighing import objects, silent, supports, together, unsettled, withheld
 from headgate.evidence.model.cases import OPEN_SCENARIOS, CaseReading, Weight
-from headgate.evidence.record import Direction, Effort, Kind, Relationship, Tally
+from headgate.evidence.model.record import Direction, Effort, Kind, Relationship, Tally
 from headgate.kernel.verdict import Verdict
 from headgate.stats import evaluations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from headgate.evidence.model.cases import EvaluationClaim, Exhibit, Shelf, Weighed
     from headgate.evidence.model.filing import Goalposts
-    from headgate.evidence.record import Counts
+    from headgate.evidence.model.record import Counts
 
 
 def read_evaluation(shelf: Shelf, claim: EvaluationClaim, *, now: datetime) -> CaseReading:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.evidence.record import Interval, IntervalMethod
+from headgate.evidence.model.record import Interval, IntervalMethod
 from headgate.stats import evaluations
 
 if TYPE_CHECKING:
-    from headgate.evidence.record import Counts
+    from headgate.evidence.model.record import Counts
 
 CONFIDENCE = 0.95
 """Coverage of the interval that people are shown; gates work their own bounds out at their own error probability."""

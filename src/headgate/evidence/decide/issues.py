@@ -16,7 +16,7 @@ from headgate.evidence.decide.phrases import count_text
 from headgate.evidence.decide.weighing import objects, silent, supports, together, unsettled, withheld
 from headgate.evidence.model.cases import CaseReading, Weight
 from headgate.evidence.model.filing import Disposition
-from headgate.evidence.record import Direction, Kind
+from headgate.evidence.model.record import Direction, Kind
 from headgate.kernel.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from headgate.evidence.importers.findings import Gathered, clustered
 from headgate.evidence.importers.interface import MOST_ENTRIES, Imported, Reason, Unfit
 from headgate.evidence.importers.naming import kept_or
 from headgate.evidence.importers.reading import count, whole
-from headgate.evidence.record import Counts, Format
+from headgate.evidence.model.record import Counts, Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,14 +24,14 @@ from headgate.evidence.importers.findings import Gathered, safer
 from headgate.evidence.importers.interface import Imported, Reason, Unfit
 from headgate.evidence.importers.naming import kept
 from headgate.evidence.importers.reading import count, document, instant, number, rows_in, str_in, table, table_in, whole
-from headgate.evidence.record import Access, Caveat, Counts, Direction, Evaluator, Format, Relationship, Tally
+from headgate.evidence.model.record import Access, Caveat, Counts, Direction, Evaluator, Format, Relationship, Tally
 from headgate.kernel.digest import canonical_json, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from headgate.evidence.importers.interface import Declared, Glimpse, Upload
-    from headgate.evidence.record import Finding, Kind
+    from headgate.evidence.model.record import Finding, Kind
 
 SCHEMA = "0.3.0"
 _VERSION = re.compile(r"0\.3\.\d+")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from headgate.evidence.decide.intervals import interval_of
 from headgate.evidence.importers.interface import MOST_FINDINGS, MOST_UNITS, Imported, Reason, Refusal, Unfit
 from headgate.evidence.importers.naming import kept, kept_or
-from headgate.evidence.record import Caveat, Counts, Direction, Finding, Kind, Source, Tally, contradiction
+from headgate.evidence.model.record import Caveat, Counts, Direction, Finding, Kind, Source, Tally, contradiction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from headgate.evidence.importers.interface import Declared, Upload
-    from headgate.evidence.record import Evaluator, Format
+    from headgate.evidence.model.record import Evaluator, Format
 
 _CLOCKS_DISAGREE = timedelta(days=1)
 MODEL_IS_A_NAME = Caveat("model_by_name", "The file names the model; that it is the declared version rests on whoever filed it.")

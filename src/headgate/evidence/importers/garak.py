@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from headgate.evidence.importers.findings import Gathered, clustered
 from headgate.evidence.importers.interface import MOST_ENTRIES, Imported, Reason, Unfit
 from headgate.evidence.importers.reading import count, instant, lines, number, rows_in, str_in, table_in
-from headgate.evidence.record import Caveat, Counts, Direction, Format
+from headgate.evidence.model.record import Caveat, Counts, Direction, Format
 from headgate.kernel.digest import canonical_json
 
 if TYPE_CHECKING:

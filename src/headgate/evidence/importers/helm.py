@@ -21,7 +21,7 @@ from headgate.evidence.importers.archive import Archive
 from headgate.evidence.importers.findings import GRADED, NUMBERS, SCALE_UNKNOWN, Gathered, clustered
 from headgate.evidence.importers.interface import MOST_DOCUMENT_BYTES, MOST_ENTRIES, Imported, Reason, Unfit, Upload
 from headgate.evidence.importers.reading import count, document, number, rows_in, str_in, table, table_in
-from headgate.evidence.record import Caveat, Direction, Format
+from headgate.evidence.model.record import Caveat, Direction, Format
 from headgate.kernel.digest import digest_of, sha256_of
 
 if TYPE_CHECKING:

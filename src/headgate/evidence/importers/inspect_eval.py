@@ -23,13 +23,13 @@ from headgate.evidence.importers.archive import SIGNATURE, Archive
 from headgate.evidence.importers.findings import GRADED, NUMBERS, SCALE_UNKNOWN, Gathered, clustered, counts_as
 from headgate.evidence.importers.interface import MOST_ENTRIES, MOST_SCANNED_BYTES, Imported, Reason, Unfit
 from headgate.evidence.importers.reading import count, document, instant, number, rows_in, str_in, table, table_in, whole
-from headgate.evidence.record import Caveat, Direction, Format, Kind
+from headgate.evidence.model.record import Caveat, Direction, Format, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.evidence.importers.interface import Declared, Glimpse, Upload
-    from headgate.evidence.record import Counts
+    from headgate.evidence.model.record import Counts
 
 _HEADER, _SUMMARIES, _START = "header.json", "summaries.json", "_journal/start.json"
 _SAMPLES = "samples/"

@@ -23,7 +23,7 @@ from headgate.evidence.errors import NotEvidence
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from headgate.evidence.record import (
+    from headgate.evidence.model.record import (
         Direction,
         Elicitation,
         Evaluator,

@@ -31,7 +31,7 @@ from headgate.evidence.importers.reading import (
     table_in,
     whole,
 )
-from headgate.evidence.record import Caveat, Counts, Direction, Format
+from headgate.evidence.model.record import Caveat, Counts, Direction, Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

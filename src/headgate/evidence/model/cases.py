@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from headgate.evidence.model.filing import Disposition, Goalposts, Opinion  # noqa: TC001 - as above
-from headgate.evidence.record import Counts, Direction, Effort, Kind, Relationship  # noqa: TC001 - as above
+from headgate.evidence.model.record import Counts, Direction, Effort, Kind, Relationship  # noqa: TC001 - as above
 from headgate.kernel.ids import EvidenceId  # noqa: TC001 - as above
 
 if TYPE_CHECKING:

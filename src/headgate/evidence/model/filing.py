@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - the codec in ``wire`` resolves these annotations
 from enum import Enum
 
-from headgate.evidence.record import Direction, EvidenceRecord, Kind, Status
+from headgate.evidence.model.record import Direction, EvidenceRecord, Kind, Status
 from headgate.kernel.ids import EvidenceId  # noqa: TC001 - as above
 
 

@@ -27,13 +27,13 @@ from headgate.evidence.errors import (
 )
 from headgate.evidence.importers import every_eval_ever
 from headgate.evidence.model.filing import Carried, Disposed, Disposition, Filed, Finalised, Superseded
-from headgate.evidence.ports import Wanted
-from headgate.evidence.record import (
+from headgate.evidence.model.record import (
     EvidenceRecord,
     Finding,
     Kind,
     contradiction,
 )
+from headgate.evidence.ports import Wanted
 from headgate.evidence.service import shelving
 from headgate.evidence.service.receiving import check, received
 from headgate.evidence.wire import cases as wired

@@ -13,7 +13,7 @@ from headgate.evidence.errors import FilingInvalid
 from headgate.evidence.importers import detect
 from headgate.evidence.importers.interface import Declared, Imported, Refusal, Unfit
 from headgate.evidence.importers.reading import upload
-from headgate.evidence.record import (
+from headgate.evidence.model.record import (
     Direction,
     Elicitation,
     Evaluator,

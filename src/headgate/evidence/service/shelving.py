@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.evidence.model.cases import AuditClaim, EvaluationClaim, Exhibit, Shelf
-from headgate.evidence.record import Kind
+from headgate.evidence.model.record import Kind
 from headgate.evidence.wire import encode
 from headgate.kernel.digest import digest_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from headgate.evidence.importers.detect import read
 from headgate.evidence.importers.interface import Imported, Reason, Refusal
-from headgate.evidence.record import Counts, Tally
+from headgate.evidence.model.record import Counts, Tally
 from headgate.testing.evaluations import MEASURED_AT, a_declaration
 
 HEADER = "task,metric,unit,cluster,k,n\n"

@@ -17,7 +17,7 @@ from headgate.evidence.errors import NotEvidence
 from headgate.evidence.importers.detect import read
 from headgate.evidence.importers.every_eval_ever import export
 from headgate.evidence.importers.interface import Imported, Reason, Refusal
-from headgate.evidence.record import (
+from headgate.evidence.model.record import (
     Access,
     Counts,
     Direction,

@@ -9,7 +9,7 @@ import pytest
 
 from headgate.evidence.importers.detect import read
 from headgate.evidence.importers.interface import Imported, Reason, Refusal
-from headgate.evidence.record import Direction, Tally
+from headgate.evidence.model.record import Direction, Tally
 from headgate.testing.evaluations import MEASURED_AT, a_declaration, a_garak_report, as_json, as_lines
 
 

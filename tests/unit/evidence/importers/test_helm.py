@@ -10,7 +10,7 @@ import pytest
 
 from headgate.evidence.importers.detect import read, read_run_folder
 from headgate.evidence.importers.interface import Imported, Reason, Refusal
-from headgate.evidence.record import Direction, Kind, Tally
+from headgate.evidence.model.record import Direction, Kind, Tally
 from headgate.testing.evaluations import DEFLATED, MEASURED_AT, a_declaration, a_helm_run, an_archive, as_json, changed
 
 

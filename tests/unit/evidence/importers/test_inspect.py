@@ -10,7 +10,7 @@ import pytest
 
 from headgate.evidence.importers.detect import read
 from headgate.evidence.importers.interface import Imported, Reason, Refusal
-from headgate.evidence.record import Direction, Format, IntervalMethod, Kind, Tally
+from headgate.evidence.model.record import Direction, Format, IntervalMethod, Kind, Tally
 from headgate.testing.evaluations import (
     DEFLATED,
     MEASURED_AT,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from headgate.evidence.importers.detect import read
 from headgate.evidence.importers.interface import Imported, Reason, Refusal
-from headgate.evidence.record import Direction, Kind
+from headgate.evidence.model.record import Direction, Kind
 from headgate.testing.evaluations import MEASURED_AT, a_declaration, an_lm_eval_document, as_json, as_lines
 
 

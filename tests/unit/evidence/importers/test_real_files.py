@@ -9,7 +9,7 @@ import pytest
 
 from headgate.evidence.importers import detect
 from headgate.evidence.importers.interface import Imported, Reason, Refusal
-from headgate.evidence.record import Direction, Kind, contradiction
+from headgate.evidence.model.record import Direction, Kind, contradiction
 from headgate.testing.evaluations import a_declaration
 
 DATA = Path(__file__).parents[5] / "shared" / "data"

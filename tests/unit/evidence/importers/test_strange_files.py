@@ -31,7 +31,7 @@ from headgate.evidence.importers import (
 from headgate.evidence.importers.detect import read
 from headgate.evidence.importers.interface import Imported, Reason, Refusal, Unfit
 from headgate.evidence.importers.naming import kept
-from headgate.evidence.record import Effort, Elicitation, Subject, contradiction
+from headgate.evidence.model.record import Effort, Elicitation, Subject, contradiction
 from headgate.testing.evaluations import (
     DEFLATED,
     SECRET,
