@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats as oracle
 
@@ -180,10 +180,10 @@ def passes(rng: np.random.Generator, runs: int, n: int, worst: float) -> float:
 
 def test_the_price_of_users_is_known() -> None:
     rng = np.random.default_rng(20260213)
-    assert passes(rng, 100, 1_000, 1.0) == passes(rng, 100, 3_000, 1.0) == 0.0
-    assert passes(rng, 300, 5_000, 1.0) >= 0.92
+    assert passes(rng, 50, 1_000, 1.0) == passes(rng, 50, 3_000, 1.0) == 0.0
+    assert passes(rng, 120, 5_000, 1.0) >= 0.9
     assert passes(rng, 300, 1_000, 0.25) == pytest.approx(0.66, abs=0.1)
-    assert passes(rng, 200, 3_000, 0.25) >= 0.95
+    assert passes(rng, 120, 3_000, 0.25) >= 0.93
 
 
 @pytest.mark.slow
@@ -264,7 +264,7 @@ def test_drawing_a_part_of_the_requests_promises_the_same_whoever_does_the_harm(
 def test_counting_only_users_with_a_label_forgets_those_who_do_little() -> None:
     """Without the remedy: a share of each user's labels, for whoever has any."""
     rng = np.random.default_rng(20260218)
-    runs, n, floor, theta = 200, 4_000, 0.05, 0.02
+    runs, n, floor, theta = 100, 4_000, 0.05, 0.02
     bad = rng.random((runs, n)) < theta
     labels = rng.binomial(np.where(bad, 1, 60), floor)  # harmful accounts are used once and thrown away
     seen = [users.log_e_path(bad[run][labels[run] > 0].astype(float), 1.0, theta, 1.0) for run in range(runs)]
@@ -318,9 +318,11 @@ def test_a_forecast_of_users_to_go_grows_with_the_harm_seen_and_gives_up_at_the_
 
 worsts = st.floats(0.05, 1.0)
 parts = st.floats(0.0, 1.0)
+FEW = settings(max_examples=40)
 people = st.lists(st.tuples(parts, st.floats(0.01, 1.0)), max_size=40)
 
 
+@FEW
 @given(people, worsts, parts, parts)
 def test_a_looser_limit_is_never_harder_to_show(crowd: list[tuple[float, float]], worst: float, a: float, b: float) -> None:
     low, high = sorted((a * worst, b * worst))
@@ -329,6 +331,7 @@ def test_a_looser_limit_is_never_harder_to_show(crowd: list[tuple[float, float]]
     assert users.log_e_users(harm, floors, low, worst) <= users.log_e_users(harm, floors, high, worst) + 1e-12
 
 
+@FEW
 @given(people.filter(bool), worsts, st.data())
 def test_more_harm_never_raises_the_stake(crowd: list[tuple[float, float]], worst: float, data: st.DataObject) -> None:
     theta = worst * data.draw(st.floats(0.01, 0.99))
@@ -340,6 +343,7 @@ def test_more_harm_never_raises_the_stake(crowd: list[tuple[float, float]], wors
     assert users.log_harm_users(more, floors, theta, worst) >= users.log_harm_users(harm, floors, theta, worst) - 1e-12
 
 
+@FEW
 @given(people, worsts, st.randoms(use_true_random=False))
 def test_users_in_another_order_give_the_same_stake(
     crowd: list[tuple[float, float]], worst: float, random: np.random.Generator
@@ -354,6 +358,7 @@ def test_users_in_another_order_give_the_same_stake(
     )
 
 
+@FEW
 @given(people, worsts, st.floats(0.01, 0.99))
 def test_users_one_by_one_give_the_stake_of_all_at_once(crowd: list[tuple[float, float]], worst: float, part: float) -> None:
     harm, floors, theta = [share * worst for share, _ in crowd], [floor for _, floor in crowd], part * worst
@@ -365,6 +370,7 @@ def test_users_one_by_one_give_the_stake_of_all_at_once(crowd: list[tuple[float,
         assert path[0] == pytest.approx(float(users.log_e_users(harm[:1], floors[:1], theta, worst)), abs=1e-9)
 
 
+@FEW
 @given(people, st.lists(st.integers(0, 30), min_size=40, max_size=40), st.floats(0.01, 0.99))
 def test_users_who_are_alike_count_as_often_as_there_are_of_them(
     crowd: list[tuple[float, float]], counts: list[int], part: float
@@ -383,6 +389,7 @@ def test_users_who_are_alike_count_as_often_as_there_are_of_them(
     assert users.mean_share(harm, floors, times=times) == pytest.approx(users.mean_share(each, ground), nan_ok=True)
 
 
+@FEW
 @given(people, worsts, st.floats(0.01, 0.99))
 def test_a_stake_and_its_mirror_are_never_both_above_one(crowd: list[tuple[float, float]], worst: float, part: float) -> None:
     harm, floors, theta = [share * worst for share, _ in crowd], [floor for _, floor in crowd], part * worst
@@ -390,6 +397,7 @@ def test_a_stake_and_its_mirror_are_never_both_above_one(crowd: list[tuple[float
     assert min(float(log_e), float(mirror)) <= 1e-12
 
 
+@FEW
 @given(people, worsts, st.sampled_from([0.2, 0.05, 0.01]))
 def test_the_bound_is_the_smallest_limit_that_passes(crowd: list[tuple[float, float]], worst: float, alpha: float) -> None:
     harm, floors = [part * worst for part, _ in crowd], [floor for _, floor in crowd]
@@ -400,6 +408,7 @@ def test_the_bound_is_the_smallest_limit_that_passes(crowd: list[tuple[float, fl
         assert users.log_e_users(harm, floors, bound * (1 - 1e-6), worst) < -math.log(alpha)
 
 
+@FEW
 @given(people, st.integers(0, 200), st.floats(0.05, 1.0))
 def test_users_to_go_are_the_fewest(crowd: list[tuple[float, float]], done: int, floor: float) -> None:
     worst, theta = 0.5, 0.05
