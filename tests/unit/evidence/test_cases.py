@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scipy.stats import beta
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 P, N, S, E, F = Verdict.PASS, Verdict.INSUFFICIENT, Verdict.STALE, Verdict.ERROR, Verdict.FAIL
 OPEN = replace(EVALUATION, scenario="open_weights")
-OLD = {"produced_at": NOON - timedelta(days=31)}
-OWN = {"relationship": Relationship.FIRST_PARTY}
+OLD: dict[str, Any] = {"produced_at": NOON - timedelta(days=31)}
+OWN: dict[str, Any] = {"relationship": Relationship.FIRST_PARTY}
 
 
-def evaluated(*exhibits: Exhibit, claim: EvaluationClaim = EVALUATION, **shelf: int) -> CaseReading:
+def evaluated(*exhibits: Exhibit, claim: EvaluationClaim = EVALUATION, **shelf: Any) -> CaseReading:
     return read_evaluation(Shelf(exhibits, **shelf), claim, now=NOON)
 
 

@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.evidence.decide import cases
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model.cases import Exhibit, Shelf
 from headgate.evidence.model.filing import Disposition, Opinion
-from headgate.evidence.record import Counts, Direction, Effort, Kind, Relationship, Tally
+from headgate.evidence.model.record import Counts, Direction, Effort, Kind, Relationship, Tally
 from headgate.evidence.wire import cases as wired
 from headgate.kernel.ids import EvidenceId
 from headgate.kernel.verdict import Verdict
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 
     from headgate.evidence.model.cases import Claim
 
+
+def clustered(n: int, k: int, clusters: int) -> Counts:
+    """Return clusters that are all alike."""
+    alike = Tally(n, min(k, n), clusters)
+    return Counts(alike.k * clusters, n * clusters, "attempt", (alike,))
+
+
 COUNTS = st.one_of(
     st.none(),
     st.builds(Counts, st.integers(0, 40), st.integers(1, 400), st.just("item")),  # some of them cannot be
-    st.builds(
-        lambda n, k, clusters: Counts(min(k, n) * clusters, n * clusters, "attempt", (Tally(n, min(k, n), clusters),)),
-        st.integers(1, 10),
-        st.integers(0, 10),
-        st.integers(1, 60),
-    ),
+    st.builds(clustered, st.integers(1, 10), st.integers(0, 10), st.integers(1, 60)),
 )
 GOALPOSTS = st.sampled_from(
     [None, POSTS, replace(POSTS, thresholds={"api": 0.12, "theft": 0.11, "open_weights": 0.105}), replace(POSTS, margin=0.2)]
@@ -125,6 +127,7 @@ def test_time_alone_never_makes_a_claim_pass(case: tuple[Claim, Shelf], days: in
         assert verdict(claim, shelf, NOON + timedelta(days=days)) is not Verdict.PASS
 
 
+@settings(max_examples=50)
 @given(cased(), st.randoms(use_true_random=False))
 def test_the_order_of_records_does_not_matter(case: tuple[Claim, Shelf], random: Any) -> None:
     claim, shelf = case
@@ -133,6 +136,7 @@ def test_the_order_of_records_does_not_matter(case: tuple[Claim, Shelf], random:
     assert verdict(claim, replace(shelf, exhibits=tuple(shuffled))) is verdict(claim, shelf)
 
 
+@settings(max_examples=30)
 @given(cased())
 def test_a_reading_replays_from_its_inputs(case: tuple[Claim, Shelf]) -> None:
     claim, shelf = case
@@ -140,6 +144,7 @@ def test_a_reading_replays_from_its_inputs(case: tuple[Claim, Shelf]) -> None:
     assert again == cases.read(shelf, claim, now=NOON)
 
 
+@settings(max_examples=30)
 @given(cased())
 def test_without_a_record_the_inputs_say_so(case: tuple[Claim, Shelf]) -> None:
     claim, shelf = case
