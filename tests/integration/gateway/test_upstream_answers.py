@@ -155,6 +155,7 @@ def test_an_answer_is_the_same_wherever_it_is_split(bench: Bench, data: bytes) -
     assert bench.heard([data[place : place + 1] for place in range(len(data))]) == whole
 
 
+@settings(deadline=None)
 @given(st.sampled_from([*FRAMED.values()]), st.lists(st.integers(0, 1000), max_size=12))
 def test_an_answer_is_the_same_in_however_many_pieces(data: bytes, places: list[int]) -> None:
     with a_bench() as bench:
@@ -363,7 +364,7 @@ def test_what_lies_in_a_connection_unread_makes_it_useless_before_anybody_has_lo
 # Whatever comes.
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from([*FRAMED.values(), UNTIL_CLOSED]),
     st.integers(0, 1000),
@@ -424,7 +425,7 @@ def answers(draw: st.DrawFn) -> bytes:
     return head + chunks + b"0\r\n" + draw(st.sampled_from([b"", b"x-sum: 1\r\n"])) + b"\r\n"
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(answers(), st.lists(st.integers(0, 1000), max_size=8))
 def test_an_answer_is_what_the_standard_library_says_it_is(data: bytes, places: list[int]) -> None:
     with a_bench() as bench:

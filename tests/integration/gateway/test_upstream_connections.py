@@ -345,6 +345,55 @@ def test_whoever_is_waiting_when_connections_are_closed_is_told(run: Run) -> Non
     run(main())
 
 
+def test_a_header_is_found_however_it_is_written_and_the_first_of_several_counts(run: Run) -> None:
+    async def shouting(caller: Caller) -> None:
+        await caller.asked()
+        await caller.say(b"HTTP/1.1 200 OK\r\nX-Odd: \xff1\r\nx-odd: 2\r\nCONTENT-LENGTH: 2\r\n\r\n{}")
+
+    async def main() -> None:
+        async with serving(shouting) as server, server.upstreams.post(server.upstream, "/x", [], b"{}") as answer:
+            assert (answer.header("content-length"), answer.header("x-none")) == ("2", "")
+            assert answer.header("x-odd").encode(errors="surrogateescape") == b"\xff1"
+            assert [name for name, _ in answer.headers] == [b"X-Odd", b"x-odd", b"CONTENT-LENGTH"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("lines", [b"connection: upgrade\r\nupgrade: h2c\r\n", b""])
+def test_another_protocol_is_no_answer(run: Run, lines: bytes) -> None:
+    async def switching(caller: Caller) -> None:
+        await caller.asked()
+        await caller.say(b"HTTP/1.1 101 Switching Protocols\r\n" + lines + b"\r\nPRI * HTTP/2.0\r\n")
+        await caller.reader.read()
+
+    async def main() -> None:
+        async with serving(switching) as server:
+            with pytest.raises(UpstreamGarbage):
+                await server.ask()
+            await eventually(lambda: server.left == 1)
+
+    run(main())
+
+
+def test_a_server_that_fails_its_check_rests_on(run: Run) -> None:
+    async def broken(caller: Caller) -> None:
+        line, _ = await caller.asked()
+        lines.append(line.partition(b" ")[0])
+        await caller.say(b"what?")
+
+    lines: list[bytes] = []
+
+    async def main() -> None:
+        async with serving(broken) as server:
+            for _ in range(FAILURES):
+                with pytest.raises(UpstreamGarbage):
+                    await server.ask()
+            await eventually(lambda: b"get" in lines)
+            assert [standing.health for standing in server.upstreams.standings()] == [Health.RESTING]
+
+    run(main())
+
+
 # Called off.
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"

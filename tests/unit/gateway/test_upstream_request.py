@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.gateway.upstream import NotReached
@@ -85,6 +85,15 @@ def lines_of(text: bytes) -> list[bytes]:
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
 
 
+@pytest.mark.parametrize(
+    ("path", "value"), [("/\ud800", "a"), ("/x", "\ud800"), ("/x", "a\r\nx-forged: 1"), ("/x", "a\0"), ("/x", "\x7f")]
+)
+def test_what_cannot_be_sent_is_not(path: str, value: str) -> None:
+    with pytest.raises(NotSendable):
+        head(AT, "POST", path, [("x-a", value)], 3)
+
+
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=40)), max_size=4))
 def test_a_header_is_one_header_or_nothing_is_sent(headers: list[tuple[str, str]]) -> None:
     try:
@@ -97,6 +106,7 @@ def test_a_header_is_one_header_or_nothing_is_sent(headers: list[tuple[str, str]
     assert b"\0" not in sent
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_a_path_is_one_target(path: str) -> None:
     try:
