@@ -172,14 +172,16 @@ def test_what_is_noted_is_what_a_plain_replay_of_the_draws_says(
         world.now += days * DAY
         arrive(world, *accounts)
         recorded += [(account, world.now) for account in accounts]
-    floors = [tossed.draw.pi0 for tossed in SqlSampling(engine).draws(EPOCH)]
+    tossed = list(SqlSampling(engine).draws(EPOCH))
     came: dict[str, tuple[object, ...]] = {}
     for place, (account, _) in enumerate(recorded):
         if account not in came:
             first = recorded[place][1]
             theirs = [at for at, (who, when) in enumerate(recorded) if who == account and when < first + FIRST_DAYS]
-            came[account] = (place + 1, theirs[-1] + 1, len(theirs), min(floors[at] for at in theirs))
-    columns = (newcomers.c.account_id, newcomers.c.position, newcomers.c.last, newcomers.c.exchanges, newcomers.c.pi0)
+            labels = sum(bool(tossed[at].sampled) for at in theirs)
+            came[account] = (place + 1, theirs[-1] + 1, len(theirs), labels, min(tossed[at].draw.pi0 for at in theirs))
+    table = newcomers.c
+    columns = (table.account_id, table.position, table.last, table.exchanges, table.labels, table.pi0)
     with engine.begin() as connection:
         noted = {row[0]: tuple(row[1:]) for row in connection.execute(sa.select(*columns))}
         before = connection.execute(sa.select(newcomers).order_by(newcomers.c.position)).all()

@@ -12,8 +12,9 @@ depends_on = None
 
 
 WHO_CAME = """
-INSERT INTO safety_newcomer (epoch, account_id, position, at_us, last, exchanges, pi0)
-SELECT c.epoch, c.account_id, c.position, c.at_us, MAX(d.position), COUNT(*), MIN(d.pi0)
+INSERT INTO safety_newcomer (epoch, account_id, position, at_us, last, exchanges, labels, pi0)
+SELECT c.epoch, c.account_id, c.position, c.at_us, MAX(d.position), COUNT(*),
+    SUM(CASE WHEN d.sampled THEN 1 ELSE 0 END), MIN(d.pi0)
 FROM (
     SELECT f.epoch, f.account_id, f.position, b.at_us
     FROM (SELECT epoch, account_id, MIN(position) AS position FROM safety_draw GROUP BY epoch, account_id) AS f
@@ -47,6 +48,7 @@ def _people() -> None:
         sa.Column("at_us", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("last", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("exchanges", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("labels", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("pi0", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("epoch", "account_id"),
     )

@@ -41,6 +41,7 @@ def note(connection: sa.Connection, epoch: str, drawn: Sequence[Draw], *, at_us:
             "at_us": at_us,
             "last": theirs[-1].position,
             "exchanges": len(theirs),
+            "labels": 0,
             "pi0": min(draw.pi0 for draw in theirs),
         }
         for account, theirs in by_account.items()
@@ -73,6 +74,18 @@ def note(connection: sa.Connection, epoch: str, drawn: Sequence[Draw], *, at_us:
         )
 
 
+def note_coins(connection: sa.Connection, epoch: str, sent: Sequence[Draw]) -> None:
+    """Note whose draws the coins sent to review; those that come after an account's first days are not counted."""
+    place: sa.BindParameter[int] = sa.bindparam("place")
+    if sent:
+        connection.execute(
+            sa.update(newcomers)
+            .where(newcomers.c.epoch == epoch, newcomers.c.account_id == sa.bindparam("account"), newcomers.c.last >= place)
+            .values(labels=newcomers.c.labels + 1),
+            [{"account": draw.account_id, "place": draw.position} for draw in sent],
+        )
+
+
 def read(connection: sa.Connection, epoch: str, hazard: str, *, now_us: int, overdue_us: int) -> Newcomers:
     """Return the accounts of an epoch with what the sample of their first days showed of a hazard.
 
@@ -96,7 +109,6 @@ def read(connection: sa.Connection, epoch: str, hazard: str, *, now_us: int, ove
         )
     found = _found(connection, epoch, hazard)
     named = _named(connection, epoch) if hazard == OTHER else {}
-    read_of = _read(connection, epoch, hazard)
     counted: list[Newcomer] = []
     waiting: list[str] = []
     pending = 0
@@ -109,7 +121,7 @@ def read(connection: sa.Connection, epoch: str, hazard: str, *, now_us: int, ove
             waiting.append(row.account_id)
             continue
         shown = tuple(Shown(item.pi, item.standing == Standing.HARM.value, named.get(item.exchange_id, ())) for item in theirs)
-        counted.append(Newcomer(row.account_id, row.exchanges, read_of.get(row.account_id, 0), row.pi0, shown))
+        counted.append(Newcomer(row.account_id, row.exchanges, row.labels, row.pi0, shown))
     return Newcomers(epoch, hazard, tuple(counted), tuple(waiting), pending)
 
 
@@ -145,19 +157,6 @@ def _found(connection: sa.Connection, epoch: str, hazard: str) -> dict[str, list
     for row in rows:
         found[row.account_id].append(row)
     return found
-
-
-def _read(connection: sa.Connection, epoch: str, hazard: str) -> dict[str, int]:
-    """Return how many exchanges of each account's first days were sent to review."""
-    rows = connection.execute(
-        sa.select(draws.c.account_id, sa.func.count().label("labels"))
-        .select_from(standings)
-        .join(draws, sa.and_(draws.c.epoch == standings.c.epoch, draws.c.position == standings.c.position))
-        .join(newcomers, sa.and_(newcomers.c.epoch == draws.c.epoch, newcomers.c.account_id == draws.c.account_id))
-        .where(standings.c.epoch == epoch, standings.c.hazard == hazard, standings.c.position <= newcomers.c.last)
-        .group_by(draws.c.account_id)
-    )
-    return {row.account_id: row.labels for row in rows}
 
 
 def _named(connection: sa.Connection, epoch: str) -> dict[str, tuple[str, ...]]:

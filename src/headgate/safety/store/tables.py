@@ -86,11 +86,13 @@ newcomers = sa.Table(
     sa.Column("at_us", _Whole, nullable=False),
     sa.Column("last", _Whole, nullable=False),
     sa.Column("exchanges", _Whole, nullable=False),
+    sa.Column("labels", _Whole, nullable=False),
     sa.Column("pi0", sa.Float, nullable=False),
     sa.Index("safety_newcomer_by_position", "epoch", "position"),
 )
 """One row for each account of an epoch, in the order of their first draws: what was drawn of them in their first days. ``at_us``
-is when the first draw was recorded; ``last``, ``exchanges`` and ``pi0`` no longer move once the first days are over."""
+is when the first draw was recorded; ``last``, ``exchanges`` and ``pi0`` no longer move once the first days are over, nor does
+``labels``, how many of those draws were sent to review, once their coins are tossed."""
 
 signals = sa.Table(
     "safety_signal",
