@@ -326,6 +326,10 @@ class ReviewTx(Protocol):
 
     def gold_content(self, gold: str) -> Content: ...
 
+    def gold_shown(self, item: str) -> Shown:
+        """Return the showing that an item is; it must be one."""
+        ...
+
     def judge_gold(self, item: str, found: Mapping[str, Standing] | None) -> None:
         """Keep what stands for a gold item at the end, or, with ``None``, that it waits again."""
         ...

@@ -279,20 +279,38 @@ def test_a_known_harmless_item_measures_false_alarms(world: SafetyWorld, dice: D
     assert tally(world, "other") == GoldTally()
 
 
-def test_an_answer_taken_back_waits_again(world: SafetyWorld, dice: Dice) -> None:
+def test_a_miss_stays_a_miss_when_its_answer_is_taken_back_because_the_ledger_has_told_by_then(
+    world: SafetyWorld, dice: Dice
+) -> None:
     add(world)
     world.log.add()
     world.collect()
     item = world.take(ADA)
     answer(world, item, ADA)
-    assert tally(world).shown == 1
     assert world.review.undo(by=ADA, now=world.now) == item.item
-    assert tally(world) == GoldTally(waiting=1)
-    assert dice.mixes
+    dice.mixes = False
     again = world.take(ADA)
     assert again.item == item.item
     answer(world, again, ADA, CYBER)
+    answer(world, world.take(BO), BO, CYBER)
+    assert tally(world) == GoldTally(shown=1, caught=0)
+    assert [entry.kind for entry in world.ledger()].count("gold.judged") == 1
+
+
+def test_a_recognition_that_is_taken_back_waits_again(world: SafetyWorld, dice: Dice) -> None:
+    add(world)
+    world.log.add()
+    world.collect()
+    answer(world, world.take(ADA), ADA, CYBER)
+    dice.mixes = False
+    item = world.take(BO)
+    answer(world, item, BO, CYBER)
+    assert tally(world) == GoldTally(shown=1, caught=1)
+    assert world.review.undo(by=BO, now=world.now) == item.item
     assert tally(world) == GoldTally(waiting=1)
+    answer(world, world.take(BO), BO)
+    answer(world, world.take(CY), CY)
+    assert tally(world) == GoldTally(shown=1, caught=0)
 
 
 def test_a_gold_label_is_not_corrected_and_a_gold_item_is_no_incident(world: SafetyWorld, dice: Dice) -> None:

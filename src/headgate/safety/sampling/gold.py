@@ -8,7 +8,8 @@ assumption of how readers depend on each other is needed to get there.
 What reviewers say of a gold item measures them and nothing else: it is never a label of traffic. Each gold item is shown once
 in an epoch, so that trials are different exchanges, and never twice to one person, nor to whoever added it. Results count in the
 order in which items were shown, up to the first that still waits, because harms take longer to settle than misses; one that
-waits for too long counts as missed.
+waits for too long counts as missed. An answer may be taken back like any other, and a miss stays a miss: once it is judged, the
+ledger says what the item was.
 """
 
 from __future__ import annotations
@@ -92,6 +93,12 @@ class Shown:
     at: datetime
     known: Mapping[str, bool]
     found: Mapping[str, Standing] | None
+
+    @property
+    def missed(self) -> bool:
+        """Whether it was judged, and a known harm does not stand."""
+        found = self.found
+        return found is not None and not all(found[hazard].counts_as_harm for hazard, harm in self.known.items() if harm)
 
 
 @dataclass(frozen=True, slots=True)

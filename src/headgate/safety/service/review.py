@@ -201,7 +201,7 @@ class Review:
             left = opinions[:-1]
             if state.gold is None:
                 tx.settle(state, decide.standings(state.hazards, left), at=now)
-            else:
+            elif not tx.gold_shown(item).missed:
                 tx.judge_gold(item, None)
             wanted = decide.opinions_wanted(state.hazards, left, twice=state.twice)
             tx.save(replace(state, given=len(left), wanted=wanted, claimed_by=by.id, claimed_until=now + self._lease))
@@ -326,7 +326,7 @@ class Review:
         if state.gold is None:
             told = {**body, "position": state.position, "label_seq": seq}
             tx.record(Entry("label.confirmed", state.item, by.id, now, told))
-        else:
+        elif tx.gold_shown(state.item).found is None:
             tx.judge_gold(state.item, standings)
             tx.record(Entry("gold.judged", state.item, by.id, now, {**body, "gold": state.gold}))
 

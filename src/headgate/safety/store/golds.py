@@ -155,6 +155,11 @@ def content(connection: sa.Connection, gold_id: str) -> Content:
     return Content(bytes(row.request), bytes(row.response))
 
 
+def showing(connection: sa.Connection, item: str) -> Shown:
+    """Return the showing that an item is."""
+    return _shown(connection.execute(sa.select(gold_shown).where(gold_shown.c.item == item)).one())
+
+
 def judge(connection: sa.Connection, item: str, found: Mapping[str, Standing] | None) -> None:
     """Keep what stands for a showing, or that it waits again."""
     kept = None if found is None else text_of({hazard: standing.value for hazard, standing in found.items()})

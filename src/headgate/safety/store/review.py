@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from headgate.safety.model import Content
     from headgate.safety.ports import Mixing, Wish
+    from headgate.safety.sampling.gold import Shown
 
 _WEEK = timedelta(days=7)
 _DAY_US = 86_400 * 1_000_000
@@ -134,6 +135,9 @@ class SqlReviewTx(Transaction):
 
     def gold_content(self, gold: str) -> Content:
         return golds.content(self.connection, gold)
+
+    def gold_shown(self, item: str) -> Shown:
+        return golds.showing(self.connection, item)
 
     def judge_gold(self, item: str, found: Mapping[str, Standing] | None) -> None:
         golds.judge(self.connection, item, found)
