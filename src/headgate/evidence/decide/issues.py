@@ -43,7 +43,7 @@ def read_issues(shelf: Shelf, claim: IssuesClaim, *, now: datetime) -> CaseReadi
         numbers={
             "found": found,
             "undisposed": len(open_),
-            "limit": claim.undisposed,
+            "allowed": claim.undisposed,
             "accepted": accepted,
             "records": len(shelf.exhibits),
             "progress": 1.0 if passed else min(0.99, 1 - len(open_) / len(weighed)) if open_ else 0.0,
