@@ -17,6 +17,7 @@ from headgate.evidence.store import EvidenceStore
 from headgate.kernel.verdict import Verdict
 from headgate.migrations.tables import TABLES
 from headgate.releases.cli.picture import picture
+from headgate.releases.errors import PlanWidensOpenStage
 from headgate.releases.model.plan import RateGate
 from headgate.releases.model.release import Kind, State
 from headgate.releases.service import Controller, ReleaseService
@@ -71,14 +72,18 @@ class Stack:
         labels = SafetyLabels(SqlSampling(self.engine), SqlGolds(self.engine), self.clock, D_MAX)
         rates = Rates(Evidence(labels, EvidenceStore(self.engine), self.clock))
         self.service = ReleaseService(SqlReleases(self.engine), OnlyUsersAreReal(rates), self.clock)
+        self.id = self.apply().id
+
+    def apply(self, *, worst_share: float = 0.25) -> Release:
+        """Apply the plan, or change what it assumes of enforcement."""
         hazards = {
-            HAZARD: {"severity": "high", "limit": {"users": 0.1}, "worst_share": 0.25},
+            HAZARD: {"severity": "high", "limit": {"users": 0.1}, "worst_share": worst_share},
             HAZARDS[1]: {"severity": "low", "limit": {"traffic": 0.1}},
         }
         leave: list[dict[str, Any]] = [GATE, {"kind": "approval", "roles": ["safety_lead", "release_manager"]}]
         stages = [a_stage(name, seats, leave=leave, stop=[]) for name, seats in (("staff", 40), ("trusted", 400))]
         release, _ = self.service.apply(a_plan(hazards=hazards, stages=stages), by=AUTHOR)
-        self.id = release.id
+        return release
 
     @property
     def release(self) -> Release:
@@ -199,6 +204,12 @@ def test_a_user_whom_enforcement_did_not_stop_is_an_error_and_freezes_the_releas
     assert "2 of one user's 4 exchanges are confirmed harm, above the worst share of 0.25" in reading.sentence
     assert stack.tick() == [Kind.FREEZE]
     assert stack.release.state is State.FROZEN
+    with pytest.raises(PlanWidensOpenStage):
+        stack.apply(worst_share=0.1)
+    stack.apply(worst_share=1)  # which assumes nothing, and begins afresh
+    assert stack.release.attempt("staff") == 2
+    assert stack.gate().verdict is Verdict.INSUFFICIENT
+    assert stack.gate().numbers["n"] == 0
     assert stack.replays()
 
 

@@ -187,7 +187,9 @@ def _hazard(name: str, old: Hazard | None, new: Hazard | None) -> Found:
     for unit in ("traffic", "users"):
         said = f"the limit of `{name}` on {unit}"
         yield from bound((*path, "limit", unit), Axis.OVERSIGHT, said, getattr(old.limit, unit), getattr(new.limit, unit))
-    yield from bound((*path, "worst_share"), Axis.OVERSIGHT, f"the worst share of `{name}`", old.worst_share, new.worst_share)
+    # what is assumed of enforcement, not what it does: assuming that it stops users earlier asks less of a gate on users
+    worst = f"the worst share of `{name}`"
+    yield from bound((*path, "worst_share"), Axis.OVERSIGHT, worst, old.worst_share, new.worst_share, more=NARROWER)
     if old.expected != new.expected:
         yield (*path, "expected"), NEUTRAL, Axis.PLAN, f"another rate of `{name}` is expected"
 

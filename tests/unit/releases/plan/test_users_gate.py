@@ -134,6 +134,20 @@ def test_a_change_of_the_gate_widens_or_narrows(clean: str, before: str, after: 
     assert [change.effect for change in changes] == [effect]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "effect"),
+    [
+        (", worst_share: 0.8", ", worst_share: 0.7", WIDER),
+        (", worst_share: 0.8", ", worst_share: 1", NARROWER),
+        (", worst_share: 0.8", "", NARROWER),
+        ("", ", worst_share: 0.8", WIDER),
+    ],
+)
+def test_assuming_more_of_enforcement_asks_less_of_its_users(clean: str, before: str, after: str, effect: object) -> None:
+    old, new = (clean.replace(HAZARD, f"limit: {{traffic: 1.0e-2, users: 0.75}}{said}") for said in (before, after))
+    assert [change.effect for change in diff(plan_of(old), plan_of(new))] == [effect]
+
+
 def test_asking_something_else_of_the_same_hazard_is_never_narrower(clean: str) -> None:
     traffic, users = clean.replace(HAZARD, "limit: {traffic: 1.0e-2, users: 0.5}, worst_share: 0.8"), on_users(clean)
     users = users.replace(f"{GATE}\n      ", "", 1)
