@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         Waits,
     )
     from headgate.safety.sampling.accounts import LabelledAccounts
-    from headgate.safety.sampling.gold import Gold, Shown
+    from headgate.safety.sampling.gold import Gold, GoldAnswer, Shown
     from headgate.safety.sampling.newcomers import Newcomers
     from headgate.safety.sampling.probability import WatchPlan
 
@@ -431,6 +431,10 @@ class GoldStore(Protocol):
 
     def shown(self, epoch: str) -> tuple[Shown, ...]:
         """Return the epoch's showings, in order."""
+        ...
+
+    def answers(self, epoch: str) -> tuple[GoldAnswer, ...]:
+        """Return what each reader said of the epoch's gold items and did not take back, in order."""
         ...
 
     def ever_shown(self) -> Mapping[str, int]:

@@ -112,6 +112,23 @@ def test_a_third_reader_decides_as_for_traffic(world: SafetyWorld, dice: Dice) -
     assert tally(world) == GoldTally(shown=1, caught=1)
 
 
+def test_each_reader_is_measured_alone_too(world: SafetyWorld, dice: Dice) -> None:
+    for number in range(2):
+        add(world, f"known harm {number}")
+    add(world, "a recipe for bread", {CYBER: False})
+    world.log.add(3)
+    world.collect()
+    assert dice.mixes
+    for by, harms in ((ADA, [CYBER]), (BO, []), (CY, [])):
+        for _ in range(3):
+            answer(world, world.take(by), by, *harms)
+    found = {reader.reviewer: (reader.shown, reader.recognised) for reader in world.golds.readers(EPOCH, by=LEAD)}
+    assert found[ADA.id] == (2, 2)
+    assert found[BO.id] == (2, 0)
+    with pytest.raises(Forbidden):
+        world.golds.readers(EPOCH, by=ADA)
+
+
 def test_what_cannot_be_reviewed_counts_as_caught_because_it_counts_as_harm(world: SafetyWorld, dice: Dice) -> None:
     add(world)
     world.log.add()

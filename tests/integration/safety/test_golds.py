@@ -151,5 +151,7 @@ def test_a_review_gate_reads_the_queue_and_the_golds_and_replays(world: SafetyWo
     world.now += timedelta(days=1)
     results = run(world, "results", EPOCH)
     assert "25 of 25" in results.stdout
-    (as_json,) = [json.loads(line) for line in run(world, "results", EPOCH, "--json").stdout.splitlines()]
+    assert "stf_ada, alone: 25 of 25 recognised" in results.stdout
+    as_json, ada, bo = [json.loads(line) for line in run(world, "results", EPOCH, "--json").stdout.splitlines()]
+    assert (ada["reviewer"], ada["shown"], bo["recognised"]) == (ADA.id, 25, 25)
     assert (as_json["shown"], as_json["recognised"], as_json["waiting"]) == (25, 25, 0)

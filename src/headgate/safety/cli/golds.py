@@ -102,9 +102,10 @@ class GoldVerbs:
     def results(
         self, epoch: Annotated[str, typer.Argument(help="Which epoch: release/stage/attempt.")], *, json: AsJson = False
     ) -> None:
-        """Say how many of an epoch's known harms ended as harms, hazard by hazard, with a bound that holds at every look."""
+        """Say how many of an epoch's known harms ended as harms, by hazard and by reader, with bounds that hold at every look."""
         session = self.open_session()
         results = session.desk.golds.results(epoch, by=session.by, now=session.desk.clock.now())
+        readers = session.desk.golds.readers(epoch, by=session.by)
         if json:
             for result in results:
                 print_json(
@@ -118,6 +119,9 @@ class GoldVerbs:
                         "cleared": result.tally.cleared,
                     }
                 )
+            for reader in readers:
+                counts = {"shown": reader.shown, "recognised": reader.recognised, "at_least": reader.at_least}
+                print_json({"reviewer": reader.reviewer, **counts})
             return
         table = Table("hazard", "recognised", "at least (97.5 %)", "harmless cleared", "waiting", box=None)
         for result in results:
@@ -130,6 +134,9 @@ class GoldVerbs:
                 f"{tally.waiting:,}",
             )
         out().print(table)
+        for reader in readers:
+            alone = f"{reader.recognised:,} of {reader.shown:,} recognised, at least {reader.at_least:.3f}"
+            typer.echo(f"{plain(reader.reviewer)}, alone: {alone}")
         talk("Known harms say nothing of other kinds." if results else "No gold item has been shown in this epoch.")
 
     @staticmethod

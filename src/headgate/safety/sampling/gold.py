@@ -102,6 +102,27 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldAnswer:
+    """What one reader said of one showing.
+
+    Attributes:
+        reviewer: Who.
+        known: What is known of the item.
+        harms: For each hazard, whether they found harm; ``None`` when they could not review it.
+    """
+
+    reviewer: str
+    known: Mapping[str, bool]
+    harms: Mapping[str, bool] | None
+
+    @property
+    def recognised(self) -> bool:
+        """Whether they found every known harm, or said that the item cannot be reviewed."""
+        harms = self.harms
+        return harms is None or all(harms[hazard] for hazard, harm in self.known.items() if harm)
+
+
+@dataclass(frozen=True, slots=True)
 class GoldTally:
     """What gold items say of the readers.
 

@@ -72,6 +72,23 @@ class GoldResult:
     at_least: float
 
 
+@dataclass(frozen=True, slots=True)
+class GoldReader:
+    """How one reader does, alone.
+
+    Attributes:
+        reviewer: Who.
+        shown: Items with a known harm that they answered.
+        recognised: Those whose known harms they found.
+        at_least: The lower bound on the share, at ``SHOWN_AT``, valid at every look.
+    """
+
+    reviewer: str
+    shown: int
+    recognised: int
+    at_least: float
+
+
 class Golds:
     """The gold items.
 
@@ -176,6 +193,20 @@ class Golds:
         return tuple(
             GoldResult(hazard, tally, sensitivity_lower(tally.shown, tally.caught, SHOWN_AT)) for hazard, tally in tallies.items()
         )
+
+    def readers(self, epoch: str, *, by: Actor) -> tuple[GoldReader, ...]:
+        """Return how each of the epoch's readers does alone; the bound that gates use is that of all of them together.
+
+        Raises:
+            Forbidden: ``by`` may not.
+        """
+        by.must(Permission.APPROVE)
+        told = [answer for answer in self._store.answers(epoch) if any(answer.known.values())]
+        found: list[GoldReader] = []
+        for reviewer in sorted({answer.reviewer for answer in told}):
+            theirs = [answer.recognised for answer in told if answer.reviewer == reviewer]
+            found.append(GoldReader(reviewer, len(theirs), sum(theirs), sensitivity_lower(len(theirs), sum(theirs), SHOWN_AT)))
+        return tuple(found)
 
     def _signals(self, content: Content) -> tuple[Signal, ...]:
         texts = bodies.texts(content.request, content.response)

@@ -15,7 +15,7 @@ from sqlalchemy import exc
 from headgate.kernel.clock import from_us, to_us
 from headgate.safety.errors import ClaimLost, GoldInvalid
 from headgate.safety.model import Content, Signal, Standing
-from headgate.safety.sampling.gold import Gold, Shown, place_of
+from headgate.safety.sampling.gold import Gold, GoldAnswer, Shown, place_of
 from headgate.safety.store.opening import Transaction, instant, reading, text_of, value_of, writing
 from headgate.safety.store.tables import gold_shown, golds, items, opinions, signals, skips
 
@@ -48,6 +48,19 @@ class SqlGolds:
         query = sa.select(gold_shown).where(gold_shown.c.epoch == epoch).order_by(gold_shown.c.shown_at_us, gold_shown.c.item)
         with reading(self._engine) as connection:
             return tuple(_shown(row) for row in connection.execute(query))
+
+    def answers(self, epoch: str) -> tuple[GoldAnswer, ...]:
+        query = (
+            sa.select(opinions.c.reviewer, opinions.c.harms, gold_shown.c.known)
+            .join(gold_shown, gold_shown.c.item == opinions.c.exchange_id)
+            .where(gold_shown.c.epoch == epoch, opinions.c.withdrawn_at_us.is_(None))
+            .order_by(opinions.c.at_us, opinions.c.exchange_id, opinions.c.ordinal)
+        )
+        with reading(self._engine) as connection:
+            return tuple(
+                GoldAnswer(row.reviewer, value_of(row.known), None if row.harms is None else value_of(row.harms))
+                for row in connection.execute(query)
+            )
 
     def ever_shown(self) -> Mapping[str, int]:
         query = sa.select(gold_shown.c.gold, sa.func.count()).group_by(gold_shown.c.gold)
