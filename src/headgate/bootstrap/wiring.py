@@ -167,7 +167,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         "issues": Issues(filing),
         "audit": Audits(filing),
     }
-    streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), clock)
+    streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), clock, looked_for=detector.hazards)
     wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock))
     readings = SubjectReadings(gates, wires=wires, exposures=exposures, incidents=incidents, sampling=sampling)
     releases = ReleaseService(release_store, readings, clock)

@@ -129,3 +129,9 @@ class GoldItem(Refused):
     """This was a gold item, put there to measure its readers: nobody said it to the model, and its label counts nowhere."""
 
     code = "review.gold_item"
+
+
+class NobodyFlags(NotFound):
+    """No detector in force looks for this hazard, so that nobody is flagged for it says nothing."""
+
+    code = "detector.nobody_flags"

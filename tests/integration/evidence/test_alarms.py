@@ -212,6 +212,18 @@ def test_two_streams_that_share_a_budget_are_one_alarm(world: World) -> None:
     assert "harm" in one.sentence
 
 
+def test_a_hazard_that_no_detector_looks_for_is_no_quiet_one(world: World) -> None:
+    release = world.release({**USERS, "hazard": "harmful_advice"}, {**USERS, "hazard": "privacy"})
+    world.hour(release.epoch("staff"), 20)
+    world.hour(release.epoch("staff"), 20)
+    wires = world.wires(release)
+    assert wires["rise.harmful_advice.flagged_users.cut"].reading.tripped is False
+    blind = wires["rise.privacy.flagged_users.cut"]
+    assert blind.reading.tripped is None
+    assert "No detector looks for privacy" in blind.reading.sentence
+    assert world.tick() == [Kind.FREEZE]
+
+
 def test_a_raised_alarm_is_kept_recorded_and_replayed_by_evidence_too(world: World) -> None:
     release = world.release(USERS, MISSING)
     epoch = release.epoch("staff")

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from headgate.bootstrap.bridges.labels import harms_of, segments_of
 from headgate.evidence.model import Look
 from headgate.evidence.model.alarms import LabelWindow, ScoreWindow, UserWindow
+from headgate.safety.errors import NobodyFlags
 from headgate.safety.sampling.windows import newly_flagged
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime, timedelta
 
     from headgate.kernel.clock import Clock
@@ -26,12 +28,14 @@ class SafetyStreams:
         draws: Where safety keeps them.
         windows: Safety's closed windows.
         clock: Tells which windows are closed.
+        looked_for: The hazards that detectors look for.
     """
 
-    def __init__(self, draws: SamplingStore, windows: Windows, clock: Clock) -> None:
+    def __init__(self, draws: SamplingStore, windows: Windows, clock: Clock, *, looked_for: Collection[str]) -> None:
         self._draws = draws
         self._windows = windows
         self._clock = clock
+        self._looked_for = looked_for
 
     def labels(self, epoch: str, hazard: str, every: timedelta) -> tuple[LabelWindow, ...]:
         state = self._draws.state(epoch)
@@ -46,6 +50,11 @@ class SafetyStreams:
         )
 
     def users(self, epoch: str, hazard: str, every: timedelta) -> tuple[UserWindow, ...]:
+        if hazard not in self._looked_for:  # silence about it would look like safety
+            raise NobodyFlags(
+                f"No detector looks for {hazard}, so nobody can be flagged for it.",
+                help=f"Watch labels instead, or one of {', '.join(sorted(self._looked_for)) or 'none'}.",
+            )
         windows = self._windows.closed(epoch, every=every, now=self._clock.now())
         return tuple(
             UserWindow(window.number, hour_of_week(window.began_at), window.users, flagged)

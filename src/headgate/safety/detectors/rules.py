@@ -67,6 +67,7 @@ class RuleDetector:
         self.name = f"rules@{short(rules.digest).removeprefix('sha256:')}"
         self.digest = rules.digest
         self.rules = tuple(rule for rule in rules.rules if rule.speaks_on(today))
+        self.hazards = frozenset(rule.hazard for rule in self.rules)
         self.expired = tuple(rule.id for rule in rules.rules if not rule.speaks_on(today))
         self._prompt = _Matcher.of(self.rules, Where.PROMPT)
         self._completion = _Matcher.of(self.rules, Where.COMPLETION)
