@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 
 
+RATE = {"kind": "rate", "hazard": "harm", "below": 0.05, "alpha": ALPHA * math.pi**2 / 6}  # the first attempt's part: ALPHA
+
+
 def rung(name: str, seats: int, **changed: Any) -> dict[str, Any]:
     form: dict[str, Any] = {
         "name": name,
@@ -38,7 +41,7 @@ def rung(name: str, seats: int, **changed: Any) -> dict[str, Any]:
         "watch": {"sample": "all", "reviewers": 9},
         "leave": [
             {"kind": "soak", "active_days": 2, "at_most": "10d"},
-            {"kind": "rate", "hazard": "harm", "below": 0.05, "alpha": ALPHA * math.pi**2 / 6},  # the first attempt's part: ALPHA
+            RATE,
             {"kind": "incidents"},
             {"kind": "approval", "roles": ["safety_lead"]},
         ],
@@ -155,8 +158,16 @@ def test_whoever_does_harm_and_however_late_labels_come_the_promise_holds(
 @pytest.mark.slow
 def test_reviewers_who_miss_a_fifth_of_harm_make_promotions_wrong_and_the_plays_say_so() -> None:
     runs = 1500
-    result = played(a_plan(rung("staff", 60, stop=[])), world(0.05, after_days=25, sensitivity=0.8), runs)
-    assert result.wrong.low > ALPHA
+    plan = a_plan(rung("staff", 60, stop=[]))
+    assert played(plan, world(0.05, after_days=25, sensitivity=0.8), runs).wrong.low > ALPHA
+    measured = played(plan, world(0.05, after_days=25, sensitivity=0.8, golds_per_day=20), runs)
+    assert measured.wrong.value <= ALPHA + margin(runs)  # the first attempt's part covers both halves
+
+
+def test_a_gate_that_wants_reviewers_measured_waits_for_gold_items() -> None:
+    plan = a_plan(rung("staff", 60, stop=[], leave=[{**RATE, "misses_measured": True}]))
+    assert played(plan, world(1e-3, after_days=15), 10).stages[0].promoted.value == 0
+    assert played(plan, world(1e-3, after_days=15, golds_per_day=20), 10).stages[0].promoted.value == 1
 
 
 def test_a_model_well_below_the_limit_climbs() -> None:

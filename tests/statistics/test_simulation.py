@@ -17,13 +17,14 @@ from statsmodels.stats.proportion import proportion_confint
 from headgate.evidence.decide.rate import read_rate
 from headgate.evidence.decide.rise import read_rise
 from headgate.evidence.model import Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
+from headgate.evidence.model.reviewing import Readers
 from headgate.kernel.verdict import Verdict
 from headgate.stats import users
 from headgate.stats.alarm import log_threshold
 from headgate.stats.simulation import estimates
 from headgate.stats.simulation.labels import Duty, Found, Labels, Review, bursts, draw, enforced, harmful_few, recall_of, steady
 from headgate.stats.simulation.noticing import noticed_rate
-from headgate.stats.simulation.paths import Seats, rate_path, rise_at, users_path
+from headgate.stats.simulation.paths import Ask, Golds, Seats, rate_path, rise_at, users_path
 from headgate.stats.spending import attempt_alpha
 
 HOUR = timedelta(hours=1)
@@ -56,23 +57,26 @@ def as_evidence(labels: Labels, at: int) -> LabelledTraffic:
 
 
 @pytest.mark.parametrize("directed", [False, True])
-@pytest.mark.parametrize(("rate", "seed"), [(1e-3, 1), (3e-3, 2), (4e-2, 3)])
-def test_a_played_gate_gives_the_engines_verdict_at_every_instant(*, directed: bool, rate: float, seed: int) -> None:
+@pytest.mark.parametrize(("rate", "seed", "golds"), [(1e-3, 1, False), (3e-3, 2, True), (4e-2, 3, False), (1e-3, 4, True)])
+def test_a_played_gate_gives_the_engines_verdict_at_every_instant(*, directed: bool, rate: float, seed: int, golds: bool) -> None:
     duty = Duty(requests=40, floor=0.3, flagged=0.01, directed=directed)
     review = Review(sensitivity=0.9, specificity=0.98, delay=20, harm_delay=60, longest=14 * 24)
     labels = played(seed, duty, review, rate, 24 * 40, recall=0.6)
     claim = RateClaim("h", below=1e-2, alpha=0.05, attempt=1)
-    path = rate_path(labels, 0, claim.below)
-    needed = -math.log(attempt_alpha(claim.alpha, 1))
-    first = {Verdict.PASS: np.argmax(path.log_e >= needed), Verdict.FAIL: np.argmax(path.harm_log_e >= needed)}
+    days = np.arange(labels.complete.size) // 24
+    shown, caught = 3 * days, 3 * days - np.minimum(days, 2)
+    ask = Ask(claim.below, attempt_alpha(claim.alpha, 1), Golds(shown, caught) if golds else None, required=golds)
+    path = rate_path(labels, 0, ask)
+    first = {Verdict.PASS: np.argmax(path.passes), Verdict.FAIL: np.argmax(path.fails)}
     instants = sorted({0, 1, 24, 200, 600, 960, *(int(at) + by for at in first.values() for by in (-1, 0, 1) if at + by >= 0)})
     for at in instants:
-        said = read_rate(as_evidence(labels, at), claim)
+        said = read_rate(
+            as_evidence(labels, at), claim, Readers(int(shown[at]), int(caught[at]), required=True) if golds else None
+        )
         assert path.log_e[at] == pytest.approx(said.log_e, abs=1e-9)
         assert path.harm_log_e[at] == pytest.approx(said.harm_log_e, abs=1e-9)
         assert (path.labels[at], path.harms[at]) == (said.labels, said.harms)
-        assert (path.log_e[at] >= needed) is np.bool_(said.verdict is Verdict.PASS)
-        assert (path.harm_log_e[at] >= needed) is np.bool_(said.verdict is Verdict.FAIL)
+        assert (bool(path.passes[at]), bool(path.fails[at])) == (said.verdict is Verdict.PASS, said.verdict is Verdict.FAIL)
     assert any(first.values())  # the comparison saw a verdict fall
 
 
@@ -203,7 +207,7 @@ def test_a_played_gate_on_users_has_the_stakes_of_the_users_who_have_entered(*, 
     first = rng(54).exponential(100, 300)
     shares = harmful_few(rng(55), 0.05, 300, 0.5)
     seats = Seats(first, each=20 / 300, window=168, shares=shares, recall=0.5, found=0.9, mistaken=1e-3)
-    path = users_path(rng(56), labels, seats, theta=0.1, worst_share=0.5)
+    path = users_path(rng(56), labels, seats, Ask(0.1, 0.05), worst_share=0.5)
     assert path.labels[0] == 0
     assert np.all(np.diff(path.labels) >= 0)
     entered = np.sort(np.ceil(first) + 168)
@@ -212,9 +216,9 @@ def test_a_played_gate_on_users_has_the_stakes_of_the_users_who_have_entered(*, 
     assert path.log_e[0] == path.harm_log_e[0] == 0
     assert path.harms[-1] <= path.labels[-1]
     # the same users once more, counted by the process itself
-    again = users_path(rng(56), labels, seats, theta=0.1, worst_share=0.5)
+    again = users_path(rng(56), labels, seats, Ask(0.1, 0.05), worst_share=0.5)
     assert np.array_equal(path.log_e, again.log_e)
-    nobody = users_path(rng(57), labels, replace(seats, shares=np.zeros(300), mistaken=0.0), theta=0.1, worst_share=0.5)
+    nobody = users_path(rng(57), labels, replace(seats, shares=np.zeros(300), mistaken=0.0), Ask(0.1, 0.05), worst_share=0.5)
     n = int(nobody.labels[-1])
     assert nobody.log_e[-1] == pytest.approx(float(users.log_e_users(np.zeros(n), np.full(n, 0.5), 0.1, 0.5)), abs=1e-9)
     assert nobody.harm_log_e[-1] == pytest.approx(float(users.log_harm_users(np.zeros(n), np.full(n, 0.5), 0.1, 0.5)), abs=1e-9)

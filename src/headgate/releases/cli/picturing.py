@@ -62,6 +62,7 @@ def simulation_json(result: Simulation) -> Json:
             "flagged": result.world.flagged,
             "reviewer_sensitivity": result.world.sensitivity,
             "reviewer_specificity": result.world.specificity,
+            "golds_per_day": result.world.golds_per_day,
             "label_days": result.world.label_days,
             "harm_days": result.world.harm_days,
             "approval_days": result.world.approval_days,

@@ -84,6 +84,9 @@ class SimulateVerb:
         reviewer_specificity: Annotated[
             float, typer.Option(min=0.01, max=1.0, help="One reviewer's chance to see none where there is none.")
         ] = 1.0,
+        golds: Annotated[
+            float, typer.Option(min=0.0, max=10_000.0, help="Known harms of each hazard that reviewers are shown on a day.")
+        ] = 0.0,
         label_delay: Annotated[float, typer.Option(min=0.0, max=1000.0, help=f"{_DAYS}.")] = 0.5,
         harm_delay: Annotated[
             float | None, typer.Option(min=0.0, max=1000.0, help=f"{_DAYS} for harm; as the others when left out.")
@@ -122,6 +125,7 @@ class SimulateVerb:
             flagged=flagged,
             sensitivity=reviewer_sensitivity,
             specificity=reviewer_specificity,
+            golds_per_day=golds,
             label_days=label_delay,
             harm_days=label_delay if harm_delay is None else harm_delay,
             approval_days=approval_delay,

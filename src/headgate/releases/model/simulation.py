@@ -44,6 +44,8 @@ class World:
         flagged: The share of harmless exchanges that it flags.
         sensitivity: One reviewer's chance to see harm that is there.
         specificity: One reviewer's chance to see none where there is none.
+        golds_per_day: Known harms of each hazard that are mixed into what reviewers read on a day; of none, nothing measures
+            what they miss.
         label_days: Mean days until a label stands.
         harm_days: The same for harmful exchanges.
         approval_days: Days from all other gates passing to the last signature.
@@ -60,6 +62,7 @@ class World:
     flagged: float = 0.002
     sensitivity: float = 1.0
     specificity: float = 1.0
+    golds_per_day: float = 0.0
     label_days: float = 0.5
     harm_days: float = 0.5
     approval_days: float = 0.0

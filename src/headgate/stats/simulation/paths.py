@@ -6,14 +6,19 @@ against what the evidence engine itself says of the same labels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headgate.stats import alarm, gate, users
+from headgate.stats import alarm, gate, noise, users
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from headgate.stats.simulation.labels import Labels
@@ -24,56 +29,133 @@ _WHOLE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
+class Golds:
+    """Known harms that were mixed into what reviewers read, up to each instant.
+
+    Attributes:
+        shown: How many had been answered, at each instant ``0 ... t``, never falling, shape ``(t + 1,)``.
+        caught: Those that ended as a harm, likewise.
+    """
+
+    shown: NDArray[np.int64]
+    caught: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a rate gate wants shown.
+
+    Attributes:
+        theta: The limit, in ``(0, 1)``.
+        alpha: What this attempt may spend, in ``(0, 1)``.
+        golds: What measures the reviewers; ``None`` when nothing does.
+        required: Whether it passes only once something has.
+    """
+
+    theta: float
+    alpha: float
+    golds: Golds | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RatePath:
     """A rate gate over time.
 
     Attributes:
         log_e: The log stake against "the rate is at or above the limit", at each instant ``0 ... t``, shape ``(t + 1,)``.
         harm_log_e: The log stake against "the rate is at or below it", likewise.
+        passes: Whether the gate passes, likewise.
+        fails: Whether it shows harm, likewise.
         labels: Labels that count, or users, likewise.
         harms: Those that say harm, or users with any, likewise.
     """
 
     log_e: NDArray[np.float64]
     harm_log_e: NDArray[np.float64]
+    passes: NDArray[np.bool_]
+    fails: NDArray[np.bool_]
     labels: NDArray[np.int64]
     harms: NDArray[np.int64]
 
 
-def rate_path(labels: Labels, hazard: int, theta: float) -> RatePath:
-    """Return a rate gate's stakes at the end of every tick.
+def rate_path(labels: Labels, hazard: int, ask: Ask) -> RatePath:
+    """Return what a rate gate says at the end of every tick.
 
     Args:
         labels: A played stage.
         hazard: Which row of it.
-        theta: The limit, harms per request, in ``(0, 1)``.
+        ask: What is to be shown. Where golds measure the reviewers, the limit is lowered by what they miss.
 
     Returns:
         The stakes. They are those of the labels in order up to the first gap, as the gate's frontier asks.
 
     Raises:
-        ValueError: The limit is out of range.
+        ValueError: A number is out of range.
 
     Source:
-        ``headgate.stats.gate``; ``tests/statistics/test_simulation.py`` gives the same labels to the evidence engine.
+        ``headgate.stats.gate``, ``headgate.stats.noise``; ``tests/statistics/test_simulation.py`` gives the same labels to the
+        evidence engine.
     """
     found, ticks, upto = labels.found[hazard], labels.requests.size, labels.complete
+    sure = found.pi >= 1
     drawn = _summed(labels.drawn)[upto]
     harms = _summed(np.bincount(found.tick, minlength=ticks))[upto]
-    if not labels.directed:
-        safe, harm = gate.log_e_uniform(drawn, harms, theta), gate.log_harm_uniform(drawn, harms, theta)
-        return RatePath(safe, harm, drawn, harms)
+    surely = _summed(np.bincount(found.tick[sure], minlength=ticks))[upto].astype(np.float64)
     requests = _summed(labels.requests)[upto].astype(np.float64)
-    stakes: list[NDArray[np.float64]] = []
-    for bets, weights, sign in ((gate.SAFE_BETS, gate.SAFE_WEIGHTS, 1.0), (gate.harm_bets(theta), gate.HARM_WEIGHTS, -1.0)):
-        lam = bets * labels.floor
+
+    def stake(
+        theta: float, at: slice, bets: NDArray[np.float64], weights: NDArray[np.float64], sign: float
+    ) -> NDArray[np.float64]:
+        """Return the log stake of the weighted gate; a harm was drawn for certain or at the floor."""
         terms: list[NDArray[np.float64]] = []
-        for one, weight in zip(lam, weights, strict=True):
-            swap = np.log1p(sign * one * (theta - 1 / found.pi)) - np.log1p(sign * one * theta)
-            fallen = np.concatenate(([0.0], np.cumsum(np.bincount(found.tick, weights=swap, minlength=ticks))))
-            terms.append(np.log(weight) + requests * np.log1p(sign * one * theta) + fallen[upto])
-        stakes.append(np.asarray(np.logaddexp.reduce(np.stack(terms), axis=0), np.float64))
-    return RatePath(stakes[0], stakes[1], drawn, harms)
+        by_chance = harms[at] - surely[at]
+        for bet, weight in zip(bets * labels.floor, weights, strict=True):
+            benign = np.log1p(sign * bet * theta)
+            certain = np.log1p(sign * bet * (theta - 1)) - benign
+            floor = np.log1p(sign * bet * (theta - 1 / labels.floor)) - benign
+            terms.append(np.log(weight) + requests[at] * benign + surely[at] * certain + by_chance * floor)
+        return np.asarray(np.logaddexp.reduce(np.stack(terms), axis=0), np.float64)
+
+    def safe(theta: float, at: slice) -> NDArray[np.float64]:
+        if labels.directed:
+            return stake(theta, at, gate.SAFE_BETS, gate.SAFE_WEIGHTS, 1.0)
+        return gate.log_e_uniform(drawn[at], harms[at], theta)
+
+    everything = slice(0, ticks + 1)
+    if labels.directed:
+        harm = stake(ask.theta, everything, gate.harm_bets(ask.theta), gate.HARM_WEIGHTS, -1.0)
+    else:
+        harm = gate.log_harm_uniform(drawn, harms, ask.theta)
+    return _judged(ask, safe, harm, drawn, harms)
+
+
+def _judged(
+    ask: Ask,
+    safe: Callable[[float, slice], NDArray[np.float64]],
+    harm: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    harms: NDArray[np.int64],
+) -> RatePath:
+    """Return the path of a gate whose limit moves with what is known of its reviewers; half of alpha goes to knowing it."""
+    log_e, passes, fails = np.zeros(harm.size), np.zeros(harm.size, np.bool_), np.zeros(harm.size, np.bool_)
+    shown = np.zeros(harm.size, np.int64) if ask.golds is None else ask.golds.shown
+    caught = shown if ask.golds is None else ask.golds.caught
+    turns = np.flatnonzero((np.diff(shown) != 0) | (np.diff(caught) != 0)) + 1
+    for begin, end in pairwise((0, *turns.tolist(), harm.size)):
+        at, measured = slice(begin, end), int(shown[begin]) > 0
+        recognised = _recognised(int(shown[begin]), int(caught[begin]), ask.alpha / 2) if measured else 1.0
+        threshold = -math.log(ask.alpha / 2 if measured else ask.alpha)
+        if recognised > 0:
+            log_e[at] = safe(ask.theta * recognised, at)
+        passes[at] = (log_e[at] >= threshold) & (measured or not ask.required)
+        fails[at] = ~passes[at] & (harm[at] >= threshold)
+    return RatePath(log_e, harm, passes, fails, labels, harms)
+
+
+@lru_cache(maxsize=4096)
+def _recognised(shown: int, caught: int, alpha: float) -> float:
+    return noise.sensitivity_lower(shown, caught, alpha)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +181,8 @@ class Seats:
     mistaken: float
 
 
-def users_path(rng: np.random.Generator, labels: Labels, seats: Seats, theta: float, worst_share: float) -> RatePath:
-    """Return the stakes of a rate gate on users at the end of every tick.
+def users_path(rng: np.random.Generator, labels: Labels, seats: Seats, ask: Ask, worst_share: float) -> RatePath:
+    """Return what a rate gate on users says at the end of every tick.
 
     People's exchanges are drawn anew here, with the rates of the stage's traffic; a user enters, in the order of first
     exchanges, once the window is over and the stage's frontier has passed its end. Enforcement keeps its word: nobody does more
@@ -110,7 +192,7 @@ def users_path(rng: np.random.Generator, labels: Labels, seats: Seats, theta: fl
         rng: The source of randomness.
         labels: The played stage that they are people of.
         seats: The people.
-        theta: The limit on the mean share, in ``(0, worst_share)``.
+        ask: What is to be shown of the mean share; its limit lies below ``worst_share``.
         worst_share: The most of a window that may be harmful, in ``(0, 1]``.
 
     Returns:
@@ -132,19 +214,17 @@ def users_path(rng: np.random.Generator, labels: Labels, seats: Seats, theta: fl
     wrong = rng.binomial(exchanges - harms, labels.floor * seats.mistaken)
     share = np.minimum((found + wrong) / exchanges, worst_share)
     floors = np.full(first.size, labels.floor)
-    safe = users.log_e_path(share, floors, theta, worst_share)
-    win = (theta * floors - share) / worst_share
-    terms = [np.cumsum(np.log1p(-bet * win)) for bet in gate.harm_bets(theta / worst_share)]
-    harm = np.logaddexp.reduce(np.stack(terms) + np.log(gate.HARM_WEIGHTS)[:, None], axis=0)
-    ends = np.ceil(first) + seats.window
-    entered = np.searchsorted(ends, labels.complete, side="right")
+    entered = np.searchsorted(np.ceil(first) + seats.window, labels.complete, side="right").astype(np.int64)
     begun = np.zeros(1)
-    return RatePath(
-        np.concatenate((begun, safe))[entered],
-        np.concatenate((begun, harm))[entered],
-        entered.astype(np.int64),
-        _summed((share > 0).astype(np.int64))[entered],
-    )
+
+    def safe(theta: float, at: slice) -> NDArray[np.float64]:
+        return np.concatenate((begun, users.log_e_path(share, floors, theta, worst_share)))[entered[at]]
+
+    win = (ask.theta * floors - share) / worst_share
+    terms = [np.cumsum(np.log1p(-bet * win)) for bet in gate.harm_bets(ask.theta / worst_share)]
+    harm = np.logaddexp.reduce(np.stack(terms) + np.log(gate.HARM_WEIGHTS)[:, None], axis=0)
+    harmful = _summed((share > 0).astype(np.int64))[entered]
+    return _judged(ask, safe, np.concatenate((begun, harm))[entered], entered, harmful)
 
 
 def rise_at(labels: Labels, hazard: int, *, baseline: float, ratio: float, log_threshold: float, look: int) -> int | None:

@@ -180,7 +180,7 @@ def _assumptions(plan: Plan, stages: tuple[Stage, ...], world: World, recall: fl
         f"The detector flags {number(world.flagged)} of harmless exchanges and {number(recall)} of harmful ones.",
         f"Reviewers keep up with what is drawn; a drawn exchange that waits {DEADLINE_DAYS} days counts as harm.",
         "Gates and alarms are looked at every hour, on whole hours of traffic.",
-        "No gold items measure what reviewers miss, so gates take labels as they are.",
+        _about_golds(world),
         "Nobody resumes a release that was held, narrowed or cut, and no incident is opened by hand.",
     ]
     others = sorted({gate.id for stage in stages for gate in stage.leave if not isinstance(gate, _PLAYED)})
@@ -196,3 +196,9 @@ def _assumptions(plan: Plan, stages: tuple[Stage, ...], world: World, recall: fl
         where = stages[-1].name
         said.append(f"The patient adversary sits in the traffic of `{where}`; before it opens, rates are as if there were none.")
     return tuple(said)
+
+
+def _about_golds(world: World) -> str:
+    if not world.golds_per_day:
+        return "No gold items measure what reviewers miss, so gates take labels as they are."
+    return f"Reviewers are shown {number(world.golds_per_day)} known harms of each hazard a day, and recognise them like others."

@@ -34,7 +34,7 @@ from headgate.releases.model.simulation import DAY, Adversary
 from headgate.releases.model.wires import Stream
 from headgate.stats.alarm import log_threshold
 from headgate.stats.simulation.labels import bursts, draw, enforced, harmful_few, steady
-from headgate.stats.simulation.paths import RatePath, Seats, rate_path, rise_at, users_path
+from headgate.stats.simulation.paths import Ask, Golds, RatePath, Seats, rate_path, rise_at, users_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,10 +149,9 @@ class PlayedStage:
         failing: list[NDArray[np.bool_]] = []
         for gate in self.ground.stage.leave:
             match gate:
-                case RateGate() if gate.id in self.paths:
-                    needed = -math.log(self.ground.alphas[gate.id])
-                    passing &= self.paths[gate.id].log_e >= needed
-                    failing.append(self.paths[gate.id].harm_log_e >= needed)
+                case RateGate():
+                    passing &= self.paths[gate.id].passes
+                    failing.append(self.paths[gate.id].fails)
                 case SoakGate():
                     passing &= self.days >= gate.active_days
                 case ExposureGate():
@@ -167,7 +166,7 @@ class PlayedStage:
 
     def _reading(self, gate: Gate, at: int, start: datetime, now: datetime) -> GateReading:
         match gate:
-            case RateGate() if gate.id in self.paths:
+            case RateGate():
                 return self._rate(gate, at)
             case SoakGate():
                 return gates.soak(gate, Exposure(active_days=int(self.days[at])), opened_at=start, now=now)
@@ -181,10 +180,10 @@ class PlayedStage:
                 return GateReading.of(gate.id, gate.kind, Verdict.PASS, said, numbers={}, inputs={"simulated": gate.id})
 
     def _rate(self, gate: RateGate, at: int) -> GateReading:
-        path, needed = self.paths[gate.id], -math.log(self.ground.alphas[gate.id])
-        if path.log_e[at] >= needed:
+        path = self.paths[gate.id]
+        if path.passes[at]:
             verdict = Verdict.PASS
-        elif path.harm_log_e[at] >= needed:
+        elif path.fails[at]:
             verdict = Verdict.FAIL
         else:
             verdict = Verdict.INSUFFICIENT
@@ -216,8 +215,9 @@ def opened(script: Script, number: int, at: int, rng: np.random.Generator) -> Pl
     used = np.flatnonzero(labels.requests)
     _, where = np.unique(day[used], return_index=True)
     first_of_day[used[where]] = 1
+    golds = {hazard: _golds(script, ticks, rng) for hazard in script.hazards}
     paths = {
-        gate.id: _path(script, ground, gate, labels, first, shares[gate.hazard], rng)
+        gate.id: _path(script, ground, gate, labels, first, shares[gate.hazard], golds, rng)
         for gate in ground.stage.leave
         if isinstance(gate, RateGate)
     }
@@ -287,6 +287,17 @@ def _over_time(script: Script, rate: float, ticks: int, rng: np.random.Generator
     return steady(rate, ticks)
 
 
+def _golds(script: Script, ticks: int, rng: np.random.Generator) -> Golds | None:
+    """Return how many known harms reviewers were shown and recognised; they are counted at the end of each day."""
+    if not script.world.golds_per_day:
+        return None
+    days = np.arange(ticks + 1, dtype=np.int64) // DAY
+    shown = np.floor(script.world.golds_per_day * np.arange(ticks // DAY + 1, dtype=np.float64)).astype(np.int64)
+    found = np.asarray(rng.binomial(np.diff(shown), script.review.found), np.int64)
+    caught = np.concatenate((np.zeros(1, np.int64), np.cumsum(found)))
+    return Golds(shown[days], caught[days])
+
+
 def _path(
     script: Script,
     ground: Ground,
@@ -294,11 +305,13 @@ def _path(
     labels: Labels,
     first: NDArray[np.float64],
     shares: NDArray[np.float64],
+    golds: dict[str, Golds | None],
     rng: np.random.Generator,
 ) -> RatePath:
     row = script.hazards.index(gate.hazard)
+    ask = Ask(gate.below, ground.alphas[gate.id], golds[gate.hazard], gate.misses_measured)
     if gate.of == "traffic":
-        return rate_path(labels, row, gate.below)
+        return rate_path(labels, row, ask)
     seats = Seats(
         first=first,
         each=_each(ground),
@@ -308,7 +321,7 @@ def _path(
         found=script.review.found,
         mistaken=script.review.mistaken,
     )
-    return users_path(rng, labels, seats, gate.below, _worst_share(script, gate.hazard))
+    return users_path(rng, labels, seats, ask, _worst_share(script, gate.hazard))
 
 
 def _rise(script: Script, labels: Labels, wire: RiseWire, alarms: list[RiseWire]) -> int | None:
