@@ -156,12 +156,13 @@ def test_a_record_is_carried_over_by_two_people(house: FilingHouse, tmp_path: Pa
 def test_a_finding_is_answered(house: FilingHouse, tmp_path: Path) -> None:
     release = house.apply()
     file = tmp_path / "attacks.csv"
-    file.write_text("task,metric,unit,cluster,k,n\njailbreaks,attack_success,prompt,,4,200\n")
+    file.write_text("task,metric,unit,cluster,k,n\njailbreaks,attack_success,prompt,,4,200\nleaks,attack_success,prompt,,1,200\n")
     words = ("--release", "atlas-2", "--kind", "redteam", "--suite", "jailbreaks", "--expires", "90d", "--direction", "lower")
     result = run(house, "add", str(file), *words, "--produced-at", "2026-02-20", *BY, "--json")
-    name = json.loads(result.stdout)["filed"][0]["id"]
+    name, other = (filed["id"] for filed in json.loads(result.stdout)["filed"])
     assert house.says(release)["issues"] == "INSUFFICIENT"
-    assert run(house, "dispose", name, "--as", "fixed", "--because", "screen 4", by=SECURITY).exit_code == 0
+    done = run(house, "dispose", name, other, "--as", "fixed", "--because", "screen 4", by=SECURITY)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == [name, other]
     assert "disposed     fixed by stf_sam: screen 4" in run(house, "show", name).stdout
     assert house.says(release)["issues"] == "PASS"
 

@@ -66,15 +66,16 @@ class JudgeVerbs:
 
     def dispose(
         self,
-        record: RecordId,
+        record: Annotated[list[str], typer.Argument(help="Records, ev_…; one report may hold many.", show_default=False)],
         *,
         how: Annotated[Disposition, typer.Option("--as", help="What was done about it.", show_default=False)],
         because: Because,
         as_json: AsJson = False,
     ) -> None:
-        """Answer what a red team or a researcher found."""
+        """Answer what a red team or a researcher found; each record is answered by itself, in the order given."""
         session = self.open_session()
-        _told(session.filing.dispose(record, how, because=because, by=session.by), session, as_json=as_json)
+        for name in record:
+            _told(session.filing.dispose(name, how, because=because, by=session.by), session, as_json=as_json)
 
 
 def _told(filed: Filed, session: Session, *, as_json: bool) -> None:
