@@ -159,7 +159,7 @@ def test_enough_users_open_the_next_stage_once_each_was_observed_and_judged(stac
         ENOUGH_USERS,
     )
     assert early.need is not None
-    assert early.need.who == "2 more users, each observed for 2d00h, of whom 1 have come"  # likely, not at best
+    assert early.need.who == "2 more users, each observed for 2d00h; already waiting: 1"  # likely, not at best
     assert f"0 in {ENOUGH_USERS - 1} users   ≤ " in stack.shown()
     assert "+2 users" in stack.shown()
     stack.wait(timedelta(hours=1))

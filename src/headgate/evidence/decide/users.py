@@ -175,12 +175,13 @@ def _sentence(verdict: Verdict, seen: LabelledUsers, claim: UsersClaim, to_go: U
     if verdict is Verdict.FAIL:
         return f"{what} is shown to be above {limit} on average: {among}."
     if seen.users == 0:
-        return (
-            f"{what} is not decided: no user's {span_text(claim.window)} are over and judged; a pass takes {to_go.best:,} users."
-        )
+        over = f"no user's {span_text(claim.window)} are over and judged"
+        return f"{what} is not decided: {over}; a pass takes {count_text(to_go.best, 'user')}."
     if to_go.never:
         return f"{what} is not shown to be below {limit}: {among}; with users like them it will not pass."
-    further = f"at least {to_go.best:,} more users" + (f", likely {to_go.likely:,}" if to_go.likely is not None else "")
+    further = f"at least {count_text(to_go.best, 'more user')}" + (
+        f", likely {to_go.likely:,}" if to_go.likely is not None else ""
+    )
     return f"{what} is not shown to be below {limit} yet: {among}; a pass takes {further}."
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headgate.evidence import wire
+from headgate.evidence.decide.phrases import count_text
 from headgate.evidence.model import RateClaim
 from headgate.evidence.model.users import UsersClaim
 from headgate.evidence.wire import users as users_wire
@@ -137,4 +138,4 @@ def _users_need(claim: UsersClaim, reading: UsersReading) -> Need | None:
         return None
     more = to_go.likely if to_go.likely is not None else to_go.best
     waiting = reading.enrolled - reading.users
-    return Need(who=f"{more:,} more users, each observed for {span_text(claim.window)}, of whom {waiting:,} have come")
+    return Need(who=f"{count_text(more, 'more user')}, each observed for {span_text(claim.window)}; already waiting: {waiting:,}")
