@@ -21,6 +21,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from headgate.evidence.decide import elicitation
 from headgate.evidence.decide.phrases import count_text, rate_text
 from headgate.evidence.decide.weighing import objects, silent, supports, together, unsettled, withheld
 from headgate.evidence.model.cases import OPEN_SCENARIOS, CaseReading, Weight
@@ -241,7 +242,7 @@ def _not_shown(shelf: Shelf, claim: EvaluationClaim) -> tuple[str, ...]:
         "That the model did not hold back: what looks like an examination can be failed on purpose.",
         "What the suite's items leave out, and whether the model met them in training.",
     ]
-    return (*_of_records(shelf.exhibits), *lines, *_of_use(shelf))
+    return (*_of_records(shelf.exhibits), *elicitation.warnings(shelf.exhibits), *lines, *_of_use(shelf))
 
 
 def _of_records(exhibits: Sequence[Exhibit]) -> list[str]:
