@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from headgate.evidence.model.cases import AuditClaim, EvaluationClaim, Exhibit, Shelf
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from headgate.evidence.model.cases import Claim
     from headgate.evidence.model.filing import Filed
+    from headgate.evidence.model.record import EvidenceRecord
 
 
 def about(claim: Claim) -> tuple[Kind | None, str | None]:
@@ -44,7 +46,7 @@ def exhibit(filed: Filed, version: str) -> Exhibit:
     finding = filed.record.finding
     return Exhibit(
         id=filed.id,
-        digest=digest_of(encode(filed.record)),
+        digest=_digest(filed.record),
         kind=finding.kind,
         metric=finding.metric,
         direction=finding.direction,
@@ -61,3 +63,8 @@ def exhibit(filed: Filed, version: str) -> Exhibit:
         opinion=None if filed.statement is None else filed.statement.opinion,
         disposition=None if filed.disposed is None else filed.disposed.how,
     )
+
+
+@lru_cache(maxsize=4096)
+def _digest(record: EvidenceRecord) -> str:
+    return digest_of(encode(record))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -114,4 +115,10 @@ def _get(connection: sa.Connection, id: str) -> Filed | None:
 
 
 def _filed(row: Any) -> Filed:
-    return decode(json.loads(row.document), Filed)
+    return _read(row.document)
+
+
+@lru_cache(maxsize=4096)
+def _read(document: str) -> Filed:
+    """Read a document; a gate reads the same ones at every look, and the same text is the same record for ever."""
+    return decode(json.loads(document), Filed)
