@@ -72,6 +72,7 @@ def simulation_json(result: Simulation) -> Json:
         "stages": [
             {
                 "stage": stage.stage,
+                "gated": stage.gated,
                 "opened": stage.opened,
                 "promoted": _json(stage.promoted),
                 "wrongly_promoted": _json(stage.wrong),
@@ -103,6 +104,9 @@ def _stages(result: Simulation) -> Table:
     for title in ("left wrongly", "never left", "days: median", "90 of 100"):
         table.add_column(title, no_wrap=True)
     for stage in result.stages:
+        if not stage.gated:
+            table.add_row(printable(stage.stage), f"{stage.opened:,}", "has no gates, so nobody leaves it")
+            continue
         table.add_row(
             printable(stage.stage),
             f"{stage.opened:,}",

@@ -134,6 +134,7 @@ class SimulateVerb:
         )
         script = script_of(plan, plan_digest(plan), world, seed)
         farm = self._open_cluster(ray) if ray is not None else LocalFarm(jobs or os.cpu_count() or 1)
+        talk = Console(stderr=True)
         with Progress(
             TextColumn("plays"),
             BarColumn(),
@@ -141,8 +142,9 @@ class SimulateVerb:
             _Pace(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=talk,
             transient=True,
+            disable=not talk.is_terminal,
         ) as progress:
             task = progress.add_task("plays", total=runs)
             result = simulate(script, runs, farm, told=lambda more: progress.advance(task, more))

@@ -130,6 +130,7 @@ class StageResult:
 
     Attributes:
         stage: Its name.
+        gated: Whether it can be left at all: it has gates.
         opened: In how many plays it was opened.
         promoted: The share of those in which it was left.
         wrong: The share of those in which it was left wrongly.
@@ -137,6 +138,7 @@ class StageResult:
     """
 
     stage: str
+    gated: bool
     opened: int
     promoted: Estimate
     wrong: Estimate

@@ -62,6 +62,7 @@ def _stage(script: Script, plays: Sequence[Play], at: int) -> StageResult:
     days = [math.inf if visit.left is None else visit.left for visit in visits]
     return StageResult(
         stage=script.grounds[at].stage.name,
+        gated=bool(script.grounds[at].stage.leave),
         opened=len(visits),
         promoted=proportion(sum(visit.left is not None for visit in visits), len(visits)),
         wrong=proportion(sum(visit.wrong for visit in visits), len(visits)),
