@@ -128,3 +128,14 @@ def test_staff_come_and_go(terminal: Terminal, access: Any, admin: Any) -> None:
 )
 def test_a_line_that_cannot_be_meant_ends_with_exit_code_two(terminal: Terminal, line: str) -> None:
     assert terminal.run(line).exit_code == 2
+
+
+def test_what_an_account_declares_is_written_down_and_shown(terminal: Terminal) -> None:
+    account = terminal.json("account add Ada")["id"]
+    terminal.ok(f"account declare {account} --language fr --use-case tutoring")
+    whole = terminal.json(f"account declare {account} --region emea")
+    said = {"country": None, "language": "fr", "region": "emea", "use_case": "tutoring"}
+    assert whole == {"id": account, **said}
+    shown = terminal.json(f"account show {account}")["declared"]
+    assert shown == {name: word for name, word in said.items() if word is not None}
+    assert isinstance(terminal.run(f"account declare {account} --language French").exception, HeadgateError)

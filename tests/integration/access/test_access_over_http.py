@@ -174,3 +174,11 @@ def test_members_of_staff_are_entered_renewed_and_revoked(staff: Any, stranger: 
     assert stranger.get(f"/api/staff/{made['id']}").json()["roles"] == ["admin"]
     assert staff.post(f"/api/staff/{made['id']}/revoke", json={"reason": "left"}).json()["state"] == "revoked"
     assert stranger.get("/api/staff").json()["code"] == "staff.revoked"
+
+
+def test_what_an_account_declares_is_written_down(staff: Any) -> None:
+    account = staff.post("/api/accounts", json={"name": "Ada"}).raise_for_status().json()["id"]
+    said = staff.post(f"/api/accounts/{account}/declare", json={"language": "fr"}).raise_for_status().json()
+    assert said == {"country": None, "language": "fr", "region": None, "use_case": None}
+    assert staff.post(f"/api/accounts/{account}/declare", json={"shoe_size": "44"}).status_code == 400
+    assert staff.post(f"/api/accounts/{account}/declare", json={}).is_client_error
