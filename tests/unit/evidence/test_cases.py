@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 P, N, S, E, F = Verdict.PASS, Verdict.INSUFFICIENT, Verdict.STALE, Verdict.ERROR, Verdict.FAIL
 OPEN = replace(EVALUATION, scenario="open_weights")
 OLD: dict[str, Any] = {"produced_at": NOON - timedelta(days=31)}
+GUARDED = replace(POSTS, measures=Kind.SAFEGUARD)
 OWN: dict[str, Any] = {"relationship": Relationship.FIRST_PARTY}
 
 
@@ -62,6 +63,14 @@ def evaluated(*exhibits: Exhibit, claim: EvaluationClaim = EVALUATION, **shelf: 
         ),
         ("a smaller margin now", [exhibit(goalposts=replace(POSTS, margin=0.25))], N, "moved goalposts"),
         ("looser goalposts when it arrived", [exhibit(goalposts=replace(POSTS, thresholds={"api": 0.9}))], P, "3 of 120"),
+        (
+            "another kind since it arrived, and it would pass",
+            [exhibit(kind=Kind.SAFEGUARD, goalposts=GUARDED), exhibit("b")],
+            P,
+            "3",
+        ),
+        ("another kind since it arrived, and it would not", [exhibit(k=60, kind=Kind.SAFEGUARD, goalposts=GUARDED)], N, "moved"),
+        ("a failure dropped beside a pass", [exhibit(k=60, kind=Kind.SAFEGUARD, goalposts=GUARDED), exhibit("b")], N, "moved"),
         ("stricter ones that it passed too", [exhibit(goalposts=replace(POSTS, thresholds={"api": 0.29}))], P, "3 of 120"),
     ],
 )
@@ -69,6 +78,15 @@ def test_an_evaluation_is_read(what: str, exhibits: list[Exhibit], verdict: Verd
     read = evaluated(*exhibits)
     assert (read.verdict, says in read.sentence) == (verdict, True), read.sentence
     assert (read.numbers["progress"] == 1) == (verdict is P)
+
+
+def test_a_metric_that_failed_is_not_dropped_from_a_suite_afterwards() -> None:
+    accuracy, refusal = exhibit(k=60), exhibit("b", metric="refusal")
+    assert evaluated(accuracy, refusal).verdict is F
+    only = replace(EVALUATION, goalposts=replace(POSTS, metric="refusal"))
+    assert evaluated(accuracy, refusal, claim=only).verdict is N
+    always = replace(accuracy, goalposts=only.goalposts)
+    assert evaluated(always, replace(refusal, goalposts=only.goalposts), claim=only).verdict is P
 
 
 def test_results_about_other_versions_are_stale_and_not_lacking() -> None:

@@ -8,7 +8,8 @@ What cannot count, and why:
 
 * a preliminary result, a result without counts, a result of another kind or metric: nothing passes on it;
 * a result that passes today's goalposts and would not have passed those that stood when it arrived, or that arrived before
-  there were any: whoever moves the goalposts needs a new result;
+  there were any: whoever moves the goalposts needs a new result. One that did not pass, and that the plan has ceased to ask
+  for since, still objects;
 * where others hold the weights (``theft``, ``open_weights``), a result that was got without fine-tuning, and any result about
   safeguards: an owner of the weights trains the refusals away.
 
@@ -75,10 +76,8 @@ def read_evaluation(shelf: Shelf, claim: EvaluationClaim, *, now: datetime) -> C
 def weigh(exhibit: Exhibit, claim: EvaluationClaim, *, now: datetime) -> Weighed:
     """Return what one record does to the claim."""
     posts = claim.goalposts
-    if exhibit.kind is not posts.measures:
-        return silent(exhibit, f"it is about {exhibit.kind.value}, not {posts.measures.value}")
-    if posts.metric is not None and exhibit.metric != posts.metric:
-        return silent(exhibit, f"it measures {exhibit.metric}, not {posts.metric}")
+    if (unasked := _unasked(exhibit, posts)) is not None:
+        return _dropped(exhibit, claim) or silent(exhibit, unasked)
     if exhibit.direction is not posts.direction:
         return objects(exhibit, Verdict.ERROR, "the plan and the record disagree on which way is safer")
     if exhibit.counts is None:
@@ -88,6 +87,32 @@ def weigh(exhibit: Exhibit, claim: EvaluationClaim, *, now: datetime) -> Weighed
     except ValueError:
         return objects(exhibit, Verdict.ERROR, "its counts contradict themselves")
     return replace(_judged(exhibit, claim, bound, now=now), k=bound.k, n=exhibit.counts.n, lower=bound.lower, upper=bound.upper)
+
+
+def _unasked(exhibit: Exhibit, posts: Goalposts) -> str | None:
+    """Return why nobody asks for a result of this kind and metric, or ``None``."""
+    if exhibit.kind is not posts.measures:
+        return f"it is about {exhibit.kind.value}, not {posts.measures.value}"
+    if posts.metric is not None and exhibit.metric != posts.metric:
+        return f"it measures {exhibit.metric}, not {posts.metric}"
+    return None
+
+
+def _dropped(exhibit: Exhibit, claim: EvaluationClaim) -> Weighed | None:
+    """Return the objection of a result that was asked for when it arrived, would not pass, and is asked for no longer."""
+    then = exhibit.goalposts
+    if then is None or _unasked(exhibit, then) is not None or then.direction is not exhibit.direction:
+        return None
+    if exhibit.counts is None or claim.scenario not in then.thresholds:
+        return None
+    try:
+        passes = _bounded(exhibit.counts, exhibit, claim, then).below
+    except ValueError:
+        passes = False
+    if passes or not exhibit.final:
+        return None
+    why = f"moved goalposts: {exhibit.kind.value} {exhibit.metric} was asked for when it arrived, and would not pass"
+    return objects(exhibit, Verdict.INSUFFICIENT, why)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Filing evidence from outside, and what may be done to a record afterwards.
 
 Nothing is ever changed or deleted: a record is finalised, superseded, carried over or answered, each with a reason, each on
-the ledger. Whatever could let a gate pass that did not pass before takes a second person: to supersede a result, somebody
-other than who filed its successor; to carry one over to another version, somebody other than who asked; to accept a risk,
-somebody other than who filed the finding.
+the ledger. What silences a record, or lets it speak of more than was measured, takes a second person: to supersede a result,
+somebody other than who filed its successor; to carry one over to another version, somebody other than who asked; to accept a
+risk, somebody other than who filed the finding.
 
 A file counts once. Filing it again, under another name, for another release or after it was superseded, is refused by its
 digest: what speaks of one version comes to speak of another by a carry-over, and by nothing else.
