@@ -61,6 +61,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # two nodes take a minute to start on a busy machine
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_plays_on_a_cluster_of_two_nodes_come_to_the_same_numbers(cluster: str) -> None:
     ray = importlib.import_module("ray")
