@@ -24,7 +24,7 @@ POSTS = Goalposts(
     margin=0.1,
     alpha=0.05,
 )
-EVALUATION = EvaluationClaim("dual_use", "api", POSTS, "the most that fine-tuning added to atlas-1", 1, timedelta(days=30))
+EVALUATION = EvaluationClaim("dual_use", "api", POSTS, "the most that fine-tuning added to atlas-1", timedelta(days=30))
 ISSUES = IssuesClaim(0)
 AUDIT = AuditClaim("deployment", Opinion.UNQUALIFIED, timedelta(days=365))
 

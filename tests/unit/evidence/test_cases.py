@@ -61,6 +61,12 @@ def evaluated(*exhibits: Exhibit, claim: EvaluationClaim = EVALUATION, **shelf: 
             N,
             "moved goalposts: threshold 0.15",
         ),
+        (
+            "fewer tries now",
+            [exhibit(goalposts=replace(POSTS, attempts=10))],
+            N,
+            "threshold 0.3 over 10 tries and margin 0.1 when",
+        ),
         ("a smaller margin now", [exhibit(goalposts=replace(POSTS, margin=0.25))], N, "moved goalposts"),
         ("looser goalposts when it arrived", [exhibit(goalposts=replace(POSTS, thresholds={"api": 0.9}))], P, "3 of 120"),
         (
@@ -114,7 +120,8 @@ def test_clusters_widen_the_bound_until_it_no_longer_passes() -> None:
 
 
 def test_an_attacker_who_tries_ten_times_is_bounded_over_ten_tries() -> None:
-    ten = replace(EVALUATION, attempts=10)
+    posts = replace(POSTS, attempts=10)
+    ten = replace(EVALUATION, goalposts=posts)
     once = evaluated(exhibit(k=0, n=400))
     assert once.verdict is P
     read = evaluated(exhibit(k=0, n=400), claim=ten)

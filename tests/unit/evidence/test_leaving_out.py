@@ -73,7 +73,7 @@ def cased(draw: st.DrawFn) -> tuple[Claim, Shelf]:
         st.sampled_from(
             [
                 (EVALUATION, [Kind.CAPABILITY] * 4 + [Kind.SAFEGUARD]),
-                (replace(EVALUATION, scenario="open_weights", attempts=2), [Kind.CAPABILITY]),
+                (replace(EVALUATION, scenario="open_weights", goalposts=replace(POSTS, attempts=2)), [Kind.CAPABILITY]),
                 (ISSUES, [Kind.REDTEAM] * 4 + [Kind.AUDIT]),
                 (replace(ISSUES, undisposed=2), [Kind.REDTEAM]),
                 (AUDIT, [Kind.AUDIT] * 4 + [Kind.REDTEAM]),

@@ -54,4 +54,5 @@ def goalposts_of(evaluation: Evaluation) -> Goalposts:
         thresholds={scenario.value: limit for scenario, limit in evaluation.thresholds.declared().items()},
         margin=evaluation.margin,
         alpha=evaluation.alpha,
+        attempts=evaluation.attempts,
     )

@@ -133,7 +133,7 @@ def _bounded(counts: Counts, exhibit: Exhibit, claim: EvaluationClaim, posts: Go
         ValueError: The counts contradict themselves.
     """
     sizes, harmful, copies = _harmful(counts, lower_is_safer=posts.direction is Direction.LOWER_IS_BETTER)
-    tries = math.ceil(claim.attempts / exhibit.attempts)
+    tries = math.ceil(posts.attempts / exhibit.attempts)
     upper = evaluations.within_attempts(evaluations.clustered_upper(sizes, harmful, copies, posts.alpha), tries)
     lower = evaluations.clustered_lower(sizes, harmful, copies, posts.alpha)
     threshold = _threshold(posts, claim.scenario) or 0.0
@@ -191,11 +191,13 @@ def _moved(exhibit: Exhibit, claim: EvaluationClaim) -> Weighed | None:
     if then.direction is exhibit.direction and _bounded(exhibit.counts, exhibit, claim, then).below:
         return None
     now_is = claim.goalposts.thresholds[claim.scenario]
-    why = (
-        f"moved goalposts: threshold {rate_text(threshold)} and margin {rate_text(then.margin)} when the result arrived, "
-        f"{rate_text(now_is)} and {rate_text(claim.goalposts.margin)} now"
-    )
+    why = f"moved goalposts: {_said(then, threshold)} when the result arrived, {_said(claim.goalposts, now_is)} now"
     return objects(exhibit, Verdict.INSUFFICIENT, why)
+
+
+def _said(posts: Goalposts, threshold: float) -> str:
+    tries = "" if posts.attempts == 1 else f" over {posts.attempts:,} tries"
+    return f"threshold {rate_text(threshold)}{tries} and margin {rate_text(posts.margin)}"
 
 
 def _unquantified(exhibit: Exhibit, claim: EvaluationClaim) -> Weighed:
@@ -222,7 +224,7 @@ def _in_claim(claim: EvaluationClaim) -> str | None:
     threshold = _threshold(posts, claim.scenario)
     if threshold is None:
         return f"the plan declares no threshold of {claim.suite} for {claim.scenario}"
-    if not 0 < posts.alpha <= 0.5 or claim.attempts < 1:  # noqa: PLR2004 - beyond one half a bound turns round
+    if not 0 < posts.alpha <= 0.5 or posts.attempts < 1:  # noqa: PLR2004 - beyond one half a bound turns round
         return "an error probability above one half, or no attempt at all, bounds nothing"
     if not 0 < posts.margin < threshold <= 1:
         return f"a margin of {rate_text(posts.margin)} leaves no room below {rate_text(threshold)}, and 0 is none"

@@ -76,7 +76,6 @@ class EvaluationClaim:
         scenario: How the model is exposed: ``api``, ``theft`` or ``open_weights``.
         goalposts: What the plan tolerates now.
         because: The argument for the margin.
-        attempts: Tries per item that an attacker can afford, ``>= 1``.
         max_age: How old a result may be.
     """
 
@@ -84,7 +83,6 @@ class EvaluationClaim:
     scenario: str
     goalposts: Goalposts
     because: str
-    attempts: int
     max_age: timedelta
 
 

@@ -68,6 +68,7 @@ class Goalposts:
         thresholds: By scenario (``api``, ``theft``, ``open_weights``), in the metric's own direction.
         margin: What better elicitation could add, in the metric's unit, above 0. Declared and argued, never measured.
         alpha: The chance that the bound is on the wrong side.
+        attempts: Tries per item that an attacker can afford, ``>= 1``.
     """
 
     measures: Kind
@@ -76,6 +77,7 @@ class Goalposts:
     thresholds: dict[str, float]
     margin: float
     alpha: float
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ class Evaluations:
             scenario=gate.scenario.value,
             goalposts=goalposts_of(declared),
             because=declared.because,
-            attempts=declared.attempts,
             max_age=gate.max_age,
         )
         case = self._filing.case(claim, asked.plan.version_digest, now=asked.now)
