@@ -6,9 +6,9 @@ line, drawn on, says what the worst of ``n`` queries may do.
 
 It is a forecast and not a bound. When the largest probabilities come from the same mechanism as all others it is right to
 within a decade. When a rare mechanism has not shown itself among the ``m``, there is nothing to draw on, and the forecast is
-too low by orders of magnitude: with a mechanism hidden in one query of ten thousand, in 78 % of runs it was more than ten times
-too low (``tests/statistics/test_forecast.py``). So a forecast may **block**, and there is no way here for it to pass: the
-answer is a ``Warning``'s probability or nothing, never a verdict.
+too low by orders of magnitude: with a mechanism hidden in one query of ten thousand, in four runs of five it was more than ten
+times too low (``tests/statistics/test_forecast.py``). So a forecast may **block**, and there is no way here for it to pass: the
+answer is a probability to warn of or nothing, never a verdict.
 """
 
 from __future__ import annotations
