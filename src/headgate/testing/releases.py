@@ -46,7 +46,8 @@ class MadeUpReadings:
         exposed: What every exposure question is answered with.
         open_incidents: Open incidents by severity.
         down_since: Since when the monitor is silent.
-        gone: Which questions raise ``ReaderGone``: a measured gate's or tripwire's kind, ``exposure``, ``incidents``, ``monitor``.
+        gone: Which questions raise ``ReaderGone``: a measured gate's or tripwire's kind, ``exposure``, ``incidents``,
+            ``monitor``.
         broken: Which questions raise something that nobody foresaw.
         asked: The epochs that were asked about, in order.
         records: The records that a gate, by its name, is read from; without any of them it lacks evidence.

@@ -287,8 +287,10 @@ LINTING = {
             ("false_alarm_every: 365d, then: hold}", "false_alarm_every: 365d, earlier: {hold: 90d}, then: cut}"),
             (
                 "      - incident: {severity: critical, then: cut}",
-                "      - rise: {hazard: harm, from: 1.0e-2, to: 1.0e-1, false_alarm_every: 90d, then: hold}\n"
-                "      - incident: {severity: critical, then: cut}",
+                (
+                    "      - rise: {hazard: harm, from: 1.0e-2, to: 1.0e-1, false_alarm_every: 90d, then: hold}\n"
+                    "      - incident: {severity: critical, then: cut}"
+                ),
             ),
         ],
         [("plan.duplicate_condition", 25)],
@@ -309,9 +311,11 @@ LINTING = {
         [
             (
                 "false_alarm_every: 365d, then: hold}",
-                "false_alarm_every: 365d, budget: harm, then: hold}\n"
-                "      - rise: {hazard: harm, of: flagged_users, from: 1.0e-2, to: 1.0e-1,"
-                " false_alarm_every: 90d, budget: harm, then: hold}",
+                (
+                    "false_alarm_every: 365d, budget: harm, then: hold}\n"
+                    "      - rise: {hazard: harm, of: flagged_users, from: 1.0e-2, to: 1.0e-1,"
+                    " false_alarm_every: 90d, budget: harm, then: hold}"
+                ),
             )
         ],
         [("plan.budget_differs", 26)],
