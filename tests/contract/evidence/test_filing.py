@@ -122,7 +122,7 @@ def test_an_auditor_files_an_opinion_and_the_gate_reads_it(world: World) -> None
     assert made.statement == REPORT
     assert REPORT.title not in canonical_json(dict(world.entries()[0].body)).decode()
     assert verdict(world, AUDIT) is Verdict.PASS
-    adverse = AUDITED | {"statement": replace(REPORT, opinion=Opinion.ADVERSE)}
+    adverse: dict[str, Any] = AUDITED | {"statement": replace(REPORT, opinion=Opinion.ADVERSE)}
     filed(world, 4, by=ODD, **adverse)
     assert verdict(world, AUDIT) is Verdict.FAIL
 
