@@ -89,7 +89,7 @@ def test_lint_knows_that_what_is_not_drawn_is_not_seen(clean: str) -> None:
     text = on_users(clean).replace("sample: all, reviewers: 20", "sample: 350/week, reviewers: 2")
     (finding,) = check_plan(text, "plan.yaml").findings
     assert finding.code == "plan.undecidable_rate"
-    assert "of whose use about 0.125 is drawn" in finding.message
+    assert "of whose use about 0.0875 is drawn" in finding.message
     assert "sample: all" in finding.fix
 
 

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from headgate.kernel.units import span_text
-from headgate.releases.decide.lint.figures import in_days, labels_per_day, number, stage_days, use_per_day
+from headgate.releases.decide.lint.figures import floor_labels_per_day, in_days, number, stage_days, use_per_day
 from headgate.releases.model.findings import Finding, Path, finding
 from headgate.releases.model.plan import Plan, RateGate, Stage
 from headgate.stats.spending import attempt_alpha
@@ -110,6 +110,6 @@ def _likely(seats: int, gate: RateGate, worst: float, expected: float | None, fl
 
 
 def _drawn(stage: Stage) -> float:
-    """Return the share of the stage's use that is drawn for review, as far as the plan tells; 1 where it does not."""
-    use, drawn = use_per_day(stage), labels_per_day(stage)
+    """Return the share of the stage's use that is drawn at random, as far as the plan tells; 1 where it does not."""
+    use, drawn = use_per_day(stage), floor_labels_per_day(stage)
     return 1.0 if not use or drawn is None else min(1.0, drawn / use)
