@@ -4,11 +4,11 @@ Some queries make a model misbehave with a probability that is tiny and not zero
 hand, the largest of them, on the scale ``psi = -log(-log p)``, often lie along a line against the logarithm of their rank; the
 line, drawn on, says what the worst of ``n`` queries may do.
 
-It is a forecast and not a bound. When the largest probabilities come from the same mechanism as all others it is mostly right to
-within a decade, less so the tinier they are. When a rare mechanism has not shown itself among the ``m``, there is nothing to draw on, and the forecast is
-too low by orders of magnitude: with a mechanism hidden in one query of ten thousand, in four runs of five it was more than ten
-times too low (``tests/statistics/test_forecast.py``). So a forecast may **block**, and there is no way here for it to pass: the
-answer is a probability to warn of or nothing, never a verdict.
+It is a forecast and not a bound. When the largest probabilities come from the same mechanism as all others it is mostly right
+to within a decade, less so the tinier they are. When a rare mechanism has not shown itself among the ``m``, there is nothing to
+draw on, and the forecast is too low by orders of magnitude: with a mechanism hidden in one query of ten thousand, in four runs
+of five it was more than ten times too low (``tests/statistics/test_forecast.py``). So a forecast may **block**, and there is no
+way here for it to pass: the answer is a probability to warn of or nothing, never a verdict.
 """
 
 from __future__ import annotations
