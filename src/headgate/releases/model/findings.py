@@ -250,6 +250,7 @@ DECIDING: dict[str, Lint] = {
     "plan.short_learning": _warning("Too few weeks are learned from to tell one hour of the week from another."),
     "plan.budget_differs": _error("Tripwires that share a budget look, react and err in different ways."),
     "plan.budget_alone": _warning("A budget is named that no other tripwire shares."),
+    "plan.false_alarms_add_up": _warning("Alarms that each have a false alarm of their own sound falsely too often together."),
     "plan.missing_order": _error("The usual share of missing scores is not below what is tolerated."),
     "plan.narrow_after": _error("A tripwire steps down later than it first acts."),
     "plan.no_version": _note("Without the weights' digest, only the address says which model answers."),

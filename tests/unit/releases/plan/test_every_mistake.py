@@ -288,7 +288,7 @@ LINTING = {
             (
                 "      - incident: {severity: critical, then: cut}",
                 (
-                    "      - rise: {hazard: harm, from: 1.0e-2, to: 1.0e-1, false_alarm_every: 90d, then: hold}\n"
+                    "      - rise: {hazard: harm, from: 1.0e-2, to: 1.0e-1, false_alarm_every: 150d, then: hold}\n"
                     "      - incident: {severity: critical, then: cut}"
                 ),
             ),
@@ -319,6 +319,18 @@ LINTING = {
             )
         ],
         [("plan.budget_differs", 26)],
+    ),
+    "alarms that sound falsely too often together": (
+        [
+            (
+                "false_alarm_every: 365d, then: hold}",
+                (
+                    "false_alarm_every: 120d, then: hold}\n      - rise: {hazard: harm, of: flagged_users,"
+                    " from: 1.0e-2, to: 1.0e-1, false_alarm_every: 120d, then: hold}"
+                ),
+            )
+        ],
+        [("plan.false_alarms_add_up", 25)],
     ),
     "scores that are missing as a rule": (
         [

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LEAST_LEARNING = timedelta(days=14)
 """Below two weeks, each hour of the week was seen at most once."""
+RARE_ENOUGH = timedelta(days=90)
+"""A stage that is stopped by chance more often than once a quarter teaches people to wave alarms through."""
+_DAY = timedelta(days=1)
 
 
 def lint_wires(stage: Stage, at: int) -> Iterator[Finding]:
@@ -41,6 +44,7 @@ def lint_wires(stage: Stage, at: int) -> Iterator[Finding]:
     for name, sharing in budgets.items():
         yield from _budget(name, sharing)
     yield from _steps(stage, at)
+    yield from _together(stage, at)
 
 
 def _rise(wire: RiseWire, path: Path) -> Iterator[Finding]:
@@ -86,6 +90,17 @@ def _steps(stage: Stage, at: int) -> Iterator[Finding]:
                     path: Path = ("stages", at, "stop", position, wire.kind, "earlier", step.then.value)
                     said = f"`{step.id}` stands twice in `stop` of `{stage.name}`: by itself and as an earlier step"
                     yield finding("plan.duplicate_condition", path, said, "keep one of them")
+
+
+def _together(stage: Stage, at: int) -> Iterator[Finding]:
+    """Say how often any of several alarms sounds falsely, where that is often; those that share a budget are one."""
+    each = {wire.budget or wire.id: wire.false_alarm_every for wire in stage.stop if isinstance(wire, RiseWire)}
+    if len(each) < 2:  # noqa: PLR2004 - one alone adds up to itself
+        return
+    every = _DAY / sum(_DAY / own for own in each.values())
+    if every < RARE_ENOUGH:
+        said = f"{len(each)} alarms of `{stage.name}`, each with a false alarm of its own, bring one every {span_text(every)}"
+        yield finding("plan.false_alarms_add_up", ("stages", at, "stop"), said, "name one `budget` in those that react alike")
 
 
 def _missing(wire: MissingWire, path: Path) -> Iterator[Finding]:
