@@ -29,7 +29,7 @@ PINNED = {
         "warning plan.unscreened_stream",
     ],
     "internal.yaml": ["note plan.no_version"],
-    "frontier-api.yaml": ["warning plan.user_limit_unprovable"],
+    "frontier-api.yaml": ["warning plan.user_limit_unprovable", "note plan.evaluation_items"],
     "must-fail.yaml": [
         "note plan.no_version",
         "warning plan.uncontrolled_hazard",
