@@ -85,7 +85,9 @@ class AddBody(_Body):
     release: Short
     kind: Kind
     suite: Short
-    expires: Annotated[str, Field(max_length=20, pattern=r"^\d{1,5}[smhdw]$", description="How long it counts: 90d.")]
+    expires: Annotated[
+        str, Field(max_length=20, pattern=r"^\d{1,5}[smhdw]$", description="How long it counts.", examples=["90d"])
+    ]
     domain: Short | None = None
     direction: Direction | None = None
     elicitation: ElicitationBody = ElicitationBody()
