@@ -209,9 +209,14 @@ def test_a_decision_is_looked_at_without_a_piece_of_evidence(house: FilingHouse,
     assert explain(house, decision.id).exit_code == 0
 
 
+def quiet(level: str) -> None:
+    """Leave the logs alone."""
+    del level
+
+
 def test_the_whole_command_knows_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADGATE_DATA", str(tmp_path / "home"))
-    monkeypatch.setattr("headgate.bootstrap.logs.configure", lambda _level: None)  # it would be for this whole process
+    monkeypatch.setattr("headgate.bootstrap.logs.configure", quiet)  # it would be for this whole process
     runner = CliRunner()
     assert runner.invoke(application(), ["init"]).exit_code == 0
     listed = runner.invoke(application(), ["evidence", "list", "--json"])
