@@ -26,6 +26,7 @@ from cryptography.x509.oid import NameOID
 from headgate.gateway.errors import Faulty, UpstreamFailed, UpstreamGarbage
 from headgate.gateway.model import Upstream
 from headgate.gateway.upstream import Answer, Health, NotReached, Upstreams
+from headgate.gateway.upstream.connection import Connection
 from headgate.gateway.upstream.connections import Connections
 from headgate.gateway.upstream.replicas import FAILURES
 
@@ -431,6 +432,35 @@ def test_who_is_called_off_breaks_the_connection_off_at_once(run: Run, said: byt
             with pytest.raises(asyncio.CancelledError):
                 await asking
             await eventually(lambda: open_files() <= before + 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize(("said", "broken_off"), [(HEAD, True), (WHOLE, False)])
+def test_who_is_called_off_just_as_the_head_has_come_leaves_nothing_underway(
+    run: Run, monkeypatch: pytest.MonkeyPatch, said: bytes, broken_off: bool
+) -> None:
+    async def saying(caller: Caller) -> None:
+        await caller.asked()
+        await caller.say(said if caller.number == 1 else WHOLE)
+        await willing(caller)
+
+    async def main() -> None:
+        async with serving(saying) as server:
+            asking = asyncio.create_task(server.ask())
+            heard = Connection.on_headers_complete
+
+            def called_off(connection: Connection) -> None:
+                heard(connection)
+                asking.cancel()
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Connection, "on_headers_complete", called_off)
+                with pytest.raises(asyncio.CancelledError):
+                    await asking
+            await eventually(lambda: server.left == broken_off)
+            assert await server.ask() == b"{}"
+            assert len(server.callers) == 1 + broken_off
 
     run(main())
 

@@ -88,11 +88,11 @@ class Connections:
         kept = self._take(origin)
         if kept is not None:
             try:
-                return await _answered(kept, method, head, body)
+                return await self._answered(kept, method, head, body)
             except UpstreamFailed:
                 if kept.heard or method not in _REPEATABLE:
                     raise
-        return await _answered(await self._connect(origin, connect_s), method, head, body)
+        return await self._answered(await self._connect(origin, connect_s), method, head, body)
 
     def give_back(self, connection: Connection) -> None:
         """Have done with an exchange: keep its connection, or break it off where its answer has not come to a clean end."""
@@ -105,6 +105,15 @@ class Connections:
         kept.append((connection, self._loop.time()))
         if self._sweeping is None:
             self._sweeping = self._loop.call_later(self._idle_s, self._sweep)
+
+    async def _answered(self, connection: Connection, method: str, head: bytes, body: bytes | Body) -> Connection:
+        connection.ask(method, head, body)
+        try:
+            await connection.answered()
+        except BaseException:  # a caller may also be called off just as the head has come
+            self.give_back(connection)
+            raise
+        return connection
 
     def _take(self, origin: Origin) -> Connection | None:
         kept = self._kept.get(origin)
@@ -160,16 +169,6 @@ class Connections:
             raise ConnectionAbortedError
         self._open.add(connection)
         return connection
-
-
-async def _answered(connection: Connection, method: str, head: bytes, body: bytes | Body) -> Connection:
-    connection.ask(method, head, body)
-    try:
-        await connection.answered()
-    finally:
-        if not connection.status:
-            connection.let_go()
-    return connection
 
 
 @functools.cache
