@@ -188,6 +188,14 @@ def test_a_rise_is_recorded_once_and_replays(evidence: Evidence, engine: sa.Engi
     assert replayed.kept.inputs == measured.inputs
 
 
+def test_the_same_windows_are_read_once_and_a_harm_found_since_is_seen(evidence: Evidence, labels: Labels) -> None:
+    labels.windows = [brings(100)]
+    first = evidence.rise(EPOCH, "rise-advice", RULE)
+    assert evidence.rise(EPOCH, "rise-advice", RULE).reading is first.reading
+    labels.windows[0] = brings(100, 1)
+    assert evidence.rise(EPOCH, "rise-advice", RULE).reading.state.harms == 1
+
+
 def test_a_raised_alarm_stays_raised_whatever_happens_afterwards(
     evidence: Evidence, engine: sa.Engine, labels: Labels, clock: Hand
 ) -> None:

@@ -11,7 +11,8 @@ import pytest
 from headgate.adapters.database import open_sqlite
 from headgate.evidence.errors import NotEvidence, RuleChanged
 from headgate.evidence.model.alarms import LabelWindow, MissingRule, ScoreWindow, Stream, StreamRule, UserWindow, WatchRule
-from headgate.evidence.service.watching import REMEMBERED, Watching
+from headgate.evidence.service.remembering import REMEMBERED
+from headgate.evidence.service.watching import Watching
 from headgate.evidence.store import EvidenceStore, metadata
 from headgate.ledger import store as ledger
 from headgate.testing.clock import FixedClock

@@ -2,6 +2,8 @@
 
 It may be asked as often as one likes, and by several controllers. A rule never changes within an epoch: an alarm whose rule is
 edited while it runs would promise nothing.
+
+While none is raised, a reading of the same windows under the same rule is remembered, not worked out again.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from headgate.evidence import wire
 from headgate.evidence.errors import AlarmMoved, ReadingNotFound, RuleChanged
 from headgate.evidence.model import Alarm, Kept, Measured
+from headgate.evidence.service.remembering import Remembering
 from headgate.ledger.model import Entry
 
 if TYPE_CHECKING:
@@ -29,13 +32,14 @@ class Said(Protocol):
 
 
 SaidT = TypeVar("SaidT", bound=Said)
+SeenT = TypeVar("SeenT")
 
 WATCHMAN = "evidence"
 """Who an alarm is recorded under: no person raised it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bell(Generic[SaidT]):
+class Bell(Generic[SeenT, SaidT]):
     """An alarm that may be raised.
 
     Attributes:
@@ -43,7 +47,8 @@ class Bell(Generic[SaidT]):
         tripwire: Its name in the plan.
         rule: Its rule, as JSON, the same in every call.
         about: What it watches, for the ledger.
-        read: Reads it now: what was read, and the inputs.
+        look: Returns the windows as they are now; what it returned before never changes.
+        read: Reads windows: what they say, and the inputs.
         raised: Whether a reading raises it.
         replay: Works a reading out again from its inputs.
     """
@@ -52,7 +57,8 @@ class Bell(Generic[SaidT]):
     tripwire: str
     rule: Mapping[str, Any]
     about: str
-    read: Callable[[], tuple[SaidT, Mapping[str, Any]]]
+    look: Callable[[], SeenT]
+    read: Callable[[SeenT], tuple[SaidT, Mapping[str, Any]]]
     raised: Callable[[SaidT], bool]
     replay: Callable[[Mapping[str, Any]], SaidT]
 
@@ -68,8 +74,9 @@ class Bells:
     def __init__(self, records: Records, clock: Clock) -> None:
         self._records = records
         self._clock = clock
+        self._remembering = Remembering()
 
-    def hear(self, bell: Bell[SaidT]) -> Measured[SaidT]:
+    def hear(self, bell: Bell[SeenT, SaidT]) -> Measured[SaidT]:
         """Return what the alarm says now, or what it said when it was raised.
 
         The reading that raises it is kept, and goes on the ledger as ``evidence.alarmed``, before it is returned.
@@ -82,7 +89,7 @@ class Bells:
         alarm = self._begun(bell)
         if alarm.raised is not None:
             return self._stands(bell, alarm.raised)
-        reading, inputs = bell.read()
+        reading, inputs = self._remembering.once((bell.epoch, bell.tripwire), bell.look(), bell.read)
         if bell.raised(reading):
             result = wire.encode(reading)
             digest = wire.address(bell.epoch, inputs, result)
@@ -97,7 +104,7 @@ class Bells:
                 return self.hear(bell)  # another controller raised it first: that reading stands
         return Measured(bell.epoch, reading, inputs)
 
-    def _begun(self, bell: Bell[SaidT]) -> Alarm:
+    def _begun(self, bell: Bell[Any, Any]) -> Alarm:
         alarm = self._records.alarm(bell.epoch, bell.tripwire)
         if alarm is None:
             alarm = Alarm(bell.epoch, bell.tripwire, bell.rule, self._clock.now())
@@ -113,7 +120,7 @@ class Bells:
             )
         return alarm
 
-    def _stands(self, bell: Bell[SaidT], digest: str) -> Measured[SaidT]:
+    def _stands(self, bell: Bell[Any, SaidT], digest: str) -> Measured[SaidT]:
         kept = self._records.reading(digest)
         if kept is None:
             raise ReadingNotFound(f"No reading is kept under {digest}.")

@@ -25,7 +25,7 @@ from headgate.ledger.model import Entry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.evidence.model import RateClaim, RateReading, RiseReading, RiseRule
+    from headgate.evidence.model import Look, RateClaim, RateReading, RiseReading, RiseRule
     from headgate.evidence.model.users import UsersClaim, UsersReading
     from headgate.evidence.ports import LabelSource, Records
     from headgate.kernel.clock import Clock
@@ -150,8 +150,7 @@ class Evidence:
         if wrong := malformed.in_rule(rule):
             raise NotEvidence(f"The alarm's rule contradicts itself. {wrong}")
 
-        def read() -> tuple[RiseReading, Mapping[str, Any]]:
-            looks = self._labels.looks(epoch, rule.hazard, rule.look_every)
+        def read(looks: tuple[Look, ...]) -> tuple[RiseReading, Mapping[str, Any]]:
             return read_rise(looks, rule), wire.rise_inputs(looks, rule)
 
         return self._bells.hear(
@@ -160,6 +159,7 @@ class Evidence:
                 tripwire=tripwire,
                 rule=wire.encode(rule),
                 about=rule.hazard,
+                look=lambda: tuple(self._labels.looks(epoch, rule.hazard, rule.look_every)),
                 read=read,
                 raised=lambda reading: reading.state.raised,
                 replay=wire.replay_rise,

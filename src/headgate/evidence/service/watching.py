@@ -1,13 +1,8 @@
-"""Watching several streams for a rise, and the traffic for missing scores.
-
-A controller asks at every tick, and mostly nothing has changed since: a reading of the same windows under the same rule is
-remembered, not worked out again.
-"""
+"""Watching several streams for a rise, and the traffic for missing scores."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from headgate.evidence import wire
 from headgate.evidence.decide import malformed_windows
@@ -19,17 +14,12 @@ from headgate.evidence.service.bells import Bell, Bells
 from headgate.evidence.wire import alarms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from headgate.evidence.model import Measured
-    from headgate.evidence.model.alarms import MissingReading, MissingRule, StreamRule, WatchReading, WatchRule
+    from headgate.evidence.model.alarms import MissingReading, MissingRule, ScoreWindow, StreamRule, WatchReading, WatchRule
     from headgate.evidence.ports import Records, Streams
     from headgate.kernel.clock import Clock
-
-_ReadingT = TypeVar("_ReadingT")
-
-REMEMBERED = 64
-"""Alarms whose last reading is remembered; a year of hourly windows is a megabyte or two."""
 
 
 class Watching:
@@ -44,7 +34,6 @@ class Watching:
     def __init__(self, streams: Streams, records: Records, clock: Clock) -> None:
         self._streams = streams
         self._bells = Bells(records, clock)
-        self._remembered: OrderedDict[tuple[str, str], tuple[object, Any, Mapping[str, Any]]] = OrderedDict()
 
     def watch(self, epoch: str, tripwire: str, rule: WatchRule) -> Measured[WatchReading]:
         """Return what the epoch's streams say of a rise, now, or what they said when they raised the alarm.
@@ -62,13 +51,8 @@ class Watching:
         if wrong := malformed_windows.in_watch_rule(rule):
             raise NotEvidence(f"The alarm's rule contradicts itself. {wrong}")
 
-        def read() -> tuple[WatchReading, Mapping[str, Any]]:
-            watched = [self._watched(epoch, part, rule) for part in rule.parts]
-            return self._once(
-                (epoch, tripwire),
-                (rule, watched),
-                lambda: (read_watch(watched, rule), alarms.watch_inputs(watched, rule)),
-            )
+        def read(watched: tuple[Watched, ...]) -> tuple[WatchReading, Mapping[str, Any]]:
+            return read_watch(watched, rule), alarms.watch_inputs(watched, rule)
 
         about = ", ".join(dict.fromkeys(part.hazard for part in rule.parts))
         return self._bells.hear(
@@ -77,6 +61,7 @@ class Watching:
                 tripwire=tripwire,
                 rule=wire.encode(rule),
                 about=about,
+                look=lambda: tuple(self._watched(epoch, part, rule) for part in rule.parts),
                 read=read,
                 raised=lambda reading: reading.raised_at is not None,
                 replay=alarms.replay_watch,
@@ -96,13 +81,8 @@ class Watching:
         if wrong := malformed_windows.in_missing_rule(rule):
             raise NotEvidence(f"The rule about missing scores contradicts itself. {wrong}")
 
-        def read() -> tuple[MissingReading, Mapping[str, Any]]:
-            windows = tuple(self._streams.scores(epoch, rule.look_every))
-            return self._once(
-                (epoch, tripwire),
-                (rule, windows),
-                lambda: (read_missing(windows, rule), alarms.missing_inputs(windows, rule)),
-            )
+        def read(windows: tuple[ScoreWindow, ...]) -> tuple[MissingReading, Mapping[str, Any]]:
+            return read_missing(windows, rule), alarms.missing_inputs(windows, rule)
 
         return self._bells.hear(
             Bell(
@@ -110,24 +90,12 @@ class Watching:
                 tripwire=tripwire,
                 rule=wire.encode(rule),
                 about="missing scores",
+                look=lambda: tuple(self._streams.scores(epoch, rule.look_every)),
                 read=read,
                 raised=lambda reading: reading.raised_at is not None,
                 replay=alarms.replay_missing,
             )
         )
-
-    def _once(
-        self, alarm: tuple[str, str], seen: object, work_out: Callable[[], tuple[_ReadingT, Mapping[str, Any]]]
-    ) -> tuple[_ReadingT, Mapping[str, Any]]:
-        remembered = self._remembered.get(alarm)
-        if remembered is not None and remembered[0] == seen:
-            return remembered[1], remembered[2]
-        reading, inputs = work_out()
-        self._remembered[alarm] = (seen, reading, inputs)
-        self._remembered.move_to_end(alarm)
-        while len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
-        return reading, inputs
 
     def _watched(self, epoch: str, part: StreamRule, rule: WatchRule) -> Watched:
         match part.stream:
