@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.gateway.errors import OutputBlocked
-from headgate.gateway.model import Refusal, Settings
+from headgate.gateway.model import ObjectKind, Refusal, Settings
 from headgate.gateway.wire.chat.reading import ChatReading
 from headgate.gateway.wire.sse import Frame, Frames
-from headgate.gateway.wire.surface import NotAnAnswer, Usage, texts_of
+from headgate.gateway.wire.surface import Created, NotAnAnswer, Usage, texts_of
 
 SETTINGS = Settings(worker="w1", end_user_key=b"k")
 BLOCKED = Refusal(OutputBlocked("A rule matched.", rule="rules/1"))
@@ -94,6 +94,19 @@ def test_half_a_character_is_read_with_a_replacement_for_it() -> None:
 
 def test_nobody_pays_for_text_that_nobody_wants() -> None:
     assert a_reading(texts=False).frame(frame(choice({"content": "hello"}))).pieces == ()
+
+
+@pytest.mark.parametrize("texts", [True, False])
+@pytest.mark.parametrize("index", [0, None, "first"])
+def test_what_is_said_aloud_is_known_by_its_name_once_however_its_choice_looks(texts: bool, index: Any) -> None:
+    reading = ChatReading(wants_usage=False, choices=1, texts=texts, aloud=True)
+    said = {"audio": {"id": "audio_1", "transcript": "Tides."}}
+
+    pieces = reading.frame(frame({"choices": [{"index": index, "delta": said}]})).pieces
+    whole = reading.whole(json.dumps({"choices": [{"index": index, "message": said}]}).encode())
+    assert [piece.text for piece in (*pieces, *whole)] == ["Tides."] * 2 * texts
+    assert reading.created() == (Created(ObjectKind.SPOKEN_ANSWER, "audio_1"),)
+    assert reading.created() == ()
 
 
 words = st.text(min_size=1, max_size=8)

@@ -107,13 +107,13 @@ class ChatReading:
         try:
             chunk = decoded(_CHUNK, data)
         except msgspec.ValidationError:
-            return self._bare(data)
-        self._take_in(chunk)
-        if self._aloud:
-            self._hear(decoded(_ANY, data), "delta")
-        if chunk.choices == [] and not self._wants_usage and _says(chunk.usage):
-            return _OURS
-        return self._passing(data)
+            self._take_in_bare(data)
+        else:
+            self._take_in(chunk)
+            if chunk.choices == [] and not self._wants_usage and _says(chunk.usage):
+                return _OURS
+        pieces = self._said(data, "delta")
+        return Passing(forward=True, pieces=pieces) if pieces else _PASSING
 
     def whole(self, body: bytes) -> tuple[Piece, ...]:
         """Take in a whole answer.
@@ -121,10 +121,8 @@ class ChatReading:
         Raises:
             NotAnAnswer: It is not a JSON object.
         """
-        self._bare(body)
-        if self._aloud:
-            self._hear(decoded(_ANY, body), "message")
-        return tuple(_pieces(decoded(_ANY, body), "message")) if self._texts else ()
+        self._take_in_bare(body)
+        return self._said(body, "message")
 
     def created(self) -> tuple[Created, ...]:
         """Return what was said aloud since it was last asked; nothing else of a chat answer is kept."""
@@ -162,7 +160,7 @@ class ChatReading:
         answer["headgate"] = told(refusal, settings)
         return json.dumps(answer, separators=(",", ":")).encode()
 
-    def _bare(self, data: bytes) -> Passing:
+    def _take_in_bare(self, data: bytes) -> None:
         try:
             bare = decoded(_BARE, data)
         except msgspec.ValidationError:
@@ -170,7 +168,6 @@ class ChatReading:
         self.failed = self.failed or _says(bare.error)
         if _says(bare.usage):
             self.usage = _usage(bare.usage) or self.usage
-        return self._passing(data)
 
     def _take_in(self, chunk: _Chunk) -> None:
         if self._chunk is None:
@@ -183,20 +180,24 @@ class ChatReading:
         if _says(chunk.usage):
             self.usage = _usage(chunk.usage) or self.usage
 
+    def _said(self, data: bytes, holder: str) -> tuple[Piece, ...]:
+        """Return all text of a chunk or an answer, where somebody wants it, and hear what is said aloud."""
+        if not (self._texts or self._aloud):
+            return ()
+        said = decoded(_ANY, data)
+        if self._aloud:
+            self._hear(said, holder)
+        return tuple(_pieces(said, holder)) if self._texts else ()
+
     def _hear(self, chunk: Any, holder: str) -> None:
         """Note what a chunk or an answer calls what is said aloud."""
-        given: Any = cast("dict[str, Any]", chunk).get("choices") if isinstance(chunk, dict) else None
+        given: Any = cast("dict[str, Any]", chunk).get("choices")
         for choice in cast("list[Any]", given) if isinstance(given, list) else ():
             said: Any = cast("dict[str, Any]", choice).get(holder) if isinstance(choice, dict) else None
             audio: Any = cast("dict[str, Any]", said).get("audio") if isinstance(said, dict) else None
             name: Any = cast("dict[str, Any]", audio).get("id") if isinstance(audio, dict) else None
             if isinstance(name, str) and name and name not in self._spoken:
                 self._spoken.append(name)
-
-    def _passing(self, data: bytes) -> Passing:
-        if not self._texts:
-            return _PASSING
-        return Passing(forward=True, pieces=tuple(_pieces(decoded(_ANY, data), "delta")))
 
 
 def _says(value: Any) -> bool:
