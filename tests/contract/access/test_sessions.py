@@ -11,6 +11,7 @@ import pytest
 
 from headgate.access import errors
 from headgate.access.model import Issued, Session, SignedInBy
+from headgate.access.store import SqlStore
 from headgate.kernel.actor import Actor, Permission, Role
 from headgate.kernel.errors import Forbidden
 
@@ -104,6 +105,27 @@ def test_its_text_is_renewed_and_the_one_before_works_for_a_moment_longer(house:
     house.clock.at += 29 * SECOND
     assert house.access.sessions.resume(first).text is None
     assert house.access.sessions.resume(second).text is None
+
+
+def test_of_two_requests_that_renew_at_once_one_has_the_new_text_and_both_are_let_in(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = signed_in(house).secret
+    house.clock.at += 15 * MINUTE
+    winners: list[str | None] = []
+    writing = SqlStore.writing
+
+    def overtaken(store: SqlStore) -> Any:
+        monkeypatch.setattr(SqlStore, "writing", writing)
+        winners.append(house.access.sessions.resume(first).text)
+        return writing(store)
+
+    monkeypatch.setattr(SqlStore, "writing", overtaken)
+    assert house.access.sessions.resume(first).text is None
+    (second,) = winners
+    assert second is not None
+    for text in (first, second):
+        assert house.access.sessions.resume(text).text is None
 
 
 def test_a_copy_of_an_earlier_text_ends_the_session_for_everybody(house: Any) -> None:

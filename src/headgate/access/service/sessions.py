@@ -12,6 +12,7 @@ forged. Dangerous commands ask for more: that its holder has proved within the l
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from headgate.access import errors
@@ -25,14 +26,14 @@ from headgate.kernel.clock import to_us
 from headgate.kernel.ids import LinkId, SessionId
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from headgate.access.model import Staff
     from headgate.access.ports import Transaction
     from headgate.access.service.desk import Desk
     from headgate.kernel.ids import StaffId
 
-_SEEN_STEP_S = 60
+_SEEN_STEP = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class Sessions:
             return Resumed(session, actor, None)
         if now - session.renewed_at >= policy.session_renewal:
             return self._renewed(session, actor, now)
-        if (now - session.seen_at).total_seconds() >= _SEEN_STEP_S:
+        if now - session.seen_at >= _SEEN_STEP:
             session = self._seen(session, now)
         return Resumed(session, actor, None)
 
@@ -151,14 +152,14 @@ class Sessions:
             SessionOver: It has ended meanwhile.
         """
         now = self._desk.now()
-        text = SESSION.mint(session.id, entropy=self._desk.entropy(SECRET_BYTES)).text
         with self._desk.store.writing() as tx:
             present = tx.session(session.id)
             if present.ended_at is not None:
                 raise _over()
-            tx.save(self._with_text(present, text, now, verified_at=now, means=means))
+            fresh = self._with_new_text(present, now)
+            tx.save(replace(fresh.of, verified_at=now, means=means))
             tx.record(entry("staff.verified", session.staff_id, _self(session), now, session_id=session.id, method=means.value))
-            return Issued(tx.session(session.id), text)
+            return Issued(tx.session(session.id), fresh.secret)
 
     def must_be_verified(self, session: Session) -> None:
         """Go on only if the session's holder proved within the last minutes that it is they.
@@ -233,22 +234,17 @@ class Sessions:
         return Issued(session, text)
 
     def _renewed(self, session: Session, actor: Actor, now: datetime) -> Resumed:
-        text = SESSION.mint(session.id, entropy=self._desk.entropy(SECRET_BYTES)).text
+        fresh = self._with_new_text(session, now)
         try:
-            saved = self._saved(self._with_text(session, text, now))
+            saved = self._saved(fresh.of)
         except errors.AccessMoved:  # another request of the same browser has just done it
             return Resumed(session, actor, None)
-        return Resumed(saved, actor, text)
+        return Resumed(saved, actor, fresh.secret)
 
-    def _with_text(self, session: Session, text: str, now: datetime, **changed: object) -> Session:
-        fresh = replace(
-            session,
-            digest=self._desk.pepper.of_session(text),
-            earlier_digest=session.digest,
-            renewed_at=now,
-            seen_at=now,
-        )
-        return replace(fresh, **changed)  # pyright: ignore[reportArgumentType] - the callers above name fields of a session
+    def _with_new_text(self, session: Session, now: datetime) -> Issued[Session]:
+        text = SESSION.mint(session.id, entropy=self._desk.entropy(SECRET_BYTES)).text
+        digest = self._desk.pepper.of_session(text)
+        return Issued(replace(session, digest=digest, earlier_digest=session.digest, renewed_at=now, seen_at=now), text)
 
     def _seen(self, session: Session, now: datetime) -> Session:
         try:
