@@ -208,7 +208,7 @@ class Sessions:
         now = self._desk.now()
         with self._desk.store.writing() as tx:
             tx.member(staff_id)
-            ended = end_all(tx, staff_id, now=now)
+            ended = end_open_sessions(tx, staff_id, now=now)
             if ended:
                 tx.record(entry("staff.signed_out", staff_id, by, now, sessions=ended))
             return ended
@@ -268,7 +268,7 @@ class Sessions:
 _WATCHMAN = Actor.system("sessions")
 
 
-def end_all(tx: Transaction, staff_id: StaffId, *, now: datetime) -> int:
+def end_open_sessions(tx: Transaction, staff_id: StaffId, *, now: datetime) -> int:
     """End every open session of a member of staff, and return how many there were."""
     open_ones = tx.open_sessions(staff_id)
     for session in open_ones:

@@ -10,7 +10,7 @@ from headgate.access.decide.inputs import expiry_for, name_for, reason_for
 from headgate.access.decide.moves import manages_staff, may_lose
 from headgate.access.model import Command, Issued, Page, Staff, StaffState
 from headgate.access.service.desk import entry
-from headgate.access.service.sessions import end_all, must_be_active
+from headgate.access.service.sessions import end_open_sessions, must_be_active
 from headgate.access.wire.checksum import SECRET_BYTES
 from headgate.access.wire.pepper import same
 from headgate.access.wire.staff_credential import TOKEN
@@ -113,7 +113,7 @@ class StaffRoster:
             token = TOKEN.mint(id, entropy=self._desk.entropy(SECRET_BYTES))
             renewed = replace(member, token_digest=self._desk.pepper.of_staff_token(token.text), token_expires_at=expires_at)
             tx.save(renewed)
-            end_all(tx, id, now=now)
+            end_open_sessions(tx, id, now=now)
             tx.record(entry("staff.renewed", id, by, now, **_of(renewed)))
             return Issued(tx.member(id), token.text)
 
@@ -137,7 +137,7 @@ class StaffRoster:
                     "Nobody would be left who may manage staff.", help="Enter another member of staff who may, first."
                 )
             tx.save(replace(member, state=StaffState.REVOKED))
-            end_all(tx, id, now=now)
+            end_open_sessions(tx, id, now=now)
             tx.record(entry("staff.revoked", id, by, now, staff_id=id, reason=why))
             return tx.member(id)
 
