@@ -87,9 +87,10 @@ class Gathered:
         """
         if len(self.findings) >= MOST_FINDINGS:
             raise Unfit(Reason.TOO_LARGE, f"A file may give {MOST_FINDINGS:,} findings.")
+        number = self._number()
+        part = kept_or(part, f"part-{number}")
         if counts is not None and counts.n > MOST_UNITS:
             raise Unfit(Reason.TOO_LARGE, f"A finding may rest on {MOST_UNITS:,} units.", part)
-        number = len(self.findings) + len(self.left_out) + 1
         produced_at = self._produced_at()
         said = [*self.caveats, *caveats]
         if counts is None:
@@ -115,7 +116,7 @@ class Gathered:
             produced_at=produced_at,
             expires_at=produced_at + self.declared.valid_for,
             status=self.declared.status,
-            source=Source(self.file.sha256, self.format, kept_or(part, f"part-{number}"), kept(self.tool_version), model),
+            source=Source(self.file.sha256, self.format, part, kept(self.tool_version), model),
             caveats=tuple(dict.fromkeys(said)),
         )
         if (wrong := contradiction(finding)) is not None:
@@ -126,7 +127,7 @@ class Gathered:
         """Say that a part of the file cannot count."""
         if len(self.left_out) >= MOST_FINDINGS:
             raise Unfit(Reason.TOO_LARGE, f"A file may have {MOST_FINDINGS:,} parts that cannot count.")
-        self.left_out.append(Refusal(reason, says, kept_or(part, f"part-{len(self.findings) + len(self.left_out) + 1}")))
+        self.left_out.append(Refusal(reason, says, kept_or(part, f"part-{self._number()}")))
 
     def imported(self) -> Imported:
         """Return what the file gave.
@@ -140,6 +141,10 @@ class Gathered:
             first = self.left_out[0]
             raise Unfit(first.reason, first.says, first.part)
         raise Unfit(Reason.NO_RESULTS, "There is nothing in the file that was measured.")
+
+    def _number(self) -> int:
+        """Return which part of the file comes next; what may not be kept of its names is told apart by it."""
+        return len(self.findings) + len(self.left_out) + 1
 
     def _produced_at(self) -> datetime:
         produced_at = self.produced_at or self.declared.produced_at

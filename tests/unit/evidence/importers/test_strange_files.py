@@ -129,6 +129,13 @@ def test_a_secret_where_a_name_should_be_does_not_come_out(name: str, data: st.D
     answered(as_lines(rows) if len(rows) > 1 else as_json(rows[0]))
 
 
+def test_a_refused_part_is_not_named_by_what_may_be_a_secret() -> None:
+    rows = "".join(f"{SECRET},solved,item,{cluster},1,{interface.MOST_UNITS}\n" for cluster in "ab")
+    outcome = answered(b"task,metric,unit,cluster,k,n\n" + rows.encode())
+    assert isinstance(outcome, Refusal)
+    assert (outcome.reason, outcome.part) == (Reason.TOO_LARGE, "part-1")
+
+
 def put(tree: Any, value: Any, data: st.DataObject) -> None:
     """Put a value at a place drawn from all of a tree."""
     places: list[tuple[Any, Any]] = []
