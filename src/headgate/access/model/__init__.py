@@ -1,4 +1,4 @@
-"""Who has access, as values: organisations, accounts, cohorts, grants, keys, staff, and what a key answers for.
+"""Who has access, as values: organisations, accounts, cohorts, grants, keys, staff, sessions, and what a key answers for.
 
 Everything is frozen; a change is a new value. ``revision`` counts the changes of a row and is how two writers notice each
 other. Secrets never live here: a ``Key`` knows only the digest of its text, and an ``Issued`` shows its text only to

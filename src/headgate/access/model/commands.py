@@ -17,7 +17,7 @@ class Issued(Generic[T]):
     """A credential at the one moment at which its text exists.
 
     Attributes:
-        of: The key or the member of staff as stored.
+        of: What it is a credential of, as stored: a key, a member of staff, a sign-in link or a session.
         secret: The text; shown once, kept nowhere, and absent from ``repr``.
     """
 

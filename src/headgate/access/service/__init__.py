@@ -1,4 +1,4 @@
-"""Access, as one thing to hold: its five desks, and the questions that a gateway and a web server ask it."""
+"""Access, as one thing to hold: its desks, and the questions that a gateway and a web server ask it."""
 
 from __future__ import annotations
 
