@@ -425,6 +425,11 @@ class Plan(Part):
         """Return the stage of this name, if there is one."""
         return next((stage for stage in self.stages if stage.name == name), None)
 
+    def worst_share(self, hazard: str) -> float:
+        """Return the most of one user's traffic that enforcement lets be harmful; 1 where nothing is declared."""
+        declared = self.hazards.get(hazard)
+        return 1.0 if declared is None or declared.worst_share is None else declared.worst_share
+
     def on_fail(self, gate: RateGate) -> Reaction:
         """Return what a shown harm does: what the gate says, else narrow where the hazard is critical, else hold."""
         if gate.on_fail is not None:

@@ -50,9 +50,8 @@ def claim_of(gate: CoverageGate, asked: Asked) -> CoverageClaim:
 
 def expected_of(gate: CoverageGate, asked: Asked) -> tuple[Expected, ...]:
     """Return what the plan expects of the stage that is to open; a hazard that declares no worst share has none below 1."""
-    worst = {hazard: asked.plan.hazards[hazard].worst_share for hazard in _hazards(gate, asked) if hazard in asked.plan.hazards}
     return tuple(
-        Expected(of, hazard, worst.get(hazard) or 1.0, gate.expected[of])
+        Expected(of, hazard, asked.plan.worst_share(hazard), gate.expected[of])
         for of in gate.of
         if gate.expected.get(of)
         for hazard in _hazards(gate, asked)

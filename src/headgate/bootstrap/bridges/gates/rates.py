@@ -56,8 +56,7 @@ class Rates:
 
 def users_claim(gate: RateGate, asked: Asked) -> UsersClaim:
     """Return what a gate on users wants shown; a hazard that declares no worst share is assumed to have none below 1."""
-    hazard = asked.plan.hazards.get(gate.hazard)
-    worst_share = 1.0 if hazard is None or hazard.worst_share is None else hazard.worst_share
+    worst_share = asked.plan.worst_share(gate.hazard)
     return UsersClaim(gate.hazard, gate.below, worst_share, gate.observed_for, gate.alpha, asked.attempt)
 
 

@@ -117,8 +117,8 @@ def _reachable(
 ) -> Iterator[Finding]:
     """Compare the limit with what the stage's seats could show at best, were they of the shares that are expected."""
     seats, floor = stage.who.seats, _drawn(stage)
-    hazards = plan.hazards if gate.hazard is None else {gate.hazard: plan.hazards.get(gate.hazard)}
-    worst = max((1.0 if each is None else each.worst_share or 1.0 for each in hazards.values()), default=1.0)
+    hazards = plan.hazards if gate.hazard is None else (gate.hazard,)
+    worst = max((plan.worst_share(hazard) for hazard in hazards), default=1.0)
     if seats is None or stage.watch is None:
         return
     weighed = {name: share for name, share in shares.items() if share > 0}

@@ -251,7 +251,7 @@ def _users(plan: Plan) -> Iterator[Finding]:
         return
     seats = seats_by(plan, gated[-1])
     for name, hazard in plan.hazards.items():
-        limit, worst = hazard.limit.users, hazard.worst_share or 1.0
+        limit, worst = hazard.limit.users, plan.worst_share(name)
         if limit is None or not seats or USER_CLAIM * worst / seats <= limit:
             continue
         least = number(USER_CLAIM * worst / seats)

@@ -48,7 +48,7 @@ def _of_users(plan: Plan, stage: Stage, gate: RateGate, path: Path) -> Iterator[
         said = f"`{gate.hazard}` does not say how much of one user's use enforcement lets be harmful"
         fix = "write worst_share: 1 to assume nothing of enforcement, or the share at which it stops a user for certain"
         yield finding("plan.no_worst_share", here, said, fix)
-    worst = hazard.worst_share or 1.0
+    worst = plan.worst_share(gate.hazard)
     if gate.below >= worst:
         said = f"no user's share of `{gate.hazard}` exceeds {number(worst)}, so a mean below {number(gate.below)} shows nothing"
         yield finding("plan.below_worst_share", (*path, "below"), said, f"write a bound below {number(worst)}")

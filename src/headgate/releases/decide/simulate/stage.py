@@ -252,7 +252,7 @@ def _rate(script: Script, ground: Ground, hazard: str) -> float:
 
 def _among_everybody(script: Script, ground: Ground, gate: RateGate) -> float:
     """Return the mean share of harm of people like these, with what enforcement stops left out."""
-    rate, worst = _rate(script, ground, gate.hazard), _worst_share(script, gate.hazard)
+    rate, worst = _rate(script, ground, gate.hazard), script.plan.worst_share(gate.hazard)
     if rate == 0:
         return 0.0
     share = rate if script.world.worst_share is None else max(rate, script.world.worst_share)
@@ -266,11 +266,6 @@ def _each(ground: Ground) -> float:
 
 def _window(gate: RateGate) -> int:
     return max(1, math.ceil(gate.observed_for.total_seconds() / _HOUR_S))
-
-
-def _worst_share(script: Script, hazard: str) -> float:
-    worst = script.plan.hazards[hazard].worst_share
-    return 1.0 if worst is None else worst
 
 
 def _shares(script: Script, ground: Ground, hazard: str, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -321,7 +316,7 @@ def _path(
         found=script.review.found,
         mistaken=script.review.mistaken,
     )
-    return users_path(rng, labels, seats, ask, _worst_share(script, gate.hazard))
+    return users_path(rng, labels, seats, ask, script.plan.worst_share(gate.hazard))
 
 
 def _rise(script: Script, labels: Labels, wire: RiseWire, alarms: list[RiseWire]) -> int | None:
