@@ -194,12 +194,14 @@ def _counted(metric: str, mean: float, error: object, n: int) -> Counts | None:
     k = round(mean * n) if 0 <= mean <= 1 else -1
     if not 0 <= k <= n or abs(mean * n - k) > _WHOLE * max(1.0, k):
         return None
-    stated = isinstance(error, int | float) and not isinstance(error, bool) and math.isfinite(error)
-    if not stated or k in {0, n} or n == 1:
+    try:
+        stated = number(error, "standard error")
+    except Unfit:
+        stated = None
+    if stated is None or k in {0, n} or n == 1:
         return Counts(k, n, "item") if metric in _RIGHT_OR_WRONG else None
     of_zeros_and_ones = math.sqrt(mean * (1 - mean) / (n - 1))
-    assert isinstance(error, int | float)
-    return Counts(k, n, "item") if math.isclose(error, of_zeros_and_ones, rel_tol=_SAME) else None
+    return Counts(k, n, "item") if math.isclose(stated, of_zeros_and_ones, rel_tol=_SAME) else None
 
 
 def _metrics_of(row: dict[str, Any]) -> Iterator[tuple[str, float]]:

@@ -56,6 +56,8 @@ def test_every_count_is_found_again(drawn: tuple[int, int]) -> None:
         ({"f1,none": 0.0, "f1_stderr,none": 0.0}, False),
         ({"f1,none": 0.5, "f1_stderr,none": "N/A"}, False),
         ({"f1,none": 0.5, "f1_stderr,none": 0.01}, False),
+        ({"f1,none": 0.5, "f1_stderr,none": 10**400}, False),
+        ({"acc,none": 0.5, "acc_stderr,none": 10**400}, True),
         ({"acc,none": 0.2512, "acc_stderr,none": "N/A"}, False),
         ({"word_perplexity,none": 12.5}, False),
         ({"acc,none": -0.5}, False),
