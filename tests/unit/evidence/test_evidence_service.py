@@ -158,6 +158,7 @@ def test_users_are_read_and_kept_and_replay(evidence: Evidence, labels: Labels) 
     claim = UsersClaim("advice", below=1e-2, worst_share=0.25, window=timedelta(days=7), alpha=0.05, attempt=1)
     measured = evidence.users(EPOCH, claim)
     assert measured.reading.verdict is Verdict.PASS
+    assert evidence.users(EPOCH, claim) is measured
     assert evidence.users(EPOCH, claim, misses_measured=True).reading.verdict is Verdict.INSUFFICIENT
     digest = evidence.keep(measured, by="ada")
     assert evidence.kept(digest).kind == "users"

@@ -1,7 +1,8 @@
 """Reading evidence, keeping what a decision rests on, and watching for a rise.
 
-``rate`` works a reading out and keeps nothing: a controller asks at every tick. ``keep`` is for the reading that a
-decision rests on. ``rise`` is an alarm: once it is raised it stays so, whatever labels do.
+``rate`` works a reading out and keeps nothing: a controller asks at every tick. So does ``users``, which takes longer and is
+remembered while nothing has changed. ``keep`` is for the reading that a decision rests on. ``rise`` is an alarm: once it is
+raised it stays so, whatever labels do.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from headgate.evidence.decide.users import read_users, unreadable_users
 from headgate.evidence.errors import NotEvidence, ReadingNotFound
 from headgate.evidence.model import Kept, Measured
 from headgate.evidence.service.bells import WATCHMAN, Bell, Bells
+from headgate.evidence.service.remembering import Remembering
 from headgate.evidence.wire import alarms
 from headgate.evidence.wire import users as users_wire
 from headgate.kernel.errors import Unavailable
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headgate.evidence.model import Look, RateClaim, RateReading, RiseReading, RiseRule
-    from headgate.evidence.model.users import UsersClaim, UsersReading
+    from headgate.evidence.model.reviewing import Readers
+    from headgate.evidence.model.users import LabelledUsers, UsersClaim, UsersReading
     from headgate.evidence.ports import LabelSource, Records
     from headgate.kernel.clock import Clock
 
@@ -62,6 +65,7 @@ class Evidence:
         self._records = records
         self._clock = clock
         self._bells = Bells(records, clock)
+        self._remembering = Remembering()
 
     def rate(self, epoch: str, claim: RateClaim, *, misses_measured: bool = False) -> Measured[RateReading]:
         """Return what the epoch's labels say of a claim, now. Labels that cannot be read give ERROR, not an exception.
@@ -87,10 +91,15 @@ class Evidence:
             claim: What is to be shown.
             misses_measured: Whether a pass takes gold items that have measured what reviewers miss.
         """
+
+        def read(found: tuple[LabelledUsers, Readers]) -> Measured[UsersReading]:
+            seen, readers = found
+            return Measured(epoch, read_users(seen, claim, readers), users_wire.users_inputs(seen, claim, readers))
+
         try:
             seen = self._labels.users(epoch, claim.hazard, claim.window)
             readers = replace(self._labels.readers(epoch, claim.hazard), required=misses_measured)
-            return Measured(epoch, read_users(seen, claim, readers), users_wire.users_inputs(seen, claim, readers))
+            return self._remembering.once((epoch, claim), (seen, readers), read)
         except (Unavailable, NotEvidence) as failure:
             sentence = f"Nothing is concluded: {failure.message}"
             return Measured(epoch, unreadable_users(claim, sentence), users_wire.failed_inputs(claim, sentence))

@@ -1,7 +1,7 @@
 """Reading evidence about people to come: kinds that nobody has seen, and the users of another stage.
 
-Both work a reading out and keep nothing, like ``measuring``'s rate: a controller asks at every tick. Users that cannot be read
-give ERROR with the reason, not an exception.
+Both work a reading out and keep nothing, like ``measuring``'s rate: a controller asks at every tick, and what was read is
+remembered while nothing has changed. Users that cannot be read give ERROR with the reason, not an exception.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headgate.evidence.decide.coverage import read_coverage, unreadable_coverage
 from headgate.evidence.decide.discovery import read_discovery, unreadable_discovery
 from headgate.evidence.errors import NotEvidence
+from headgate.evidence.service.remembering import Remembering
 from headgate.evidence.wire import people as wire
 from headgate.kernel.errors import Unavailable
 
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from headgate.evidence.model.people import CoverageClaim, CoverageReading, DiscoveryClaim, DiscoveryReading, Expected
+    from headgate.evidence.model.people import (
+        CoverageClaim,
+        CoverageReading,
+        DiscoveryClaim,
+        DiscoveryReading,
+        Division,
+        Expected,
+        KindsShown,
+    )
     from headgate.evidence.ports import PeopleSource
 
 
@@ -31,12 +40,16 @@ class People:
 
     def __init__(self, source: PeopleSource) -> None:
         self._source = source
+        self._remembering = Remembering()
 
     def discovery(self, epoch: str, claim: DiscoveryClaim) -> tuple[DiscoveryReading, Mapping[str, Any]]:
         """Return what the epoch's users say of a claim, now, and the inputs that replay it."""
-        try:
-            seen = self._source.kinds(epoch)
+
+        def read(seen: KindsShown) -> tuple[DiscoveryReading, Mapping[str, Any]]:
             return read_discovery(seen, claim), wire.discovery_inputs(seen, claim)
+
+        try:
+            return self._remembering.once((epoch, claim), self._source.kinds(epoch), read)
         except (Unavailable, NotEvidence) as failure:
             sentence = f"Nothing is concluded: {failure.message}"
             return unreadable_discovery(claim, sentence), wire.failed_inputs(claim, sentence)
@@ -51,9 +64,12 @@ class People:
             claim: What is to be shown.
             expected: What the other stage is expected to be, for each hazard and division that somebody declared.
         """
-        try:
-            divisions = self._source.divisions(epoch, expected)
+
+        def read(divisions: tuple[Division, ...]) -> tuple[CoverageReading, Mapping[str, Any]]:
             return read_coverage(divisions, claim), wire.coverage_inputs(divisions, claim)
+
+        try:
+            return self._remembering.once((epoch, claim), self._source.divisions(epoch, expected), read)
         except (Unavailable, NotEvidence) as failure:
             sentence = f"Nothing is concluded: {failure.message}"
             return unreadable_coverage(claim, sentence), wire.failed_inputs(claim, sentence)
