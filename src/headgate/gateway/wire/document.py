@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from headgate.gateway.errors import Malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _OPENS = re.compile(r"\{[ \t\n\r]*")
@@ -37,7 +37,6 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-_scan: Callable[[str, int], tuple[Any, int]] = cast("Any", _DECODER).scan_once  # the type stubs leave it out
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ def elements(text: str, at: Span) -> list[Span]:
     found: list[Span] = []
     index = _skip(text, at.start + 1)
     while text[index] != "]":
-        _, end = _decoded(text, index)
+        _, end = _DECODER.raw_decode(text, index)
         found.append(Span(index, end))
         index = _skip(text, end)
         if text[index] == ",":
@@ -194,7 +193,7 @@ def _object(text: str, opens: int) -> tuple[Document, int]:
     while True:
         plain = _PLAIN_KEY.match(text, index)
         key, value_start = _key(text, index) if plain is None else (plain[1], plain.end())
-        value, value_end = _decoded(text, value_start)
+        value, value_end = _DECODER.raw_decode(text, value_start)
         if key in members:
             raise Malformed(f"The key {key[:60]!r} stands twice in the body.", rule="request body", help="Name each key once.")
         members[key] = Member(index, Span(value_start, value_end), value)
@@ -209,18 +208,11 @@ def _object(text: str, opens: int) -> tuple[Document, int]:
 def _key(text: str, index: int) -> tuple[str, int]:
     if text[index : index + 1] != '"':
         raise json.JSONDecodeError("a key is expected", text, index)
-    key, end = _decoded(text, index)
+    key, end = _DECODER.raw_decode(text, index)
     colon = _skip(text, end)
     if text[colon : colon + 1] != ":":
         raise json.JSONDecodeError("a colon is expected", text, colon)
     return key, _skip(text, colon + 1)
-
-
-def _decoded(text: str, start: int) -> tuple[Any, int]:
-    try:
-        return _scan(text, start)
-    except StopIteration as stopped:
-        raise json.JSONDecodeError("a value is expected", text, stopped.value) from None
 
 
 def _skip(text: str, index: int) -> int:
