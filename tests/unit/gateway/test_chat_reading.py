@@ -13,7 +13,7 @@ from headgate.gateway.errors import OutputBlocked
 from headgate.gateway.model import ObjectKind, Refusal, Settings
 from headgate.gateway.wire.chat.reading import ChatReading
 from headgate.gateway.wire.sse import Frame, Frames
-from headgate.gateway.wire.surface import Created, NotAnAnswer, Usage, texts_of
+from headgate.gateway.wire.surface import Created, NotAnAnswer, Piece, Usage, texts_of
 
 SETTINGS = Settings(worker="w1", end_user_key=b"k")
 BLOCKED = Refusal(OutputBlocked("A rule matched.", rule="rules/1"))
@@ -161,3 +161,28 @@ def test_a_withheld_answer_has_no_text_and_keeps_its_usage() -> None:
     assert answer["usage"] == body["usage"]
     assert answer["choices"] == [{"index": 0, "message": {"role": "assistant", "content": ""}, "finish_reason": "content_filter"}]
     assert answer["headgate"]["code"] == "output.blocked"
+
+
+WORDS = st.dictionaries(
+    st.sampled_from(["role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls"]),
+    st.none() | st.text(max_size=5),
+)
+UNUSUAL = {"grammar": {}}
+"""A member that no chat server sends and that holds no text."""
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.none() | WORDS, st.none() | st.text(max_size=5)), max_size=3),
+    st.none() | st.sampled_from(["stop", "length"]),
+)
+def test_the_usual_shape_is_read_as_any_other_shape_is(
+    given_choices: list[tuple[int, dict[str, str | None] | None, str | None]], finish: str | None
+) -> None:
+    def read(more: dict[str, Any]) -> list[Piece]:
+        choices = [
+            {"index": index, "delta": more or None if delta is None else {**delta, **more}, "text": text, "finish_reason": finish}
+            for index, delta, text in given_choices
+        ]
+        return sorted(a_reading(wants_usage=True).frame(frame({"id": "c", "choices": choices})).pieces)
+
+    assert read({}) == read(UNUSUAL)

@@ -58,6 +58,8 @@ class Frames:
         """
         seam = self._seam + chunk if self._seam else chunk
         plain = b"\r" not in seam
+        if plain and not self._begun and 1 < chunk.find(b"\n\n") + 2 == len(chunk):  # one frame, whole, as nearly all come
+            return [Frame(chunk, self._data(chunk, plain=True))]
         ends = _ends_plain(seam) if plain else _ends(seam)
         if not ends:
             self._begun.append(chunk)
@@ -97,11 +99,13 @@ class Frames:
             self._started = True
             raw = raw.removeprefix(_BOM)
         if plain:  # the two shapes that model servers send: a data line, with an event line before it or none
-            start = 0 if raw.startswith(b"data: ") else raw.find(b"\n") + 1
-            if raw.startswith(b"data: ", start) and raw.startswith((b"data: ", b"event:")):
-                end = len(raw) - 2
-                if raw.find(b"\n", start) == end:
-                    return raw[start + 6 : end] or None
+            end = len(raw) - 2
+            line_end = raw.find(b"\n")
+            if line_end == end and raw.startswith(b"data: "):
+                return raw[6:end] or None
+            start = line_end + 7
+            if raw.startswith(b"event:") and raw.startswith(b"data: ", line_end + 1) and raw.find(b"\n", start) == end:
+                return raw[start:end] or None
         lines = [line[5:].removeprefix(b" ") for line in raw.splitlines() if line.startswith(b"data:") or line == b"data"]
         return b"\n".join(lines) or None
 

@@ -34,18 +34,44 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+class _Words(msgspec.Struct, forbid_unknown_fields=True):
+    """A delta as nearly all are."""
+
+    role: Any = None
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: None = None
+    function_call: None = None
+
+
+class _WordedChoice(msgspec.Struct):
+    index: int
+    delta: _Words | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
 class _Usage(msgspec.Struct):
     prompt_tokens: int
     completion_tokens: int = 0
 
 
-class _Chunk(msgspec.Struct):
+class _Head(msgspec.Struct):
     id: Any = None
     created: Any = None
     model: Any = None
-    choices: list[_Choice] | msgspec.UnsetType | None = msgspec.UNSET
     usage: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Chunk(_Head):
+    choices: list[_Choice] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class _WordedChunk(_Head):
+    choices: list[_WordedChoice] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _Bare(msgspec.Struct):
@@ -56,6 +82,7 @@ class _Bare(msgspec.Struct):
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
+_WORDED = msgspec.json.Decoder(_WordedChunk)
 _BARE = msgspec.json.Decoder(_Bare)
 _USAGE = msgspec.json.Decoder(_Usage)
 _ANY = msgspec.json.Decoder()
@@ -78,11 +105,12 @@ class ChatReading:
         self._wants_usage = wants_usage
         self._choices = choices
         self._texts = texts
+        self._usual: msgspec.json.Decoder[_WordedChunk] | msgspec.json.Decoder[_Chunk] = _WORDED if texts else _CHUNK
         self._aloud = aloud
         self._spoken: list[str] = []
         self._told = 0
         self._finished: set[int] = set()
-        self._chunk: _Chunk | None = None
+        self._first: _Head | None = None
         self.usage: Usage | None = None
         self.failed = False
         self.ended = False
@@ -105,14 +133,13 @@ class ChatReading:
             self.ended = True
             return _PASSING
         try:
-            chunk = decoded(_CHUNK, data)
+            chunk = decoded(self._usual, data)
         except msgspec.ValidationError:
-            self._take_in_bare(data)
-        else:
-            self._take_in(chunk)
-            if chunk.choices == [] and not self._wants_usage and _says(chunk.usage):
-                return _OURS
-        pieces = self._said(data, "delta")
+            return self._unusual(data)
+        self._take_in(chunk)
+        if not self._wants_usage and chunk.choices == [] and _says(chunk.usage):
+            return _OURS
+        pieces = _words(chunk) if isinstance(chunk, _WordedChunk) else self._said(data, "delta")
         return Passing(forward=True, pieces=pieces) if pieces else _PASSING
 
     def whole(self, body: bytes) -> tuple[Piece, ...]:
@@ -137,7 +164,7 @@ class ChatReading:
     def withheld(self, refusal: Refusal, settings: Settings) -> bytes:
         """Return a chunk that finishes every open choice as ``content_filter``, and ``[DONE]``."""
         open_choices = [index for index in range(self._choices) if index not in self._finished]
-        first = self._chunk
+        first = self._first
         chunk: dict[str, Any] = {
             "id": None if first is None else first.id,
             "object": "chat.completion.chunk",
@@ -160,6 +187,17 @@ class ChatReading:
         answer["headgate"] = told(refusal, settings)
         return json.dumps(answer, separators=(",", ":")).encode()
 
+    def _unusual(self, data: bytes) -> Passing:
+        """Take in a chunk that holds more than words, or whose choices are not what they should be."""
+        try:
+            chunk = decoded(_CHUNK, data)
+        except msgspec.ValidationError:
+            self._take_in_bare(data)
+        else:
+            self._take_in(chunk)
+        pieces = self._said(data, "delta")
+        return Passing(forward=True, pieces=pieces) if pieces else _PASSING
+
     def _take_in_bare(self, data: bytes) -> None:
         try:
             bare = decoded(_BARE, data)
@@ -169,9 +207,9 @@ class ChatReading:
         if _says(bare.usage):
             self.usage = _usage(bare.usage) or self.usage
 
-    def _take_in(self, chunk: _Chunk) -> None:
-        if self._chunk is None:
-            self._chunk = chunk
+    def _take_in(self, chunk: _Chunk | _WordedChunk) -> None:
+        if self._first is None:
+            self._first = chunk
         for choice in chunk.choices or ():
             if choice.finish_reason is not None:
                 self._finished.add(choice.index)
@@ -212,6 +250,24 @@ def _usage(value: Any) -> Usage | None:
     if 0 <= usage.prompt_tokens <= MOST_TOKENS and 0 <= usage.completion_tokens <= MOST_TOKENS:
         return Usage(usage.prompt_tokens, usage.completion_tokens)
     return None
+
+
+def _words(chunk: _WordedChunk) -> tuple[Piece, ...]:
+    """Return the text of a chunk whose words stand where nearly all do, by the same names as ``_pieces``."""
+    found: list[Piece] = []
+    for choice in chunk.choices or ():
+        if (delta := choice.delta) is not None:
+            if delta.content:
+                found.append(Piece(f"{choice.index}/content", delta.content))
+            if delta.reasoning_content:
+                found.append(Piece(f"{choice.index}/reasoning_content", delta.reasoning_content))
+            if delta.reasoning:
+                found.append(Piece(f"{choice.index}/reasoning", delta.reasoning))
+            if delta.refusal:
+                found.append(Piece(f"{choice.index}/refusal", delta.refusal))
+        if choice.text:
+            found.append(Piece(f"{choice.index}", choice.text))
+    return tuple(found)
 
 
 def _pieces(chunk: Any, holder: str) -> Iterator[Piece]:

@@ -17,7 +17,7 @@ class CompletionReading(ChatReading):
 
     def withheld(self, refusal: Refusal, settings: Settings) -> bytes:
         """Return a chunk that finishes every open choice as ``content_filter``, and ``[DONE]``."""
-        first = self._chunk
+        first = self._first
         chunk: dict[str, Any] = {
             "id": None if first is None else first.id,
             "object": "text_completion",
