@@ -86,7 +86,7 @@ class _Root:
             app.command()(verb)
         app.command("small-model", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(self.small_model)
         app.add_typer(release_commands(lambda: terminal.house().releases, terminal.actor, RayFarm))
-        app.add_typer(access_commands(lambda: AccessSession(terminal.house().access, terminal.actor())))
+        app.add_typer(access_commands(self._access_session))
         app.add_typer(safety_commands(lambda: SafetySession(terminal.house().desk, terminal.actor())))
         app.add_typer(evidence_commands(self._evidence), name="evidence")
         app.add_typer(ledger_commands(lambda: terminal.house().ledger), name="ledger")
@@ -107,6 +107,10 @@ class _Root:
         del version  # answered before anything else is read
         self._terminal.directory = data.resolve()
         logs.configure("warning")
+
+    def _access_session(self) -> AccessSession:
+        house = self._terminal.house()
+        return AccessSession(house.access, self._terminal.actor(), house.settings.origin)
 
     def init(
         self,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fastapi import APIRouter
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
@@ -128,11 +129,17 @@ def status_of(error: type[HeadgateError]) -> HTTPStatus:
     return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def web_application(routers: Iterable[APIRouter]) -> FastAPI:
-    """Return the application that serves ``routers`` and says errors in one form."""
+def web_application(routers: Iterable[APIRouter], beside: Iterable[BaseRoute] = ()) -> FastAPI:
+    """Return the application that serves ``routers`` and says errors in one form.
+
+    Args:
+        routers: The control API.
+        beside: Routes with errors of their own: the pages.
+    """
     app = _Described(title="Headgate", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     for router in routers:
         app.include_router(router)
+    app.router.routes.extend(beside)
     app.add_middleware(Bounded)
     app.add_exception_handler(HeadgateError, _on_ours)
     app.add_exception_handler(RequestValidationError, _on_malformed)

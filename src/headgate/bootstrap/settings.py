@@ -36,6 +36,13 @@ class Settings(BaseModel):
 
     host: Annotated[str, Field(description="Address to listen on. Loopback: nothing is open before you say so.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port of the API, for models and for staff.")] = 8900
+    public_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+            description="Where browsers reach this installation, without a path; unset: `http://localhost` and the port.",
+        ),
+    ] = None
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes; two use a small machine well.")] = 2
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Least severe event that is logged.")
@@ -108,6 +115,11 @@ class Settings(BaseModel):
         int, Field(ge=1, description="Days until a sampled exchange that nobody could judge counts as harm.")
     ] = 14
     staff_token_days: Annotated[int, Field(ge=1, le=366, description="Days a staff token lasts.")] = 90
+
+    @property
+    def origin(self) -> str:
+        """Where browsers reach this installation; a passkey is bound to a name, so the default is one."""
+        return self.public_url or f"http://localhost:{self.port}"
 
 
 def load(directory: Path, environment: Mapping[str, str], **given: object) -> Settings:

@@ -22,10 +22,12 @@ class Session:
     Attributes:
         access: The use cases.
         by: Who acts.
+        origin: Where browsers reach this installation.
     """
 
     access: Access
     by: Actor
+    origin: str
 
 
 def span(text: str | None) -> timedelta | None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from headgate.access.model import Issued, Staff
 
 
+SIGN_IN = "/console/sign-in"
+"""Where a browser shows its sign-in link; what stands behind ``#`` is never sent with the address."""
+
+
 class StaffVerbs:
     """The verbs of ``headgate staff``."""
 
@@ -29,7 +33,14 @@ class StaffVerbs:
     def app(self) -> typer.Typer:
         """Return the noun with its verbs."""
         app = typer.Typer(help="Those who work on a release, and their tokens.", no_args_is_help=True)
-        for name, verb in (("add", self.add), ("list", self.list_), ("renew", self.renew), ("revoke", self.revoke)):
+        verbs = (
+            ("add", self.add),
+            ("list", self.list_),
+            ("invite", self.invite),
+            ("renew", self.renew),
+            ("revoke", self.revoke),
+        )
+        for name, verb in verbs:
             app.command(name)(verb)
         return app
 
@@ -51,6 +62,21 @@ class StaffVerbs:
         found = session.access.staff.page(Page(after, limit), by=session.by)
         columns = ("id", "name", "roles", "state", "token_expires_at")
         show_all([spelled.member(member) for member in found], columns, limit=limit, as_json=as_json)
+
+    def invite(
+        self,
+        member: Annotated[str, typer.Argument(help="Their identifier, stf_…")],
+        *,
+        life: Annotated[str | None, typer.Option(help="How long the link works, such as 1h; a day at most.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Print a link that signs a member of staff in to the console once."""
+        session = self._open()
+        issued = session.access.sessions.invite(StaffId(member), by=session.by, life=span(life))
+        link = f"{session.origin}{SIGN_IN}#{issued.secret}"
+        ends = spelled.instant(issued.of.expires_at)
+        said = f"It works once, until {ends}, for whoever opens it. This is the only time that it is shown."
+        show_secret(link, {"member": member, "expires_at": ends}, as_json=as_json, name="link", said=said)
 
     def renew(
         self,

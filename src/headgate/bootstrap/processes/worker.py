@@ -31,6 +31,7 @@ from headgate.bootstrap.bridges.feed import LedgerFeed
 from headgate.bootstrap.bridges.policies import ReleasePolicies
 from headgate.bootstrap.bridges.principals import AccessPrincipals, KeyUses
 from headgate.bootstrap.bridges.screens import RuleScreen
+from headgate.bootstrap.faces import faces
 from headgate.bootstrap.home import Home, secret_file
 from headgate.bootstrap.http import web_application
 from headgate.bootstrap.processes import numbers
@@ -290,7 +291,8 @@ def control_api(house: House) -> FastAPI:
             safety_routes(house.desk, caller),
             evidence_routes(house.filing, house.clock, caller),
             ledger_routes(house.ledger, caller),
-        ]
+        ],
+        beside=faces(house),
     )
 
 

@@ -1,0 +1,45 @@
+"""The pages, put together: which services stand behind them, and under which addresses they are found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Mount
+
+from headgate.bootstrap.http import status_of
+from headgate.console.application import AT, Console
+from headgate.console.desks import Desks
+from headgate.console.door import Door
+from headgate.console.pages import releases, sign_in
+from headgate.look.assets import Assets
+from headgate.look.pages import Pages
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.routing import BaseRoute
+
+    from headgate.bootstrap.wiring import House
+
+
+def faces(house: House) -> list[BaseRoute]:
+    """Return the routes of everything that people meet in a browser."""
+    assets = Assets("headgate.look", "headgate.console")
+    pages = Pages("headgate.console", assets=assets)
+    return [Mount(AT, console(house, pages)), assets.route()]
+
+
+def console(house: House, pages: Pages) -> Starlette:
+    """Return the staff's pages."""
+    desks = Desks(
+        access=house.access,
+        releases=house.releases,
+        safety=house.desk,
+        filing=house.filing,
+        forecasting=house.forecasting,
+        comparing=house.comparing,
+        ledger=house.ledger,
+        clock=house.clock,
+    )
+    door = Door(house.access.sessions, house.settings.origin)
+    tables = [sign_in.table(desks, AT), releases.table(desks)]
+    return Console(desks, door, pages, status_of=status_of).application(tables, sign_in.outside(desks, door, pages, AT))

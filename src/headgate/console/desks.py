@@ -1,0 +1,41 @@
+"""Whom the pages ask: the services of the subjects, as one value. A page holds nothing else and decides nothing itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headgate.access.service import Access
+    from headgate.evidence.service import Filing
+    from headgate.evidence.service.comparing import Comparing
+    from headgate.evidence.service.forecasting import Forecasting
+    from headgate.kernel.clock import Clock
+    from headgate.ledger.service import Ledger
+    from headgate.releases.service import ReleaseService
+    from headgate.safety.service.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """The services behind the pages.
+
+    Attributes:
+        access: Who gets in, staff and their sessions among them.
+        releases: Plans and where they stand.
+        safety: Draws, review, gold items and incidents.
+        filing: Evidence that was handed in.
+        forecasting: What was predicted, and how it turned out.
+        comparing: Epochs beside each other.
+        ledger: What was decided.
+        clock: The time.
+    """
+
+    access: Access
+    releases: ReleaseService
+    safety: Desk
+    filing: Filing
+    forecasting: Forecasting
+    comparing: Comparing
+    ledger: Ledger
+    clock: Clock
