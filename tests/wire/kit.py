@@ -117,6 +117,8 @@ class World:
         self.principals: dict[str, Principal] = {KEY: a_principal()}
         self.down = False
         self.refreshes = True
+        self.followed = 0
+        """The last change that the gateway has done everything about: it asks what came after it."""
         self._changes: list[Change] = []
         self._news = threading.Condition()
 
@@ -162,6 +164,7 @@ class World:
 
     def wait(self, after: int, timeout_s: float) -> Change:
         self._answers()
+        self.followed = after
         with self._news:
             self._news.wait_for(lambda: len(self._changes) > after, min(timeout_s, 0.1))
             self._answers()
@@ -175,11 +178,16 @@ class Memory:
         self.admissions: list[Admission] = []
         self.outcomes: list[Outcome] = []
         self.full = False
-        self.slow_s = 0.0
+        self.moving = threading.Event()
+        """Cleared, the disk is stuck: admissions are written once it is set again."""
+        self.moving.set()
+        self.writing = 0
+        """How many admissions wait for the disk."""
 
     async def admit(self, admission: Admission) -> None:
-        if self.slow_s:
-            await asyncio.sleep(self.slow_s)
+        if not self.moving.is_set():
+            self.writing += 1
+            await asyncio.to_thread(self.moving.wait, 20)
         if self.full:
             raise CannotRecord("no space left on device")
         self.admissions.append(admission)

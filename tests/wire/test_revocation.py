@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -192,13 +191,15 @@ def test_a_whole_answer_under_way_when_access_ends_is_refused(served: Running) -
 
 def test_access_that_ends_while_the_admission_is_written_lets_nothing_through(served: Running) -> None:
     ask(served)
-    served.recorder.slow_s = 0.4
+    served.recorder.moving.clear()
     found: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: found.append(ask(served)))
     asking.start()
-    time.sleep(0.15)
+    eventually(lambda: served.recorder.writing == 1)
 
     served.world.change_principal(KEY, refusal=taken)
+    eventually(lambda: served.world.followed == 1)
+    served.recorder.moving.set()
     asking.join(10)
 
     assert found[0].status_code == 403
