@@ -153,7 +153,10 @@ class Bench:
 
         async def one_round(number: int) -> None:
             who = await asyncio.to_thread(member, admin, f"revoked {number}", arms.COHORT)
-            open_ones = await streams.opened(arm, [who.key], count)
+            open_ones, refused = await streams.opened(arm, [who.key], count)
+            report.refused(self.out, arm.name, refused)
+            if not open_ones:
+                return
             await asyncio.to_thread(admin, "POST", f"/api/keys/{who.key_id}/revoke", {"reason": "bench"})
             committed_s = time.monotonic()
             try:

@@ -108,10 +108,18 @@ def open_streams(out: Console, seen: Mapping[str, Seen]) -> None:
             f"{each.cpu_us:.0f}" if own else "",
         )
     out.print(table)
+    for name, each in seen.items():
+        refused(out, name, each.refused)
     added = seen["Headgate, policy"].transit_ms[1] - seen["direct"].transit_ms[1]
     _judge(out, "added chunk delay of open streams, p99 (ms)", added, at_most=15)
     _judge(out, "memory of an open stream (KiB)", seen["Headgate, policy"].kib_a_stream, at_most=60)
     out.print("  With a hold-back screen a chunk waits for its window (1 KiB of text or 300 ms): that is its delay.")
+
+
+def refused(out: Console, name: str, whys: Sequence[str]) -> None:
+    """Say how many streams did not open, and why the first of them did not; what is measured then is the others."""
+    if whys:
+        out.print(f"  {name}: {len(whys):,} streams did not open. The first: {whys[0]}", style="bold red", markup=False)
 
 
 def flood(out: Console, seen: Mapping[str, Seen]) -> None:
@@ -121,11 +129,16 @@ def flood(out: Console, seen: Mapping[str, Seen]) -> None:
     for name, each in seen.items():
         table.add_row(name, f"{each.per_s:,.0f}", "" if name == "direct" else f"{each.cpu_us:.0f}")
     out.print(table)
+    for name, each in seen.items():
+        refused(out, name, each.refused)
     _judge(out, "chunks/s through a hold-back screen", seen["Headgate, both screens"].per_s, at_least=10_000)
 
 
 def revocation(out: Console, closed_ms: Sequence[float], refused_ms: Sequence[float], *, streams: int) -> None:
     """Print how long a revoked key lasted."""
+    if not closed_ms:
+        out.print("No stream was open to be revoked.", style="bold red")
+        return
     title = f"from the committed revocation, {streams} open streams, {len(closed_ms)} rounds (ms)"
     table = _table(title, "median", "worst")
     for name, delays in (("the last stream was closed", closed_ms), ("the next request was refused", refused_ms)):

@@ -34,6 +34,7 @@ class Seen:
 
     Attributes:
         streams: How many were open.
+        refused: What those were told that did not open.
         per_s: Chunks that arrived, a second.
         transit_ms: From the model server to the client, 50th and 99th in a hundred.
         gap_ms: Between two chunks of one stream, likewise.
@@ -42,6 +43,7 @@ class Seen:
     """
 
     streams: int
+    refused: list[str]
     per_s: float
     transit_ms: tuple[float, float]
     gap_ms: tuple[float, float]
@@ -75,6 +77,8 @@ class Stream(asyncio.Protocol):
         now_ns = time.monotonic_ns()
         if not self.first:
             self.first = data
+            if b" 200 " not in data[:20]:
+                self._refused()
         for sent in _SENT.finditer(data):
             self.transit_ns.append(now_ns - int(sent[1]))
             if self._last_ns:
@@ -90,9 +94,19 @@ class Stream(asyncio.Protocol):
         del exc
         if not self.ended.done():
             self.ended.set_result(time.monotonic())
+        self._refused()
+
+    def _refused(self) -> None:
         if not self.begun.done():
             self.begun.set_exception(ConnectionError(f"it was refused: {self.first[:300]!r}"))
             self.begun.exception()
+
+    def refusal(self) -> str | None:
+        """Return why it is not open; ``None`` where it is."""
+        if not self.begun.done():
+            return "nothing came within a minute"
+        error = self.begun.exception()
+        return None if error is None else str(error)
 
     def forget(self) -> None:
         """Count from here."""
@@ -101,32 +115,39 @@ class Stream(asyncio.Protocol):
         self._last_ns = 0
 
 
-async def opened(arm: Arm, keys: Sequence[str], count: int) -> list[Stream]:
-    """Open streams, a few at a time, and return them when each has had a chunk."""
+async def opened(arm: Arm, keys: Sequence[str], count: int) -> tuple[list[Stream], list[str]]:
+    """Open streams, a few at a time; return them when each has had a chunk, and what those were told that did not open."""
     loop = asyncio.get_running_loop()
     host, port = _place(arm)
     body = body_for(arm.model).replace(b'"max_tokens": 64', b'"stream": true')
     streams: list[Stream] = []
-    while len(streams) < count:
+    refused: list[str] = []
+    for first in range(0, count, _AT_A_TIME):
         some: list[Stream] = []
-        for number in range(len(streams), min(count, len(streams) + _AT_A_TIME)):
+        for number in range(first, min(count, first + _AT_A_TIME)):
             request = (
                 b"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
                 b"authorization: Bearer %b\r\ncontent-length: %d\r\n\r\n%b" % (keys[number % len(keys)].encode(), len(body), body)
             )
             _, stream = await loop.create_connection(lambda request=request: Stream(request), host, port)
             some.append(stream)
-        await asyncio.wait_for(asyncio.gather(*(stream.begun for stream in some)), 60)
-        streams += some
-    return streams
+        await asyncio.wait([stream.begun for stream in some], timeout=60)
+        for stream in some:
+            why = stream.refusal()
+            if why is None:
+                streams.append(stream)
+            else:
+                refused.append(why)
+                stream.transport.abort()
+    return streams, refused
 
 
 async def watched(arm: Arm, keys: Sequence[str], *, count: int, seconds: float) -> Seen:
     """Hold streams open for a while and return what they saw."""
-    warm = await opened(arm, keys, min(count, 20))
+    warm, _ = await opened(arm, keys, min(count, 20))
     await closed(warm)
     before_bytes = memory_bytes(arm.pids)
-    streams = await opened(arm, keys, count)
+    streams, refused = await opened(arm, keys, count)
     await asyncio.sleep(min(2.0, seconds / 2))
     for stream in streams:
         stream.forget()
@@ -141,11 +162,12 @@ async def watched(arm: Arm, keys: Sequence[str], *, count: int, seconds: float) 
         gaps.extend(stream.gap_ns)
     await closed(streams)
     return Seen(
-        streams=count,
+        streams=len(streams),
+        refused=refused,
         per_s=len(transit) / took_s,
         transit_ms=_percentiles_ms(transit),
         gap_ms=_percentiles_ms(gaps),
-        kib_a_stream=held_bytes / 1024 / count,
+        kib_a_stream=held_bytes / 1024 / max(1, len(streams)),
         cpu_us=1e6 * used_s / max(1, len(transit)),
     )
 
