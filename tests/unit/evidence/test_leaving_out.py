@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headgate.evidence.decide import cases
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model.cases import Exhibit, Shelf
-from headgate.evidence.model.filing import Disposition, Opinion
+from headgate.evidence.model.filing import Disposition, Foresight, Opinion
 from headgate.evidence.model.record import Counts, Direction, Effort, Kind, Relationship, Tally
 from headgate.evidence.wire import cases as wired
 from headgate.kernel.ids import EvidenceId
@@ -73,6 +73,7 @@ def cased(draw: st.DrawFn) -> tuple[Claim, Shelf]:
         st.sampled_from(
             [
                 (EVALUATION, [Kind.CAPABILITY] * 4 + [Kind.SAFEGUARD]),
+                (replace(EVALUATION, goalposts=replace(POSTS, forecast=Foresight(1000, 0.5))), [Kind.CAPABILITY]),
                 (replace(EVALUATION, scenario="open_weights", goalposts=replace(POSTS, attempts=2)), [Kind.CAPABILITY]),
                 (ISSUES, [Kind.REDTEAM] * 4 + [Kind.AUDIT]),
                 (replace(ISSUES, undisposed=2), [Kind.REDTEAM]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.evidence.model.filing import Goalposts
+from headgate.evidence.model.filing import Foresight, Goalposts
 from headgate.evidence.model.record import Direction, Kind, Subject
 from headgate.evidence.ports import Named
 from headgate.kernel.digest import digest_of
@@ -47,6 +47,7 @@ def subject_of(plan: Plan) -> Subject:
 
 def goalposts_of(evaluation: Evaluation) -> Goalposts:
     """Return what a plan tolerates of one suite in the words of evidence."""
+    forecast = evaluation.forecast
     return Goalposts(
         measures=_KINDS[evaluation.measures],
         metric=evaluation.metric,
@@ -55,4 +56,5 @@ def goalposts_of(evaluation: Evaluation) -> Goalposts:
         margin=evaluation.margin,
         alpha=evaluation.alpha,
         attempts=evaluation.attempts,
+        forecast=None if forecast is None else Foresight(forecast.queries, forecast.tolerated),
     )

@@ -58,6 +58,20 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Foresight:
+    """What is tolerated of the worst of many more queries than were tried.
+
+    Attributes:
+        queries: How many queries are foreseen, ``>= 1``.
+        tolerated: The largest probability, in ``(0, 1)``, with which the worst of them may elicit what the metric counts against
+            safety.
+    """
+
+    queries: int
+    tolerated: float
+
+
+@dataclass(frozen=True, slots=True)
 class Goalposts:
     """What a plan tolerates of a suite, as it stood at one time.
 
@@ -69,6 +83,7 @@ class Goalposts:
         margin: What better elicitation could add, in the metric's unit, above 0. Declared and argued, never measured.
         alpha: The chance that the bound is on the wrong side.
         attempts: Tries per item that an attacker can afford, ``>= 1``.
+        forecast: What a result's forecast may come to; nothing is asked of it when ``None``.
     """
 
     measures: Kind
@@ -78,6 +93,7 @@ class Goalposts:
     margin: float
     alpha: float
     attempts: int = 1
+    forecast: Foresight | None = None
 
 
 @dataclass(frozen=True, slots=True)

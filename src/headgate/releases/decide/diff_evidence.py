@@ -13,7 +13,7 @@ from headgate.releases.model.plan import AuditGate, EvaluationGate, IssuesGate, 
 from headgate.releases.model.words import Safer
 
 if TYPE_CHECKING:
-    from headgate.releases.model.evaluations import Evaluation
+    from headgate.releases.model.evaluations import Evaluation, Forecast
     from headgate.releases.model.findings import Path
 
 OPINIONS = (Opinion.UNQUALIFIED, Opinion.QUALIFIED, Opinion.DISCLAIMER, Opinion.ADVERSE)
@@ -40,8 +40,23 @@ def tolerance(suite: str, old: Evaluation | None, new: Evaluation | None) -> Fou
     yield from bound((*path, "margin"), over, f"the margin of `{suite}`", old.margin, new.margin, more=NARROWER)
     yield from bound((*path, "attempts"), over, f"the tries against `{suite}`", old.attempts, new.attempts, more=NARROWER)
     yield from bound((*path, "alpha"), over, f"the chance that a bound of `{suite}` is wrong", old.alpha, new.alpha)
+    yield from _forecast(suite, old.forecast, new.forecast)
     if old.because != new.because:
         yield (*path, "because"), NEUTRAL, Axis.PLAN, f"the margin of `{suite}` has another argument"
+
+
+def _forecast(suite: str, old: Forecast | None, new: Forecast | None) -> Found:
+    path, over = ("evaluations", suite, "forecast"), Axis.OVERSIGHT
+    if old is None or new is None:
+        if old is not new:
+            effect, said = (NARROWER, "may block") if old is None else (WIDER, "blocks nothing any more")
+            yield path, effect, over, f"what results of `{suite}` forecast {said}"
+        return
+    yield from bound(
+        (*path, "queries"), over, f"the queries that `{suite}` looks ahead to", old.queries, new.queries, more=NARROWER
+    )
+    said = f"what the worst query of `{suite}` may be forecast to do"
+    yield from bound((*path, "tolerated"), over, said, old.tolerated, new.tolerated)
 
 
 def filed_gate(old: EvaluationGate | IssuesGate | AuditGate, new: EvaluationGate | IssuesGate | AuditGate) -> Found:

@@ -40,6 +40,21 @@ class Thresholds(Part):
         return {scenario: limit for scenario in Scenario if (limit := self.of(scenario)) is not None}
 
 
+class Forecast(Part):
+    """What the worst of many more queries than were tried may do, drawn on from a result's own hardest ones.
+
+    It can block and never pass: a result whose forecast lies above what is tolerated does not count, nor does one from which none
+    can be drawn, which takes prompts that were tried several times each.
+
+    Attributes:
+        queries: How many queries to look ahead to: those of the next stage, say.
+        tolerated: How likely the worst of them may be to bring out what the metric counts against safety.
+    """
+
+    queries: Positive
+    tolerated: Chance
+
+
 class Evaluation(Part):
     """One suite of evaluations.
 
@@ -53,6 +68,7 @@ class Evaluation(Part):
         because: The argument for the margin: the largest gain seen on the model before, say.
         attempts: How many tries at one item an attacker can afford.
         alpha: The chance that a result's bound is on the wrong side.
+        forecast: What a result may forecast of queries that nobody has tried; left out, a forecast is only shown.
     """
 
     hazard: Name | None = None
@@ -64,6 +80,7 @@ class Evaluation(Part):
     because: Sentence
     attempts: Positive = 1
     alpha: Chance = 0.05
+    forecast: Forecast | None = None
 
     def tolerated(self, scenario: Scenario) -> float | None:
         """Return the limit as a share of what counts against safety, whichever way the metric goes."""

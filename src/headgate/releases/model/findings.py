@@ -271,6 +271,10 @@ DECIDING: dict[str, Lint] = {
     "plan.thresholds_out_of_order": _error("Thresholds grow laxer as the model gets further out of hand."),
     "plan.safeguards_given_away": _error("Safeguards are to be relied on where others have the weights."),
     "plan.scenario_too_mild": _error("A stage that hands out weights is opened on the threshold of a served model."),
+    "plan.forecast_takes_tries": _note(
+        "A forecast is drawn from prompts that were tried several times, so results without count for nothing."
+    ),
+    "plan.forecast_too_near": _warning("A forecast looks ahead to fewer queries than the next stage is expected to send."),
     "plan.evaluation_items": _note("So many items, all of them harmless, are the least that passes an evaluation gate."),
     "plan.evaluation_alone": _warning("A hazard is held back by an evaluation and by no rate in use."),
     "plan.audit_asks_nothing": _error("An audit gate takes an opinion that says nothing, or the opposite."),

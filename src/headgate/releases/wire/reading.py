@@ -60,6 +60,8 @@ _EXAMPLES = {
     "then": "then: cut",
     "for": "for: 15m",
     "quorum": "quorum: 3",
+    "queries": "queries: 1M",
+    "tolerated": "tolerated: 0.5",
 }
 _NAMING = {
     "^[a-z][": "a lower-case word: letters, digits, - and _, at most 63",

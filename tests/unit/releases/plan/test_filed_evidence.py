@@ -59,6 +59,12 @@ def test_a_plan_that_asks_well_is_told_how_many_items_it_takes() -> None:
         ("audit_asks_nothing", [AUDIT | {"opinion": "adverse"}], {}),
         ("audit_asks_nothing", [AUDIT | {"opinion": "disclaimer"}], {}),
         ("no_red_team", [GATE], {}),
+        ("forecast_takes_tries", [GATE], {"suite": {"forecast": {"queries": "1M", "tolerated": 0.5}}}),
+        (
+            "forecast_too_near",
+            [GATE],
+            {"suite": {"forecast": {"queries": "10k", "tolerated": 0.5}}, "then": {"how_much": {"expected_use": 20}}},
+        ),
     ],
 )
 def test_lint_says(code: str, gates: list[dict[str, Any]], changed: dict[str, Any]) -> None:
@@ -94,6 +100,34 @@ def test_what_is_tolerated_is_compared(changed: dict[str, Any], effect: Effect) 
     back = {Effect.WIDENING: {Effect.NARROWING, Effect.WIDENING}, Effect.NARROWING: {Effect.WIDENING}, Effect.NEUTRAL: {effect}}
     (reverse,) = diff(plan(GATE, suite=changed), plan(GATE))
     assert reverse.effect in back[effect]
+
+
+FORECAST = {"queries": 1000, "tolerated": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        (None, FORECAST, Effect.NARROWING),
+        (FORECAST, None, Effect.WIDENING),
+        (FORECAST, FORECAST | {"queries": 2000}, Effect.NARROWING),
+        (FORECAST, FORECAST | {"queries": 500}, Effect.WIDENING),
+        (FORECAST, FORECAST | {"tolerated": 0.6}, Effect.WIDENING),
+        (FORECAST, FORECAST | {"tolerated": 0.4}, Effect.NARROWING),
+    ],
+)
+def test_what_may_be_forecast_is_compared(old: dict[str, Any] | None, new: dict[str, Any] | None, effect: Effect) -> None:
+    (change,) = diff(plan(GATE, suite={"forecast": old}), plan(GATE, suite={"forecast": new}))
+    assert (change.effect, change.path[:3]) == (effect, ("evaluations", "dual_use", "forecast"))
+
+
+def test_looking_ahead_far_enough_is_enough() -> None:
+    far = {"forecast": {"queries": "1M", "tolerated": 0.5}}
+    assert "forecast_too_near" not in codes(GATE, suite=far, then={"how_much": {"expected_use": 20}})
+
+
+def test_a_plan_that_asks_for_no_forecast_spells_as_before() -> None:
+    assert "forecast" not in plan(GATE).canonical()["evaluations"]["dual_use"]
 
 
 def test_a_suite_that_comes_or_goes_is_seen() -> None:

@@ -6,9 +6,10 @@ nothing; and no evaluation takes the place of watching what people do.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from headgate.releases.decide.lint.figures import number
+from headgate.releases.decide.lint.figures import number, stage_days, use_per_day
 from headgate.releases.model.findings import Finding, Path, finding
 from headgate.releases.model.plan import AuditGate, EvaluationGate, IssuesGate, Opinion, RateGate, Scenario, Severity, Surface
 from headgate.releases.model.words import Measures
@@ -17,8 +18,8 @@ from headgate.stats.evaluations import items_for_zero
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from headgate.releases.model.evaluations import Evaluation
-    from headgate.releases.model.plan import Plan
+    from headgate.releases.model.evaluations import Evaluation, Forecast
+    from headgate.releases.model.plan import Plan, Stage
 
 LARGEST_ALPHA = 0.1
 _OF_OTHERS = frozenset({Scenario.THEFT, Scenario.OPEN_WEIGHTS})
@@ -93,9 +94,27 @@ def _gate(plan: Plan, at: int, gate: EvaluationGate, here: Path) -> Iterator[Fin
         said = f"`{gate.suite}` takes {least:,} items at least, with nothing found in any of them"
         yield finding("plan.evaluation_items", here, said, "a result with fewer items stays INSUFFICIENT, whatever it finds")
     following = plan.stages[at + 1] if at + 1 < len(plan.stages) else None
+    if evaluation.forecast is not None:
+        yield from _forecast(gate.suite, evaluation.forecast, following)
     if following is not None and Surface.WEIGHTS in following.what.surfaces and gate.scenario is not Scenario.OPEN_WEIGHTS:
         said = f"`{following.name}` hands out weights, and `{gate.suite}` is held to what a served model may do"
         yield finding("plan.scenario_too_mild", (*here, "scenario"), said, "write scenario: open_weights")
+
+
+def _forecast(suite: str, forecast: Forecast, following: Stage | None) -> Iterator[Finding]:
+    path: Path = ("evaluations", suite, "forecast")
+    said = f"a result of `{suite}` counts only if a forecast can be drawn from it"
+    fix = (
+        "try each prompt several times (Inspect epochs, garak generations, or unit attempt with one cluster per prompt in a CSV)"
+    )
+    yield finding("plan.forecast_takes_tries", path, said, fix)
+    use = None if following is None else use_per_day(following)
+    if following is None or use is None:
+        return
+    coming = use * stage_days(following)
+    if coming > forecast.queries:
+        said = f"`{following.name}` is expected to send {number(coming)} queries; `{suite}` looks ahead to {forecast.queries:,}"
+        yield finding("plan.forecast_too_near", (*path, "queries"), said, f"write queries: {math.ceil(coming)}")
 
 
 def _no_red_team(plan: Plan) -> Iterator[Finding]:
