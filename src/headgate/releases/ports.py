@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import DecisionId, EpochId, ReleaseId
     from headgate.ledger.model import Entry
+    from headgate.releases.model.holdback import Holdback
     from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
     from headgate.releases.model.reading import Asked, Exposure, GateReading, MonitorHealth, OpenIncidents, WireReading
     from headgate.releases.model.record import DecisionRecord
@@ -50,6 +51,10 @@ class Readings(Protocol):
 
     def missing(self, wire: MissingWire, asked: Asked) -> WireReading:
         """Return whether too much of an epoch's traffic was never scored, now, or ever by its alarm."""
+        ...
+
+    def holdback(self, holdback: Holdback, asked: Asked) -> WireReading:
+        """Return whether a stage's people show more harm than those who are held back from it, now, or ever by its alarm."""
         ...
 
     def exposure(self, epochs: Sequence[EpochId], now: datetime) -> Exposure:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import EpochId, ReleaseId
+    from headgate.releases.model.holdback import Holdback
     from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
     from headgate.releases.model.reading import Asked
 
@@ -43,6 +44,7 @@ class MadeUpReadings:
         harms: Confirmed harms, likewise.
         risen: Epochs whose rise detector has gone off.
         unscored: Epochs of which too much was never scored.
+        risen_over_holdback: Epochs whose people show more harm than those who are held back.
         exposed: What every exposure question is answered with.
         open_incidents: Open incidents by severity.
         down_since: Since when the monitor is silent.
@@ -58,6 +60,7 @@ class MadeUpReadings:
     harms: dict[str, int] = field(default_factory=dict[str, int])
     risen: set[str] = field(default_factory=set[str])
     unscored: set[str] = field(default_factory=set[str])
+    risen_over_holdback: set[str] = field(default_factory=set[str])
     exposed: Exposure = field(default_factory=Exposure)
     open_incidents: dict[str, int] = field(default_factory=dict[str, int])
     down_since: datetime | None = None
@@ -92,6 +95,10 @@ class MadeUpReadings:
         self._fail("missing")
         return _rise({"epoch": asked.epoch, "risen": asked.epoch in self.unscored})
 
+    def holdback(self, holdback: Holdback, asked: Asked) -> WireReading:  # noqa: ARG002 - the port's signature
+        self._fail("holdback")
+        return _rise({"epoch": asked.epoch, "risen": asked.epoch in self.risen_over_holdback})
+
     def exposure(self, epochs: Sequence[EpochId], now: datetime) -> Exposure:  # noqa: ARG002 - the port's signature
         self._fail("exposure")
         return self.exposed
@@ -107,7 +114,7 @@ class MadeUpReadings:
     def replay(self, kind: str, inputs: Json) -> GateReading | WireReading:
         known = cast("Mapping[str, Any]", inputs)
         match kind:
-            case "rise" | "missing":
+            case "rise" | "missing" | "holdback":
                 return _rise(known)
             case _ if "kind" in known and known["kind"] == kind:
                 return _gate(known)

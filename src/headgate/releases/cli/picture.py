@@ -9,6 +9,7 @@ from rich.text import Text
 
 from headgate.kernel.digest import short
 from headgate.kernel.units import span_text
+from headgate.releases.model.holdback import KIND as HOLDBACK
 from headgate.releases.model.release import State
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ _WIRES = {True: ("TRIPPED", "bold red"), None: ("ERROR", "bold red"), False: ("W
 def _tree(status: Status) -> Table | None:
     rows = [_gate(line, status) for line in status.gates]
     for wire in status.wires:
-        shown = Text(*_WIRES[wire.tripped])
+        compares = wire.tripped is False and wire.wire_id == HOLDBACK
+        shown = Text("COMPARES", "dim") if compares else Text(*_WIRES[wire.tripped])
         rows.append((Text(f"{wire.wire_id} {wire.stage}".strip()), shown, Text(wire.sentence)))
     if not rows:
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from headgate.releases.decide.diff_evidence import filed_gate, tolerance
+from headgate.releases.decide.diff_holdback import held_back
 from headgate.releases.decide.diff_people import people
 from headgate.releases.decide.diff_wires import reacts, tripwire
 from headgate.releases.decide.difference import NARROWER, NEUTRAL, WIDER, Axis, Effect, Found, bound, pace, said_of, span, words
@@ -119,6 +120,7 @@ def compare_stages(old: Stage, new: Stage) -> Found:
     """Yield every difference between two forms of one stage: path below the stage, effect, axis, sentence."""
     yield from access(old, new)
     yield from _watch(old.watch, new.watch)
+    yield from held_back(old.holdback, new.holdback)
     if old.asks != new.asks:
         yield ("asks",), NEUTRAL, Axis.PLAN, "the stage asks other questions"
     yield from _conditions("leave", old.leave, new.leave)

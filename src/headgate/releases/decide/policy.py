@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.releases.decide import holdback
 from headgate.releases.model.policy import OpenStage, ReleasePolicy
 from headgate.releases.model.release import LIVE_STATES
 
@@ -39,6 +40,7 @@ def _open_stages(release: Release, stages: tuple[Stage, ...]) -> tuple[OpenStage
             what=stage.what,
             how_much=stage.how_much,
             watch=stage.watch,
+            holdback=holdback.standing(release, position - 1),
         )
         for position, stage in enumerate(stages, start=1)
     )

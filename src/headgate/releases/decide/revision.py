@@ -15,7 +15,7 @@ from headgate.releases.decide.diff import diff
 from headgate.releases.decide.difference import Axis, Effect
 from headgate.releases.errors import PlanMovesOpenStage, PlanWidensOpenStage
 from headgate.releases.model.plan import RateGate, RiseWire
-from headgate.releases.model.release import Release, Rung, State
+from headgate.releases.model.release import Release, State
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +55,7 @@ def revise(release: Release, plan: Plan, *, by: Actor, now: datetime) -> tuple[s
         for stage in plan.stages
         if release.attempt(stage.name) and judged_by(plan, stage) != judged_by(release.plan, release.plan.stage(stage.name))
     }
-    rungs = tuple(Rung(rung.stage, rung.attempt + 1, now) if rung.stage in afresh else rung for rung in release.rungs)
+    rungs = tuple(rung.afresh(now) if rung.stage in afresh else rung for rung in release.rungs)
     further = release.state is State.COMPLETED and release.stage < len(plan.stages)
     told = f"plan revision {release.plan_revision + 1}"
     if afresh:
@@ -100,14 +100,17 @@ def _must_keep(release: Release, plan: Plan) -> None:
 
 
 def judged_by(plan: Plan, stage: Stage | None) -> object:
-    """Return what a stage is judged and watched by: its gates, tripwires, review duty, and the hazards these name."""
+    """Return what a stage is judged and watched by: gates, tripwires, review duty, holdback, and the hazards these name."""
     if stage is None:
         return None
     rules = [*stage.leave, *stage.stop]
     named = sorted({rule.hazard for rule in rules if isinstance(rule, RateGate | RiseWire)})
+    if stage.holdback is not None:  # it compares every hazard
+        named = sorted(plan.hazards)
     return (
         [rule.canonical() for rule in rules],
         stage.watch.canonical() if stage.watch else None,
         [plan.hazards[name].canonical() for name in named if name in plan.hazards],
         [wanted.value for wanted in stage.needs_before],
+        stage.holdback.canonical() if stage.holdback else None,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.kernel.units import span_text
 from headgate.kernel.verdict import Verdict
 from headgate.releases.decide import leaving, stay
 from headgate.releases.decide.approvals import Requirement, requirements
@@ -343,8 +344,21 @@ def _not_shown(release: Release, assessment: Assessment) -> tuple[str, ...]:
     )
     if shut:
         told.append(f"use through {', '.join(shut)}: this build does not serve it")
+    told += _of_access(release)
     told.append("misuse by accounts that wait for a later stage")
     return tuple(dict.fromkeys(told))
+
+
+def _of_access(release: Release) -> tuple[str, ...]:
+    """Return what is not shown of the effect of the stage's own access, with people held back from it and without."""
+    stage = release.current
+    if stage is None or release.stage == 1 or stage.irreversible:
+        return ()
+    if stage.holdback is None:
+        why = "nobody is held back from it, so before and after differ in time and people too, and describe only"
+        return (f"that {stage.name} raised no harm: {why}",)
+    window = span_text(stage.holdback.window)
+    return (f"by the holdback: what the access of {stage.name} does to anybody after their first {window}, or after it was left",)
 
 
 def _need_json(need: Need | None) -> Json:

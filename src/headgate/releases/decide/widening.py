@@ -173,13 +173,15 @@ def resume(release: Release, to: int, assessment: Assessment, now: datetime) -> 
 
 
 def _begun(release: Release, names: list[str], now: datetime, *, afresh: Iterable[str]) -> tuple[Rung, ...]:
-    """Return the rungs with ``names`` among them; those in ``afresh`` begin a new attempt."""
+    """Return the rungs with ``names`` among them; those in ``afresh`` begin a new attempt, and those that were shut reopen."""
     again = set(afresh)
+    is_open = {stage.name for stage in release.opened}
     kept = tuple(
-        Rung(rung.stage, rung.attempt + 1, now) if rung.stage in again and rung.stage in names else rung for rung in release.rungs
+        rung.afresh(now, reopens=rung.stage not in is_open) if rung.stage in again and rung.stage in names else rung
+        for rung in release.rungs
     )
     known = {rung.stage for rung in release.rungs}
-    return kept + tuple(Rung(name, 1, now) for name in names if name not in known)
+    return kept + tuple(Rung(name, 1, now, now) for name in names if name not in known)
 
 
 def _must_see(release: Release, assessment: Assessment, stage: int) -> None:

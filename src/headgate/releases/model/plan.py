@@ -32,6 +32,7 @@ from headgate.releases.model.conditions import (
     SoakGate,
 )
 from headgate.releases.model.evaluations import Evaluation, Thresholds
+from headgate.releases.model.holdback import Holdback
 from headgate.releases.model.scalars import (
     Chance,
     Everything,
@@ -102,6 +103,7 @@ __all__ = [
     "Flagged",
     "Gate",
     "Hazard",
+    "Holdback",
     "HowMuch",
     "IncidentWire",
     "IncidentsGate",
@@ -350,6 +352,7 @@ class Stage(Part):
         what: What they may do.
         how_much: How much of it.
         watch: Who looks on; absent where nothing can be seen, as with weights.
+        holdback: Who keeps the access of the stage before for a while, to be compared with; nobody where it is absent.
         asks: The questions that the stage is there to answer.
         leave: The gates; all must pass before the next stage opens. Empty means that nothing ever passes.
         stop: The tripwires; each is evaluated before any gate.
@@ -363,6 +366,7 @@ class Stage(Part):
     what: What
     how_much: HowMuch = HowMuch()
     watch: Watch | None = None
+    holdback: Holdback | None = None
     asks: tuple[Sentence, ...] = ()
     leave: tuple[Gate, ...] = ()
     stop: tuple[Tripwire, ...] = ()

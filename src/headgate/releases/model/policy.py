@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.kernel.ids import EpochId, ReleaseId
+    from headgate.releases.model.holdback import OpenHoldback
     from headgate.releases.model.plan import HowMuch, Upstream, Watch, What, Who
     from headgate.releases.model.release import State
 
@@ -26,6 +27,7 @@ class OpenStage:
         what: Surfaces, capabilities and their bounds.
         how_much: Limits of each seat.
         watch: What is drawn for review; ``None`` where nothing can be seen.
+        holdback: Who of the cohort keeps the access of the stage before, where somebody does.
     """
 
     name: str
@@ -36,6 +38,7 @@ class OpenStage:
     what: What
     how_much: HowMuch
     watch: Watch | None
+    holdback: OpenHoldback | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,11 +88,18 @@ class Rung:
         stage: Its name.
         attempt: How often its evidence has begun afresh, counted from 1.
         opened_at: When the present attempt began.
+        admits_since: When the stage last opened to people; that its evidence begins afresh does not move it. ``None`` in what
+            was written before this was kept: then it is when the attempt began.
     """
 
     stage: str
     attempt: int
     opened_at: datetime
+    admits_since: datetime | None = None
+
+    def afresh(self, now: datetime, *, reopens: bool = False) -> Rung:
+        """Return the rung with its next attempt begun; people were let in all the time, unless it ``reopens`` with it."""
+        return Rung(self.stage, self.attempt + 1, now, now if reopens else self.admits_since or self.opened_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +331,11 @@ class Release:
     def epochs(self, stage: str) -> tuple[EpochId, ...]:
         """Return every epoch the stage has had, oldest first."""
         return tuple(EpochId(f"{self.id}/{stage}/{attempt}") for attempt in range(1, self.attempt(stage) + 1))
+
+    def admits_since(self, stage: str) -> datetime:
+        """Return when a stage last opened to people; one that never did is taken to open now, at the latest change."""
+        rung = next((rung for rung in self.rungs if rung.stage == stage), None)
+        return self.since if rung is None else rung.admits_since or rung.opened_at
 
 
 @dataclass(frozen=True, slots=True)

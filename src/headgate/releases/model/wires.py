@@ -159,7 +159,7 @@ class MonitorDownWire(Condition):
 
 Tripwire: TypeAlias = Annotated[RiseWire | MissingWire | IncidentWire | MonitorDownWire, Field(discriminator="kind")]
 """One stop rule."""
-OF_EPOCH = frozenset({"rise", "missing"})
+OF_EPOCH = frozenset({"rise", "missing", "holdback"})
 """Kinds of tripwire that speak of one stage's epoch: resuming begins it afresh, and so answers them."""
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from headgate.kernel.errors import HeadgateError
+from headgate.kernel.ids import EpochId
 from headgate.releases.decide import gates
+from headgate.releases.model.holdback import HELD_BACK
 from headgate.releases.model.plan import (
     ApprovalGate,
     AuditGate,
@@ -21,6 +23,7 @@ from headgate.releases.model.plan import (
     EvaluationGate,
     ExposureGate,
     Gate,
+    Holdback,
     IncidentsGate,
     IncidentWire,
     IssuesGate,
@@ -94,6 +97,11 @@ class Assessor:
                     for stage in release.plan.stages[:guarded]
                     for wire in stepped(stage.stop)
                 ),
+                *(
+                    self._holdback(release, stage, stage.holdback, now)
+                    for stage in release.plan.stages[:guarded]
+                    if stage.holdback is not None
+                ),
             )
             if guarded
             else (),
@@ -102,7 +110,8 @@ class Assessor:
 
     def exposure(self, release: Release, *, now: datetime) -> Exposure | None:
         """Return who has had access under any stage of ``release``; ``None`` when that cannot be read."""
-        epochs = [epoch for rung in release.rungs for epoch in release.epochs(rung.stage)]
+        own = [epoch for rung in release.rungs for epoch in release.epochs(rung.stage)]
+        epochs = [*own, *(EpochId(epoch + HELD_BACK) for epoch in own)]
         counted = self._try("exposure", lambda: self._readings.exposure(epochs, now))
         return None if isinstance(counted, Unread) else counted
 
@@ -163,6 +172,10 @@ class Assessor:
                     return WireStanding(stage.name, wire.id, wire.kind, None, gates.unreadable_wire(health.why))
                 return gates.monitor_wire(stage.name, wire, health, now=now)
 
+    def _holdback(self, release: Release, stage: Stage, holdback: Holdback, now: datetime) -> WireStanding:
+        asked = _asked(release, stage, now)
+        return _measured(stage, holdback, self._try(holdback.id, lambda: self._readings.holdback(holdback, asked)))
+
     def _monitor(self, health: MonitorHealth | Unread) -> WireStanding:
         if isinstance(health, Unread):
             return WireStanding("", gates.MONITOR, gates.MONITOR, None, gates.unreadable_wire(health.why))
@@ -184,6 +197,6 @@ def _asked(release: Release, stage: Stage, now: datetime) -> Asked:
     return Asked(release.id, release.plan, stage, release.epoch(stage.name), epochs, release.attempt(stage.name), now)
 
 
-def _measured(stage: Stage, wire: RiseWire | MissingWire, read: WireReading | Unread) -> WireStanding:
+def _measured(stage: Stage, wire: RiseWire | MissingWire | Holdback, read: WireReading | Unread) -> WireStanding:
     reading = gates.unreadable_wire(read.why) if isinstance(read, Unread) else read
     return WireStanding(stage.name, wire.id, wire.kind, wire.then if reading.tripped else None, reading)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headgate.kernel.actor import Permission
 from headgate.kernel.ids import DecisionId, mint
 from headgate.ledger.model import Entry
+from headgate.releases.decide import holdback
 from headgate.releases.decide.states import decide
 from headgate.releases.errors import ReleaseMoved
 from headgate.releases.model import command as ask
@@ -146,6 +147,7 @@ class Deciding:
                 "after": {"state": decision.after.value, "stage": decision.stage_after},
                 "epochs": [release.epoch(stage.name) for stage in release.opened],
                 "readings": decision.readings_digest,
+                **({"holdbacks": drawn} if (drawn := holdback.recorded(release)) else {}),
             },
         )
 

@@ -98,7 +98,10 @@ def _release(w: Written) -> Release:
         parked=None if w["parked"] is None else State(w["parked"]),
         scheduled_at=_instant(w["scheduled_at"]),
         replaces=None if w["replaces"] is None else ReleaseId(w["replaces"]),
-        rungs=tuple(Rung(item["stage"], item["attempt"], from_us(item["opened_at"])) for item in w["rungs"]),
+        rungs=tuple(
+            Rung(item["stage"], item["attempt"], from_us(item["opened_at"]), _instant(item.get("admits_since")))
+            for item in w["rungs"]
+        ),
         alarms=tuple(Alarm(**item) for item in w["alarms"]),
         approvals=tuple(_approval(item) for item in w["approvals"]),
         waivers=tuple(_waiver(item) for item in w["waivers"]),
