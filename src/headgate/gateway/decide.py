@@ -68,10 +68,12 @@ def admit(
     refused = principal.refusal(call.client_ip, now)
     if refused is not None:
         return Refusal(refused)
-    where = _where(call, principal, policy)
-    if isinstance(where, Refusal):
-        return where
-    return _what(call, principal, *where, assumed_output_tokens=assumed_output_tokens)
+    rule = None if policy is None else policy.rules.get(principal.cohort)
+    if rule is not None and rule.holdback is not None:
+        until = rule.holdback.until(principal, now)
+        if until is not None:
+            return _held_back(call, principal, policy, rule, until, assumed_output_tokens=assumed_output_tokens)
+    return _under(call, principal, policy, rule, assumed_output_tokens=assumed_output_tokens)
 
 
 def still_admits(earlier: Admitted, call: Call, now: Admitted) -> Refusal | None:
@@ -104,8 +106,40 @@ def may_list(principal: Principal, *, client_ip: str | None, now: datetime) -> R
     return None if refused is None else Refusal(refused)
 
 
-def _where(call: Call, principal: Principal, policy: ModelPolicy | None) -> tuple[ModelPolicy, StageRule] | Refusal:
-    rule = None if policy is None else policy.rules.get(principal.cohort)
+def _under(
+    call: Call, principal: Principal, policy: ModelPolicy | None, rule: StageRule | None, *, assumed_output_tokens: int
+) -> Admitted | Refusal:
+    where = _where(call, principal, policy, rule)
+    if isinstance(where, Refusal):
+        return where
+    return _what(call, principal, *where, assumed_output_tokens=assumed_output_tokens)
+
+
+def _held_back(
+    call: Call, principal: Principal, policy: ModelPolicy | None, rule: StageRule, until: datetime, *, assumed_output_tokens: int
+) -> Admitted | Refusal:
+    """Decide about a call of somebody who is held back from a stage; what only that refuses is refused in its own words."""
+    assert rule.holdback is not None
+    kept = _under(call, principal, policy, rule.holdback.rule, assumed_output_tokens=assumed_output_tokens)
+    if isinstance(kept, Admitted):
+        return kept
+    given = _under(call, principal, policy, rule, assumed_output_tokens=assumed_output_tokens)
+    if isinstance(given, Refusal):
+        return given  # the others are refused it as well, and for the reason that they are told
+    return Refusal(
+        errors.HeldBack(
+            f"{call.model} gives this account what it asks for from {until:%Y-%m-%d %H:%M} UTC on. Until then it keeps the access"
+            " of the stage before: it was drawn by lot, so that what the new access does can be told from everything else.",
+            rule=f"stage {rule.stage}, holdback",
+            help=kept.error.help,
+        ),
+        kept.param,
+    )
+
+
+def _where(
+    call: Call, principal: Principal, policy: ModelPolicy | None, rule: StageRule | None
+) -> tuple[ModelPolicy, StageRule] | Refusal:
     hidden = policy is not None and policy.owner not in (None, principal.account_id)
     if policy is None or rule is None or hidden or policy.state in _UNSEEN_STATES:
         return Refusal(

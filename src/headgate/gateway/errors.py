@@ -73,6 +73,12 @@ class MethodNotAllowed(Invalid):
     http_status: ClassVar[int] = 405
 
 
+class HeldBack(Forbidden):
+    """The stage gives this to others of the cohort; this account keeps the access of the stage before until the instant said."""
+
+    code = "stage.held_back"
+
+
 class CapabilityNotAllowed(Forbidden):
     """The request makes use of a right that this stage does not give."""
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from headgate.kernel.lots import is_drawn
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from headgate.kernel.errors import HeadgateError, Refused
@@ -144,6 +146,34 @@ class Ceiling(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Holdback:
+    """Who of a stage's cohort is served under another rule for a while: one that every worker works out alike, by itself.
+
+    Attributes:
+        share: The share of organisations that are held back; an account without one stands for itself.
+        key: What their lots are drawn for.
+        since: When the stage opened to people.
+        window: How long each account is held back, from then or from the beginning of its seat.
+        rule: What they are served under.
+    """
+
+    share: float
+    key: str
+    since: datetime
+    window: timedelta
+    rule: StageRule
+
+    def until(self, principal: Principal, now: datetime) -> datetime | None:
+        """Return when the principal is no longer held back; ``None`` where it is not, or no longer."""
+        enrolled = principal.enrolled_at
+        end = (self.since if enrolled is None or enrolled < self.since else enrolled) + self.window
+        if now >= end:
+            return None
+        # Colleagues share prompts, code and keys, so they are held back together: half a team would tell the other half.
+        return end if is_drawn(self.key, principal.organisation_id or principal.account_id, self.share) else None
+
+
+@dataclass(frozen=True, slots=True)
 class StageRule:
     """What one stage allows its cohort.
 
@@ -159,6 +189,7 @@ class StageRule:
         shared: How much other holders may use, each over all that it holds.
         input_screen: Whether requests pass the input screen before they are admitted.
         output_screen: When answers pass the output screen.
+        holdback: Who of the cohort is served under another rule, where somebody is.
         ceilings: The limits of every holder one by one, narrowest holder first: a rule is made once and read by every request.
         counts_tokens: Whether any of them counts tokens.
     """
@@ -174,6 +205,7 @@ class StageRule:
     shared: Mapping[Holder, Limits] = field(default_factory=dict[Holder, Limits])
     input_screen: bool = False
     output_screen: OutputScreen = OutputScreen.AFTER
+    holdback: Holdback | None = None
     ceilings: tuple[Ceiling, ...] = field(init=False, repr=False, compare=False)
     counts_tokens: bool = field(init=False, repr=False, compare=False)
 
@@ -263,6 +295,13 @@ class ModelPolicy:
     created: datetime
     owner: AccountId | None = None
 
+    def seen_by(self, principal: Principal, now: datetime) -> ModelPolicy:
+        """Return the policy with the rule that the principal is served under now as its cohort's: what a listing shows them."""
+        rule = self.rules.get(principal.cohort)
+        if rule is None or rule.holdback is None or rule.holdback.until(principal, now) is None:
+            return self
+        return replace(self, rules={**self.rules, principal.cohort: rule.holdback.rule})
+
 
 @dataclass(frozen=True, slots=True)
 class PolicySnapshot:
@@ -291,6 +330,7 @@ class Principal:
         quota_percent: The share of the stage's limits that the grant is left with; 100 is the whole.
         refusal: Why, from this address, now, this key may not be used at all, or ``None``: the judgement of whoever issued
             it, over what they knew when it was read.
+        enrolled_at: When its seat begins, as far as that is known.
     """
 
     key_id: KeyId
@@ -301,6 +341,7 @@ class Principal:
     scopes: frozenset[str]
     quota_percent: int
     refusal: Callable[[str | None, datetime], Refused | None]
+    enrolled_at: datetime | None = None
 
 
 ILLEGIBLE = frozenset({"image_input", "audio_input", "file_input", "other_input"})

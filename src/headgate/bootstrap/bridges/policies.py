@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from headgate.gateway.model import (
     Api,
+    Holdback,
     Holder,
     Limits,
     ModelPolicy,
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.bootstrap.settings import Settings
-    from headgate.releases.model.plan import Allowance
+    from headgate.kernel.ids import EpochId
+    from headgate.releases.model.plan import Allowance, HowMuch, What
     from headgate.releases.model.policy import OpenStage, ReleasePolicy
 
 
@@ -94,8 +97,17 @@ def policy_of(release: ReleasePolicy, settings: Settings) -> ModelPolicy:
 
 
 def rule_of(stage: OpenStage) -> StageRule:
-    """Return what one open stage allows its cohort."""
-    what, how_much = stage.what, stage.how_much
+    """Return what one open stage allows its cohort, and what it allows those who are held back from it."""
+    given = _rule(stage, stage.epoch, stage.what, stage.how_much)
+    held = stage.holdback
+    if held is None:
+        return given
+    kept = _rule(stage, held.epoch, held.level.what, held.level.how_much)
+    return replace(given, holdback=Holdback(held.share, held.key, held.since, held.window, kept))
+
+
+def _rule(stage: OpenStage, epoch: EpochId, what: What | None, how_much: HowMuch) -> StageRule:
+    """Return a rule; of nothing, none but the right to be told so."""
     shared = {
         Holder.END_USER: how_much.end_user,
         Holder.ACCOUNT: how_much.account,
@@ -104,12 +116,12 @@ def rule_of(stage: OpenStage) -> StageRule:
     }
     return StageRule(
         stage=stage.name,
-        epoch=stage.epoch,
-        surfaces=frozenset(surface.value for surface in what.surfaces),
-        capabilities=frozenset(capability.value for capability in what.capabilities),
-        max_output_tokens=what.max_output_tokens,
-        max_turns=what.max_turns,
-        on_extra=OnExtra(what.on_extra.value),
+        epoch=epoch,
+        surfaces=frozenset() if what is None else frozenset(surface.value for surface in what.surfaces),
+        capabilities=frozenset() if what is None else frozenset(capability.value for capability in what.capabilities),
+        max_output_tokens=None if what is None else what.max_output_tokens,
+        max_turns=None if what is None else what.max_turns,
+        on_extra=OnExtra.REFUSE if what is None else OnExtra(what.on_extra.value),
         limits=_limits(how_much),
         shared={holder: _limits(allowed) for holder, allowed in shared.items() if allowed is not None},
         input_screen=stage.watch is not None and stage.watch.input_screen,

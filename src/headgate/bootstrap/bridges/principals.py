@@ -53,6 +53,7 @@ def principal_of(holder: KeyHolder) -> Principal:
         scopes=holder.key.scopes,
         quota_percent=holder.grant.limited_to_percent,
         refusal=refusal,
+        enrolled_at=holder.grant.starts_at,
     )
 
 

@@ -143,10 +143,11 @@ class Door:
             principal: Who asks.
             tuned: Models of theirs that come after those of releases.
         """
-        stale = self._knowledge.stale
+        stale, now = self._knowledge.stale, self._clock.now()
+        known = (*(policy for _, policy in sorted(self._knowledge.snapshot.models.items())), *tuned)
         return [
             policy
-            for policy in (*(policy for _, policy in sorted(self._knowledge.snapshot.models.items())), *tuned)
+            for policy in (policy.seen_by(principal, now) for policy in known)
             if visible(principal, policy) and not (policy.gated and stale)
         ]
 

@@ -18,7 +18,7 @@ from headgate.gateway.wire.fine_tuning.job import CAPABILITY
 from headgate.kernel.digest import digest_of
 
 if TYPE_CHECKING:
-    from headgate.gateway.model import ModelPolicy, PolicySnapshot, Principal, StoredObject
+    from headgate.gateway.model import ModelPolicy, PolicySnapshot, Principal, StageRule, StoredObject
     from headgate.gateway.ports import Objects
     from headgate.gateway.service.instants import ForwardClock
 
@@ -119,13 +119,21 @@ class Tuned:
             self._known.popitem(last=False)
 
 
+def _tunable(rule: StageRule) -> StageRule:
+    """Return a rule under which who is held back from fine-tuning is held back from what was tuned, too."""
+    held = rule.holdback
+    if held is None or CAPABILITY in held.rule.capabilities:
+        return rule
+    return replace(rule, holdback=replace(held, rule=replace(held.rule, surfaces=frozenset[str]())))
+
+
 def _tuned(stored: StoredObject, base: ModelPolicy) -> ModelPolicy:
     return replace(
         base,
         model=stored.id,
         version_digest=digest_of([base.version_digest, stored.id]),
         upstream=stored.at(replace(base.upstream, model=stored.id)),
-        rules={cohort: rule for cohort, rule in base.rules.items() if CAPABILITY in rule.capabilities},
+        rules={cohort: _tunable(rule) for cohort, rule in base.rules.items() if CAPABILITY in rule.capabilities},
         created=stored.created,
         owner=stored.account_id,
     )
