@@ -59,7 +59,7 @@ class Reader:
 
     def watch(self) -> None:
         """Begin to note what the browser complains of."""
-        self.page.on("console", self._note)
+        self.page.on("console", lambda message: self._note(message))
         self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))
 
     def _note(self, message: ConsoleMessage) -> None:

@@ -37,12 +37,12 @@ class Settings(BaseModel):
     host: Annotated[str, Field(description="Address to listen on. Loopback: nothing is open before you say so.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port of the API, for models and for staff.")] = 8900
     public_url: Annotated[
-        str | None,
+        str,
         Field(
-            pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
-            description="Where browsers reach this installation, without a path; unset: `http://localhost` and the port.",
+            pattern=r"^$|^https?://[a-z0-9.-]+(:[0-9]{1,5})?$",
+            description="Where browsers reach this installation, without a path; empty: `http://localhost` and the port.",
         ),
-    ] = None
+    ] = ""
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes; two use a small machine well.")] = 2
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Least severe event that is logged.")
