@@ -64,11 +64,14 @@ class Watch:
         release_id: Which release.
         plan: The stage's review duty.
         hazards: The release's hazards, without ``other``.
+        drawn_with: The epochs that are drawn at one floor, out of one budget, because they are to be compared; the one whose
+            floor it is comes first. None for an epoch that stands alone.
     """
 
     release_id: str
     plan: WatchPlan
     hazards: tuple[str, ...]
+    drawn_with: tuple[str, ...] = ()
 
 
 class Epochs(Protocol):
@@ -159,6 +162,14 @@ class Run:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmedHarm:
+    """An exchange that reviewers found harmful: whose it is, and when it was admitted."""
+
+    account_id: str
+    at: datetime
+
+
 class SamplingTx(Protocol):
     """One change to the sampling state."""
 
@@ -238,6 +249,10 @@ class SamplingStore(Protocol):
 
     def accounts(self, epoch: str, hazard: str, *, span: timedelta, now: datetime, d_max: timedelta) -> LabelledAccounts:
         """Return what each account did in its first ``span`` of use, up to the first that is not over or not settled."""
+        ...
+
+    def confirmed(self, epoch: str, hazard: str) -> tuple[ConfirmedHarm, ...]:
+        """Return whose exchanges of an epoch show a hazard, as confirmed by reviewers, in the order of their labels."""
         ...
 
     def monitor_health(self) -> MonitorHealth: ...

@@ -57,6 +57,23 @@ def counts(exchange: Exchange) -> bool:
             assert_never(exchange.status)
 
 
+@dataclass(frozen=True, slots=True)
+class AccountDay:
+    """How often one account was served on one UTC day.
+
+    Attributes:
+        account_id: Who.
+        organisation_id: Its organisation then; ``None`` for none.
+        day: ``YYYY-MM-DD``.
+        exchanges: How often.
+    """
+
+    account_id: str
+    organisation_id: str | None
+    day: str
+    exchanges: int
+
+
 @dataclass(slots=True)
 class _Sum:
     exchanges: int = 0
@@ -116,6 +133,29 @@ class Exposures:
             LogUnavailable: The database does not answer.
         """
         return self._exposure(daily.c.epoch.in_(epochs))
+
+    def days_of(self, epoch: EpochId, *, since: str, until: str) -> list[AccountDay]:
+        """Return how often each account was served on each day under an epoch.
+
+        Args:
+            epoch: Which epoch.
+            since: The first UTC day, ``YYYY-MM-DD``.
+            until: The day after the last.
+
+        Raises:
+            LogUnavailable: The database does not answer.
+        """
+        of = daily.c
+        query = (
+            sa.select(of.account_id, of.organisation_id, of.day, of.exchanges)
+            .where(of.epoch == epoch, of.day >= since, of.day < until)
+            .order_by(of.day, of.account_id, of.organisation_id)
+        )
+        with reaching("the exposure counts"), self._engine.execution_options(read_only=True).connect() as connection:
+            return [
+                AccountDay(row.account_id, row.organisation_id or None, row.day, row.exchanges)
+                for row in connection.execute(query)
+            ]
 
     def release_exposure(self, release_id: ReleaseId) -> Exposure:
         """Return the exposure of a whole release.

@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from headgate.kernel.units import Rate
+from headgate.releases.model.holdback import HELD_BACK
 from headgate.releases.model.plan import Flagged as PlanFlagged
 from headgate.releases.model.release import State
 from headgate.safety.errors import EpochUnknown
@@ -37,7 +38,9 @@ class ReleaseEpochs:
             releases = tx.list()
         for release in releases:
             if release.id == release_id and (stage := release.plan.stage(stage_name)) is not None:
-                return Watch(release.id, watch_plan(stage.watch), tuple(release.plan.hazards))
+                own = epoch.removesuffix(HELD_BACK)
+                together = () if stage.holdback is None else (own, own + HELD_BACK)
+                return Watch(release.id, watch_plan(stage.watch), tuple(release.plan.hazards), together)
         return None
 
 
@@ -79,13 +82,20 @@ class EpochKeeper:
                 *over, current = release.epochs(rung.stage)
                 if release.state is State.WITHDRAWN:
                     over = [*over, current]
-                elif current not in self._opened:
-                    self._sampling.open_epoch(current, now=now)
-                    self._opened.add(current)
-                    changed += 1
+                else:
+                    changed += self._open(release, rung.stage, current, now=now)
                 for epoch in over:
-                    changed += self._close(epoch, now=now)
+                    changed += self._close(epoch, now=now) + self._close(epoch + HELD_BACK, now=now)
         return changed
+
+    def _open(self, release: Release, stage_name: str, epoch: str, *, now: datetime) -> int:
+        stage = release.plan.stage(stage_name)
+        compared = stage is not None and stage.holdback is not None
+        fresh = [one for one in (epoch, epoch + HELD_BACK)[: 1 + compared] if one not in self._opened]
+        for one in fresh:
+            self._sampling.open_epoch(one, now=now)
+            self._opened.add(one)
+        return len(fresh)
 
     def _close(self, epoch: str, *, now: datetime) -> bool:
         if epoch in self._closed:

@@ -83,6 +83,7 @@ class Sampling:
         self._detectors = tuple(detectors)
         self._entropy = entropy
         self._second_share = second_share
+        self._drawn_with: dict[str, tuple[str, ...]] = {}
 
     def open_epoch(self, epoch: str, *, now: datetime) -> str:
         """Commit to an epoch's seed and freeze its review duty; return the commitment. Opening twice changes nothing.
@@ -252,7 +253,10 @@ class Sampling:
         # An epoch that no plan knows is read completely: nobody declared a lesser duty for it.
         watch = self._epochs.watch(epoch) or Watch(epoch.split("/", 1)[0], WatchPlan(), ())
         plan = watch.plan
-        if plan.by_score:
+        first, *_ = self._together(epoch)
+        if first != epoch:
+            plan = self._opened(tx, first, now=now).plan  # what is compared is drawn alike, strata and all
+        elif plan.by_score:
             plan = plan.with_strata_of(tx.earlier_scores(watch.release_id, epoch, REFERENCE_SCORES))
         seed = self._entropy(coin.SEED_BYTES)
         if len(seed) != coin.SEED_BYTES:
@@ -337,11 +341,26 @@ class Sampling:
         return len(draws)
 
     def _floor(self, tx: SamplingTx, state: EpochState, *, now: datetime) -> float:
-        """Return the floor for the next batch, from draws recorded before it: predictable, as the claims require."""
+        """Return the floor for the next batch, from draws recorded before it: predictable, as the claims require.
+
+        Epochs that are compared are drawn at the floor of the first of them, or harm would be found more easily in one.
+        """
+        together = self._together(state.epoch)
+        first = state if together[0] == state.epoch else tx.epoch(together[0])
+        if first is not None and first.epoch != state.epoch and first.pi0 is not None:
+            return first.pi0
         span = min(WEEK, now - state.committed_at)
-        rate = weekly_rate(tx.drawn_since(state.epoch, now - WEEK), span)
-        flagged = weekly_rate(tx.flagged_since(state.epoch, now - WEEK), span)
+        rate = weekly_rate(sum(tx.drawn_since(epoch, now - WEEK) for epoch in together), span)
+        flagged = weekly_rate(sum(tx.flagged_since(epoch, now - WEEK) for epoch in together), span)
         return floor_probability(state.plan.floor_labels_per_week(flagged), rate, state.pi0)
+
+    def _together(self, epoch: str) -> tuple[str, ...]:
+        """Return the epochs that are drawn at one floor with this one, itself among them, the one whose floor it is first."""
+        known = self._drawn_with.get(epoch)
+        if known is None:
+            watch = self._epochs.watch(epoch)
+            known = self._drawn_with[epoch] = (watch.drawn_with if watch is not None else ()) or (epoch,)
+        return known
 
     def _toss(self, *, now: datetime) -> int:
         """Toss every coin that is in the air, and return how many exchanges that sent to review."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from headgate.kernel.clock import from_us
 from headgate.safety.model import Harm, Standing
+from headgate.safety.ports import ConfirmedHarm
 from headgate.safety.sampling.accounts import CleanAccounts, HarmfulAccount, LabelledAccounts
 from headgate.safety.store.numbers import of_epoch
 from headgate.safety.store.tables import batches, draws, epochs, newcomers, standings
@@ -135,6 +137,17 @@ def labelled(
         harmful=tuple(harmful),
         came=came,
     )
+
+
+def confirmed(connection: sa.Connection, epoch: str, hazard: str) -> tuple[ConfirmedHarm, ...]:
+    """Return whose exchanges show a hazard, as confirmed by reviewers, in the order of their labels."""
+    rows = connection.execute(
+        sa.select(draws.c.account_id, draws.c.at_us)
+        .join(standings, sa.and_(draws.c.epoch == standings.c.epoch, draws.c.position == standings.c.position))
+        .where(standings.c.epoch == epoch, standings.c.hazard == hazard, standings.c.standing == Standing.HARM.value)
+        .order_by(standings.c.label_seq, standings.c.position)
+    )
+    return tuple(ConfirmedHarm(row.account_id, from_us(row.at_us)) for row in rows)
 
 
 def _items(connection: sa.Connection, epoch: str, hazard: str, *, overdue_us: int) -> Mapping[str, Sequence[_Item]]:

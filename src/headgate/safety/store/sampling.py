@@ -13,7 +13,7 @@ from sqlalchemy import exc
 from headgate.kernel.clock import from_us, to_us
 from headgate.safety.errors import CollectorOverlap
 from headgate.safety.model import Draw, MonitorHealth, Standing
-from headgate.safety.ports import Bookmark, EpochState, RecordedBatch, TossedDraw
+from headgate.safety.ports import Bookmark, ConfirmedHarm, EpochState, RecordedBatch, TossedDraw
 from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
 from headgate.safety.store import accounts, coming, numbers
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
@@ -101,6 +101,10 @@ class SqlSampling:
     def newcomers(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> Newcomers:
         with reading(self._engine) as connection:
             return coming.read(connection, epoch, hazard, now_us=to_us(now), overdue_us=to_us(now - d_max))
+
+    def confirmed(self, epoch: str, hazard: str) -> tuple[ConfirmedHarm, ...]:
+        with reading(self._engine) as connection:
+            return accounts.confirmed(connection, epoch, hazard)
 
     def accounts(self, epoch: str, hazard: str, *, span: timedelta, now: datetime, d_max: timedelta) -> LabelledAccounts:
         with reading(self._engine) as connection:
