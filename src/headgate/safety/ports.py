@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Waits,
     )
     from headgate.safety.sampling.accounts import LabelledAccounts
+    from headgate.safety.sampling.arrivals import Arrivals, FirstUse
     from headgate.safety.sampling.gold import Gold, GoldAnswer, Shown
     from headgate.safety.sampling.newcomers import Newcomers
     from headgate.safety.sampling.probability import WatchPlan
@@ -249,6 +250,14 @@ class SamplingStore(Protocol):
 
     def accounts(self, epoch: str, hazard: str, *, span: timedelta, now: datetime, d_max: timedelta) -> LabelledAccounts:
         """Return what each account did in its first ``span`` of use, up to the first that is not over or not settled."""
+        ...
+
+    def arrivals(self, epoch: str, *, every: timedelta, now: datetime) -> Arrivals:
+        """Return who came in each closed window of length ``every``, and who had come to the release before the epoch began."""
+        ...
+
+    def first_uses(self, epoch: str, hazard: str, *, span: timedelta, every: timedelta, now: datetime) -> tuple[FirstUse, ...]:
+        """Return the first ``span`` of use of each account by the closed window in which it was over, with what stands of it."""
         ...
 
     def confirmed(self, epoch: str, hazard: str) -> tuple[ConfirmedHarm, ...]:

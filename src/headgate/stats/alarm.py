@@ -217,9 +217,77 @@ def log_factor_shares(share: ArrayLike, baseline: float, worst: float) -> NDArra
     shares = np.asarray(share, np.float64)
     if not (0 < baseline < worst <= 1 and np.all((shares >= 0) & (shares <= worst))):
         raise ValueError("shares must satisfy 0 < baseline < worst <= 1 and lie in [0, worst]")
-    most = LARGEST_LOSS / baseline
-    bets = np.geomspace(min(LARGEST_LOSS / (worst - baseline), most), most, RISE_WEIGHTS.size)
-    return np.log1p(bets * (shares[..., None] - baseline))
+    return np.log1p(_share_bets(baseline, worst) * (shares[..., None] - baseline))
+
+
+def log_factors_users(
+    look_of_user: ArrayLike,
+    share: ArrayLike,
+    floors: ArrayLike,
+    baseline: float,
+    *,
+    looks: int,
+    times: ArrayLike = 1,
+) -> NDArray[np.float64]:
+    """Return the log factors of looks at users, each by one floor-weighted share of harm in a window of their use.
+
+    A user whose exchanges were read in part enters with the sum of ``pi0 / pi`` over the harms that were found, divided by all
+    their exchanges (``users.shares``), and is held against ``floor * baseline``. A harm that was not found, or not yet, counts
+    as none, which can only lower a factor. Nothing is assumed of how harmful one user can be.
+
+    Args:
+        look_of_user: The look in which each user's window was over, from 0, shape ``(n,)``.
+        share: Each user's floor-weighted share, in ``[0, 1]``, shape ``(n,)``.
+        floors: The mean sampling floor of each, in ``(0, 1]``, shape ``(n,)``.
+        baseline: The mean share of harm among users that is no cause for alarm, in ``(0, 1)``.
+        looks: How many looks.
+        times: How many users there are of each, ``>= 0``, a shape that broadcasts to ``(n,)``.
+
+    Returns:
+        Nats, shape ``(looks, 6)``. The bets are those of ``log_factor_shares`` for shares of at most one.
+
+    Raises:
+        ValueError: A shape or number is out of range, or a look is not among them.
+
+    Source:
+        Factor ``1 + lambda (V - floor v0)`` for each user, as in ``log_factor_shares``; ``tests/statistics/test_user_shares.py``.
+    """
+    where, shares, floor = np.asarray(look_of_user, np.int64), np.asarray(share, np.float64), np.asarray(floors, np.float64)
+    _rate(baseline)
+    if where.ndim != 1 or not where.shape == shares.shape == floor.shape or not np.all((where >= 0) & (where < looks)):
+        raise ValueError("each user must have a share and a floor, and name their look")
+    if not (np.all((shares >= 0) & (shares <= 1)) and np.all((floor > 0) & (floor <= 1))):
+        raise ValueError("shares must lie in [0, 1] and floors in (0, 1]")
+    many = np.broadcast_to(np.asarray(times, np.float64), where.shape)
+    if not np.all(many >= 0):
+        raise ValueError("there cannot be less than no user")
+    excess = shares - floor * baseline
+    factors = [np.bincount(where, weights=many * np.log1p(bet * excess), minlength=looks) for bet in _share_bets(baseline, 1.0)]
+    return np.asarray(np.stack(factors, axis=1), np.float64)
+
+
+def share_weights(ratio: float, baseline: float) -> NDArray[np.float64]:
+    """Return weights for ``log_factors_users`` that favour a rise to ``ratio`` times and give up on no other.
+
+    The bet that suits a rise best depends on how harmful one harmful user is; the one that suits users who do nothing else is
+    favoured, and the larger ones keep their spread weight for those who do little of it.
+
+    Args:
+        ratio: The rise that the rule is written for, ``> 1``.
+        baseline: The mean share that is no cause for alarm, in ``(0, 1)``.
+
+    Returns:
+        Weights, shape ``(6,)``, adding up to one.
+
+    Raises:
+        ValueError: The ratio is not above one, or the baseline is out of range.
+
+    Source:
+        As ``rise_weights``; Kelly (1956) for the bet ``(ratio - 1) / (1 - v0)`` on a share of all or nothing.
+        ``tests/statistics/test_user_shares.py``.
+    """
+    _rate(baseline)
+    return _focused(ratio, (1 - baseline) * _share_bets(baseline, 1.0))
 
 
 def step(log_r: ArrayLike, log_factor: ArrayLike) -> NDArray[np.float64]:
@@ -328,6 +396,11 @@ def _focused(ratio: float, growths: NDArray[np.float64]) -> NDArray[np.float64]:
     focus = np.zeros(growths.size)
     focus[low], focus[low + 1] = 1 - (place - low), place - low
     return (RISE_WEIGHTS + focus) / 2
+
+
+def _share_bets(baseline: float, worst: float) -> NDArray[np.float64]:
+    most = LARGEST_LOSS / baseline
+    return np.geomspace(min(LARGEST_LOSS / (worst - baseline), most), most, RISE_WEIGHTS.size)
 
 
 def _rate(baseline: float) -> None:

@@ -32,6 +32,7 @@ class Use:
     exchanges: int
     labels: int
     floor: float
+    came_at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def uses(connection: sa.Connection, epoch: str, *, after: int, over_us: int, spa
         sa.select(
             newcomers.c.account_id,
             newcomers.c.position,
+            newcomers.c.at_us,
             sa.func.max(draws.c.position).label("last"),
             sa.func.count().label("exchanges"),
             sa.func.sum(sa.case((draws.c.sampled.is_(True), 1), else_=0)).label("labels"),
@@ -82,7 +84,7 @@ def uses(connection: sa.Connection, epoch: str, *, after: int, over_us: int, spa
             ),
         )
         .where(newcomers.c.epoch == epoch, newcomers.c.position > after, newcomers.c.at_us <= over_us)
-        .group_by(newcomers.c.position, newcomers.c.account_id)
+        .group_by(newcomers.c.position, newcomers.c.account_id, newcomers.c.at_us)
         .order_by(newcomers.c.position)
     )
     found: list[Use] = []
@@ -91,7 +93,7 @@ def uses(connection: sa.Connection, epoch: str, *, after: int, over_us: int, spa
             break
         # a mean of equal numbers is that number, and rounding must not make it another
         mean = row.least if row.least == row.most else min(max(row.floors / row.exchanges, row.least), row.most)
-        found.append(Use(row.account_id, row.position, row.last, row.exchanges, int(row.labels), mean))
+        found.append(Use(row.account_id, row.position, row.last, row.exchanges, int(row.labels), mean, row.at_us))
     return tuple(found)
 
 

@@ -15,7 +15,7 @@ from headgate.safety.errors import CollectorOverlap
 from headgate.safety.model import Draw, MonitorHealth, Standing
 from headgate.safety.ports import Bookmark, ConfirmedHarm, EpochState, RecordedBatch, TossedDraw
 from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
-from headgate.safety.store import accounts, coming, numbers
+from headgate.safety.store import accounts, arrivals, coming, numbers
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
 from headgate.safety.store.tables import batches, collector, draws, epochs, gold_shown, items, runs, seeds, signals, standings
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headgate.safety.model import LabelledTraffic, LookData, Signal
     from headgate.safety.ports import Run
     from headgate.safety.sampling.accounts import LabelledAccounts
+    from headgate.safety.sampling.arrivals import Arrivals, FirstUse
     from headgate.safety.sampling.newcomers import Newcomers
 
 _PAGE = 10_000
@@ -110,6 +111,17 @@ class SqlSampling:
         with reading(self._engine) as connection:
             used = self._used(connection, epoch, span, now)
             return accounts.labelled(connection, epoch, hazard, used, span=span, overdue_us=to_us(now - d_max))
+
+    def arrivals(self, epoch: str, *, every: timedelta, now: datetime) -> Arrivals:
+        with reading(self._engine) as connection:
+            return arrivals.came(connection, epoch, every_us=every // _MICROSECOND, now_us=to_us(now))
+
+    def first_uses(self, epoch: str, hazard: str, *, span: timedelta, every: timedelta, now: datetime) -> tuple[FirstUse, ...]:
+        with reading(self._engine) as connection:
+            used, us = self._used(connection, epoch, span, now), every // _MICROSECOND
+            return arrivals.first_uses(
+                connection, epoch, hazard, used, span_us=span // _MICROSECOND, every_us=us, now_us=to_us(now)
+            )
 
     def _used(self, connection: sa.Connection, epoch: str, span: timedelta, now: datetime) -> tuple[accounts.Use, ...]:
         """Return the epoch's final first uses; they are counted once and remembered, or every look would count every draw."""
