@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from headgate.bootstrap.wiring import House
+    from headgate.console.visit import Table
 
 
 def faces(house: House) -> list[BaseRoute]:
@@ -30,7 +31,15 @@ def faces(house: House) -> list[BaseRoute]:
 
 def console(house: House, pages: Pages) -> Starlette:
     """Return the staff's pages."""
-    desks = Desks(
+    desks = desks_of(house)
+    door = Door(house.access.sessions, house.settings.origin)
+    application = Console(desks, door, pages, status_of=status_of)
+    return application.application(console_tables(desks), sign_in.outside(desks, door, pages, AT))
+
+
+def desks_of(house: House) -> Desks:
+    """Return whom the staff's pages ask."""
+    return Desks(
         access=house.access,
         releases=house.releases,
         safety=house.desk,
@@ -40,6 +49,8 @@ def console(house: House, pages: Pages) -> Starlette:
         ledger=house.ledger,
         clock=house.clock,
     )
-    door = Door(house.access.sessions, house.settings.origin)
-    tables = [sign_in.table(desks, AT), releases.table(desks)]
-    return Console(desks, door, pages, status_of=status_of).application(tables, sign_in.outside(desks, door, pages, AT))
+
+
+def console_tables(desks: Desks) -> list[Table]:
+    """Return every address of the console that asks who its caller is; tests walk it, and the documents print it."""
+    return [sign_in.table(desks, AT), releases.table(desks)]
