@@ -94,7 +94,8 @@ class _Root:
 
     def _evidence(self) -> EvidenceSession:
         house = self._terminal.house()
-        return EvidenceSession(house.filing, house.forecasting, house.comparing, house.clock, self._terminal.actor())
+        by = self._terminal.actor()
+        return EvidenceSession(house.filing, house.forecasting, house.comparing, house.held_back, house.clock, by)
 
     def options(
         self,

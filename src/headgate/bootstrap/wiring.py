@@ -25,6 +25,7 @@ from headgate.bootstrap.bridges.gates.evaluations import Evaluations
 from headgate.bootstrap.bridges.gates.issues import Issues
 from headgate.bootstrap.bridges.gates.rates import Rates
 from headgate.bootstrap.bridges.gates.reviewing import Reviewing
+from headgate.bootstrap.bridges.holdback import SidesOfHoldbacks
 from headgate.bootstrap.bridges.labels import SafetyLabels
 from headgate.bootstrap.bridges.people import SafetyPeople
 from headgate.bootstrap.bridges.readings import SubjectReadings
@@ -34,6 +35,7 @@ from headgate.bootstrap.home import Home, secret_file
 from headgate.evidence.service import Evidence, Filing
 from headgate.evidence.service.comparing import Comparing
 from headgate.evidence.service.forecasting import Forecasting
+from headgate.evidence.service.holdback import HeldBack
 from headgate.evidence.service.people import People
 from headgate.evidence.service.watching import Watching
 from headgate.evidence.store import EvidenceStore, SqlArchive
@@ -94,6 +96,7 @@ class House:
         evidence: What was measured.
         forecasting: What was predicted, and how it turned out.
         comparing: Epochs beside each other.
+        held_back: Stages' people beside those who are held back from them.
         filing: What was handed in from outside.
         releases: Plans and where they stand.
     """
@@ -114,6 +117,7 @@ class House:
     evidence: Evidence
     forecasting: Forecasting
     comparing: Comparing
+    held_back: HeldBack
     filing: Filing
     releases: ReleaseService
 
@@ -168,7 +172,9 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         "audit": Audits(filing),
     }
     streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), clock, looked_for=detector.hazards)
-    wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock))
+    sides = SidesOfHoldbacks(release_store, access, exposures, sampling_store, clock)
+    held_back = HeldBack(sides, EvidenceStore(engine), clock)
+    wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock), held_back)
     readings = SubjectReadings(gates, wires=wires, exposures=exposures, incidents=incidents, sampling=sampling)
     releases = ReleaseService(release_store, readings, clock)
     review = Review(store=queue, exchanges=exchanges, entropy=secrets.token_bytes)
@@ -189,6 +195,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         evidence=evidence,
         forecasting=Forecasting(ForecastStore(engine), clock),
         comparing=Comparing(labels),
+        held_back=held_back,
         filing=filing,
         releases=releases,
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headgate.evidence.model.alarms import LabelWindow, ScoreWindow, UserWindow
     from headgate.evidence.model.calibration import Forecast
     from headgate.evidence.model.filing import Filed, Goalposts
+    from headgate.evidence.model.holdback import Compared, HoldbackRule
     from headgate.evidence.model.people import Division, Expected, KindsShown
     from headgate.evidence.model.record import Kind, Subject
     from headgate.evidence.model.reviewing import Readers
@@ -222,6 +223,26 @@ class ReleasesKnown(Protocol):
         Raises:
             headgate.kernel.errors.NotFound: There is none.
             headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
+
+class HeldBackSource(Protocol):
+    """Who has a stage's access, and who is held back from it."""
+
+    def rule(self, epoch: str) -> HoldbackRule | None:
+        """Return how an epoch's people are compared with those who are held back; ``None`` where nobody is.
+
+        Raises:
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
+    def compared(self, epoch: str, rule: HoldbackRule) -> tuple[Compared, ...]:
+        """Return both sides of an epoch, for each hazard of the rule in its order, over the days that are over.
+
+        Raises:
+            headgate.kernel.errors.Unavailable: They cannot be read just now.
         """
         ...
 

@@ -57,6 +57,40 @@ def log_e(new: ArrayLike, old: ArrayLike, share: float) -> NDArray[np.float64]:
     return np.asarray(np.logaddexp.reduce(stakes, axis=-1), np.float64)
 
 
+def log_e_over(new: ArrayLike, old: ArrayLike, shares: ArrayLike) -> float:
+    """Return the log of the stake over several stretches of time, each with a share of its own.
+
+    Each harm is weighed by the share of its own stretch, and a stretch in which one side was not exposed at all weighs nothing:
+    there its harms could have fallen nowhere else.
+
+    Args:
+        new: Confirmed harms on the new side, one whole number ``>= 0`` for each stretch, shape ``(n,)``.
+        old: Confirmed harms on the old side, likewise.
+        shares: The new side's share of the exposure in each stretch, in ``[0, 1]``.
+
+    Returns:
+        Nats; 0 for no stretches.
+
+    Raises:
+        ValueError: A count or a share is out of range, or they are not as many.
+
+    Source:
+        As ``log_e``, to which it comes down where all shares are equal; ``tests/statistics/test_holdback.py``.
+    """
+    k, m, rho = (np.asarray(each, np.float64) for each in (new, old, shares))
+    if not k.shape == m.shape == rho.shape or k.ndim != 1:
+        raise ValueError("harms and shares are one number for each stretch")
+    checked_counts(k + m, k)
+    if not np.all((rho >= 0) & (rho <= 1)):
+        raise ValueError("a share of the exposure lies in [0, 1]")
+    told = (rho > 0) & (rho < 1)
+    each = np.log(WEIGHTS)
+    for count_new, count_old, share in zip(k[told], m[told], rho[told], strict=True):
+        win, loss = _log_steps(float(share))
+        each = each + count_new * win + count_old * loss
+    return _log_sum(each)
+
+
 def least_new(old: int, share: float, alpha: float) -> int:
     """Return the least harms on the new side that show a rise beside ``old`` harms on the old side.
 

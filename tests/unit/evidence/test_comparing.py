@@ -60,6 +60,7 @@ def run(*words: str, by: Actor = LEAD) -> str:
         filing=nothing,
         forecasting=Forecasting(NoForecasts(), nothing),
         comparing=Comparing(cast("Any", Labels())),
+        held_back=nothing,
         clock=nothing,
         by=by,
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headgate.bootstrap.bridges.wires import Wires
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import EpochId, ReleaseId
+    from headgate.releases.model.holdback import Holdback
     from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
     from headgate.releases.model.reading import Asked, GateReading, WireReading
     from headgate.safety.service.incidents import Incidents
@@ -66,6 +67,9 @@ class SubjectReadings:
 
     def missing(self, wire: MissingWire, asked: Asked) -> WireReading:
         return self._wires.missing(wire, asked)
+
+    def holdback(self, holdback: Holdback, asked: Asked) -> WireReading:
+        return self._wires.holdback(holdback, asked)
 
     def exposure(self, epochs: Sequence[EpochId], now: datetime) -> Exposure:
         del now

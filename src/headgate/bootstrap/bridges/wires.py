@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headgate.bootstrap.bridges.holdback import rule_of
 from headgate.evidence import wire as codec
 from headgate.evidence.model import RiseRule
 from headgate.evidence.model.alarms import MissingRule, Stream, StreamRule, WatchRule
 from headgate.evidence.wire import alarms
+from headgate.evidence.wire import holdback as holdback_wire
 from headgate.kernel.errors import Invalid
 from headgate.releases.model.plan import RiseWire, stepped
 from headgate.releases.model.plan import Stream as PlanStream
@@ -22,8 +24,11 @@ if TYPE_CHECKING:
 
     from headgate.evidence.model import RiseReading
     from headgate.evidence.model.alarms import MissingReading, WatchReading
+    from headgate.evidence.model.holdback import ComparisonReading
     from headgate.evidence.service import Evidence
+    from headgate.evidence.service.holdback import HeldBack
     from headgate.evidence.service.watching import Watching
+    from headgate.releases.model.holdback import Holdback
     from headgate.releases.model.plan import MissingWire, Stage
     from headgate.releases.model.reading import Asked
 
@@ -34,11 +39,13 @@ class Wires:
     Args:
         evidence: Who watches labels.
         watching: Who watches the other streams.
+        held_back: Who compares a stage's people with those held back from it.
     """
 
-    def __init__(self, evidence: Evidence, watching: Watching) -> None:
+    def __init__(self, evidence: Evidence, watching: Watching, held_back: HeldBack) -> None:
         self._evidence = evidence
         self._watching = watching
+        self._held_back = held_back
 
     def rise(self, wire: RiseWire, asked: Asked) -> WireReading:
         """Return whether a rise has been noticed in the stage's epoch, ever.
@@ -63,8 +70,17 @@ class Wires:
         measured = self._watching.missing(asked.epoch, wire.id, rule)
         return of_missing(measured.reading, measured.inputs)
 
+    def holdback(self, holdback: Holdback, asked: Asked) -> WireReading:
+        """Return whether a stage's people show more harm than those who are held back from it, now or ever.
+
+        Raises:
+            headgate.kernel.errors.HeadgateError: It cannot be read just now; the wire says ERROR.
+        """
+        measured = self._held_back.alarm(asked.epoch, holdback.id, rule_of(holdback, asked.plan))
+        return of_holdback(measured.reading, measured.inputs)
+
     def replay(self, inputs: Mapping[str, Any]) -> WireReading:
-        """Return what ``rise`` or ``missing`` said, from the kept inputs alone.
+        """Return what ``rise``, ``missing`` or ``holdback`` said, from the kept inputs alone.
 
         Raises:
             Invalid: They are not the inputs of such a reading.
@@ -76,6 +92,8 @@ class Wires:
                 return of_watch(alarms.replay_watch(inputs), inputs)
             case alarms.MISSING:
                 return of_missing(alarms.replay_missing(inputs), inputs)
+            case holdback_wire.HOLDBACK:
+                return of_holdback(holdback_wire.replay_holdback(inputs), inputs)
             case _:
                 raise Invalid("The kept inputs are not those of a tripwire that is measured.")
 
@@ -127,6 +145,23 @@ def of_watch(reading: WatchReading, inputs: Mapping[str, Any]) -> WireReading:
             "log_m": reading.log_m,
             "log_m_needed": reading.threshold_log_m,
             "watched": int(reading.watched),
+        },
+        inputs=dict(inputs),
+    )
+
+
+def of_holdback(reading: ComparisonReading, inputs: Mapping[str, Any]) -> WireReading:
+    """Return what evidence says of a holdback in the words of releases; it is shown whatever it says."""
+    return WireReading(
+        tripped=reading.risen,
+        sentence=reading.sentence,
+        numbers={
+            "watched": 1,
+            "k": sum(each.new_harms for each in reading.hazards),
+            "k_held_back": sum(each.old_harms for each in reading.hazards),
+            "days": reading.days,
+            "log_e": max((each.log_e for each in reading.hazards), default=None),
+            "log_e_needed": reading.threshold_log_e,
         },
         inputs=dict(inputs),
     )

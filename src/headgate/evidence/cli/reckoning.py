@@ -13,10 +13,11 @@ from headgate.evidence.decide.comparing import read_holdback, said
 from headgate.evidence.decide.phrases import rate_text
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model.comparing import HoldbackClaim
+from headgate.evidence.wire import encode
 from headgate.stats.patient import Budget, before_containment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from headgate.evidence.cli.session import Session
 
@@ -54,22 +55,41 @@ class ReckonVerbs:
 
     def holdback(
         self,
-        new: Annotated[int, typer.Option(help="Confirmed harms by users with the new access.", show_default=False)],
-        old: Annotated[int, typer.Option(help="Confirmed harms by users kept back at random.", show_default=False)],
-        share: Annotated[float, typer.Option(help="The new side's share of the exposure.")] = 0.9,
-        alpha: Annotated[float, typer.Option(help="The chance of ever calling a rise that is none.")] = 0.05,
+        epoch: Annotated[str | None, typer.Argument(help="A stage's epoch: release/stage/attempt.", show_default=False)] = None,
+        new: Annotated[int | None, typer.Option(help="Instead: confirmed harms with the new access.", show_default=False)] = None,
+        old: Annotated[int | None, typer.Option(help="Confirmed harms by users kept back at random.", show_default=False)] = None,
+        share: Annotated[float, typer.Option(help="The new side's share of the exposure, of such counts.")] = 0.9,
+        alpha: Annotated[float, typer.Option(help="The chance of ever calling a rise that is none, of such counts.")] = 0.05,
         *,
         as_json: AsJson = False,
     ) -> None:
-        """Say whether new access raised the rate, against users who were kept back at random over the same days."""
+        """Say whether new access raised harm, against those held back over the same days: a stage's, or counts that you give."""
+        if epoch is not None and new is None and old is None:
+            self._held_back(epoch, as_json=as_json)
+            return
+        if epoch is not None or new is None or old is None:
+            raise NotEvidence(
+                "Either a stage's epoch is compared, or both counts that are given.", help="Give EPOCH, or --new and --old."
+            )
         found = read_holdback(HoldbackClaim(new, old, share, alpha))
         if as_json:
             print_json(msgspec.to_builtins(found))
             return
         typer.echo(found.sentence)
-        typer.echo("Not shown:")
-        for line in found.not_shown:
-            typer.echo(f"- {line}")
+        _left_open(found.not_shown)
+
+    def _held_back(self, epoch: str, *, as_json: bool) -> None:
+        session = self.open_session()
+        found = session.held_back.now(epoch, by=session.by).reading
+        if as_json:
+            print_json(encode(found))
+            return
+        typer.echo(plain(found.sentence))
+        for each in found.hazards:
+            share = "nobody exposed" if each.share is None else f"{each.share:.1%} of the exposure is new"
+            counts = f"{each.new_harms:,} new, {each.old_harms:,} held back; {share}"
+            typer.echo(plain(f"{each.hazard}: {counts}; stake {each.log_e:.3f} of {found.threshold_log_e:.3f} nats"))
+        _left_open(found.not_shown)
 
     def patient(
         self,
@@ -96,3 +116,9 @@ class ReckonVerbs:
                 f" {row.harmful:,.0f} harmful requests until access is closed."
             )
         typer.echo("These are means, for the best alarm that there can be when false alarms are rare.")
+
+
+def _left_open(not_shown: Sequence[str]) -> None:
+    typer.echo("Not shown:")
+    for line in not_shown:
+        typer.echo(plain(f"- {line}"))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from headgate.evidence.service import Filing
     from headgate.evidence.service.comparing import Comparing
     from headgate.evidence.service.forecasting import Forecasting
+    from headgate.evidence.service.holdback import HeldBack
     from headgate.kernel.actor import Actor
     from headgate.kernel.clock import Clock
 
@@ -31,6 +32,7 @@ class Session:
         filing: The use cases.
         forecasting: What was predicted, and how it turned out.
         comparing: Epochs beside each other.
+        held_back: Stages' people beside those who are held back from them.
         clock: The time.
         by: Who acts.
     """
@@ -38,6 +40,7 @@ class Session:
     filing: Filing
     forecasting: Forecasting
     comparing: Comparing
+    held_back: HeldBack
     clock: Clock
     by: Actor
 

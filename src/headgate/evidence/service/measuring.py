@@ -19,7 +19,7 @@ from headgate.evidence.errors import NotEvidence, ReadingNotFound
 from headgate.evidence.model import Kept, Measured
 from headgate.evidence.service.bells import WATCHMAN, Bell, Bells
 from headgate.evidence.service.remembering import Remembering
-from headgate.evidence.wire import alarms
+from headgate.evidence.wire import alarms, holdback
 from headgate.evidence.wire import users as users_wire
 from headgate.kernel.errors import Unavailable
 from headgate.ledger.model import Entry
@@ -189,6 +189,8 @@ def _again(kept: Kept) -> object:
             return alarms.replay_watch(kept.inputs)
         case alarms.MISSING:
             return alarms.replay_missing(kept.inputs)
+        case holdback.HOLDBACK:
+            return holdback.replay_holdback(kept.inputs)
         case users_wire.USERS:
             return users_wire.replay_users(kept.inputs)
         case _:
