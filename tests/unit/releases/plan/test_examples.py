@@ -28,7 +28,7 @@ PINNED = {
         "note plan.never_completes",
         "warning plan.unscreened_stream",
     ],
-    "internal.yaml": ["note plan.no_version"],
+    "internal.yaml": ["note plan.no_version", "note plan.cohort_reused", "warning plan.holdback_undecided"],
     "frontier-api.yaml": ["warning plan.user_limit_unprovable", "note plan.evaluation_items"],
     "must-fail.yaml": [
         "note plan.no_version",

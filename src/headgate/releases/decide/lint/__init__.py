@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.releases.decide.lint.controls import lint_controls
 from headgate.releases.decide.lint.evaluations import lint_evaluations
+from headgate.releases.decide.lint.holdback import lint_holdbacks
 from headgate.releases.decide.lint.irreversible import lint_irreversible
 from headgate.releases.decide.lint.ladder import lint_ladder
 from headgate.releases.decide.lint.limits import lint_limits
@@ -37,6 +38,7 @@ def lint(plan: Plan) -> list[Finding]:
         lint_power,
         lint_users,
         lint_people,
+        lint_holdbacks,
         lint_evaluations,
         lint_irreversible,
     )
