@@ -29,6 +29,7 @@ from headgate.bootstrap.bridges.holdback import SidesOfHoldbacks
 from headgate.bootstrap.bridges.labels import SafetyLabels
 from headgate.bootstrap.bridges.people import SafetyPeople
 from headgate.bootstrap.bridges.readings import SubjectReadings
+from headgate.bootstrap.bridges.strata import Strata
 from headgate.bootstrap.bridges.streams import SafetyStreams
 from headgate.bootstrap.bridges.wires import Wires
 from headgate.bootstrap.home import Home, secret_file
@@ -161,7 +162,8 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     )
     queue = SqlReview(engine)
     filing = Filing(SqlArchive(engine), ReleasesOnFile(release_store), clock, secrets.token_bytes)
-    people = People(SafetyPeople(sampling_store, access, release_store, clock, deadline))
+    strata = Strata(access, release_store)
+    people = People(SafetyPeople(sampling_store, strata, clock, deadline))
     gates = {
         "rate": Rates(evidence),
         "discovery": Discoveries(people),
@@ -171,7 +173,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         "issues": Issues(filing),
         "audit": Audits(filing),
     }
-    streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), clock, looked_for=detector.hazards)
+    streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), strata, clock, looked_for=detector.hazards)
     sides = SidesOfHoldbacks(release_store, access, exposures, sampling_store, clock)
     held_back = HeldBack(sides, EvidenceStore(engine), clock)
     wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock), held_back)

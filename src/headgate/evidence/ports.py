@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from headgate.evidence.model import Alarm, Kept, LabelledTraffic, Look
-    from headgate.evidence.model.alarms import LabelWindow, ScoreWindow, UserWindow
+    from headgate.evidence.model.alarms import ArrivalWindow, LabelWindow, ScoreWindow, UserWindow, UseWindow
     from headgate.evidence.model.calibration import Forecast
     from headgate.evidence.model.filing import Filed, Goalposts
     from headgate.evidence.model.holdback import Compared, HoldbackRule
@@ -262,6 +262,29 @@ class Streams(Protocol):
         """Return the distinct users of each window, and those of them who were flagged.
 
         Raises:
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
+    def uses(self, epoch: str, hazard: str, every: timedelta, window: timedelta) -> Sequence[UseWindow]:
+        """Return the users whose first ``window`` of use was over in each window, with the harm that stands so far.
+
+        Raises:
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
+    def arrivals(self, epoch: str, of: str, every: timedelta, learn: timedelta | None) -> Sequence[ArrivalWindow]:
+        """Return the newcomers of each window that began after ``learn``, and those of them of unknown strata.
+
+        Args:
+            epoch: The epoch.
+            of: By what they are told apart.
+            every: The length of a window.
+            learn: How long from the epoch's beginning strata become known; those of the release's earlier users are anyway.
+
+        Raises:
+            NotEvidence: Nobody tells people apart in that respect.
             headgate.kernel.errors.Unavailable: It cannot be read just now.
         """
         ...

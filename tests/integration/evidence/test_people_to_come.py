@@ -14,8 +14,9 @@ from headgate.access.store import metadata as access_tables
 from headgate.adapters.database import open_sqlite
 from headgate.bootstrap.bridges.gates.coverage import Coverages
 from headgate.bootstrap.bridges.gates.discovery import Discoveries
-from headgate.bootstrap.bridges.people import TOLD_APART_BY, UNDECLARED, SafetyPeople
+from headgate.bootstrap.bridges.people import SafetyPeople
 from headgate.bootstrap.bridges.readings import SubjectReadings
+from headgate.bootstrap.bridges.strata import TOLD_APART_BY, UNDECLARED, Strata
 from headgate.evidence.service.people import People
 from headgate.kernel.actor import Actor, Role
 from headgate.kernel.ids import EpochId, ReleaseId
@@ -73,7 +74,7 @@ class World:
         self.safety = SafetyWorld(self.engine)
         self.clock = FixedClock(self.safety.now)
         self.access = Access(SqlStore(self.engine), pepper=b"p" * 32, environment="test", clock=self.clock)
-        source = SafetyPeople(SqlSampling(self.engine), self.access, SqlReleases(self.engine), self.clock, D_MAX)
+        source = SafetyPeople(SqlSampling(self.engine), Strata(self.access, SqlReleases(self.engine)), self.clock, D_MAX)
         people = People(source)
         gates = {"discovery": Discoveries(people), "coverage": Coverages(people)}
         nobody = cast("Any", None)

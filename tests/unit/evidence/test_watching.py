@@ -10,7 +10,18 @@ import pytest
 
 from headgate.adapters.database import open_sqlite
 from headgate.evidence.errors import NotEvidence, RuleChanged
-from headgate.evidence.model.alarms import LabelWindow, MissingRule, ScoreWindow, Stream, StreamRule, UserWindow, WatchRule
+from headgate.evidence.model.alarms import (
+    ArrivalWindow,
+    LabelWindow,
+    MissingRule,
+    ScoreWindow,
+    Stream,
+    StreamRule,
+    UserWindow,
+    UseWindow,
+    WatchRule,
+)
+from headgate.evidence.model.users import CleanUsers
 from headgate.evidence.service.remembering import REMEMBERED
 from headgate.evidence.service.watching import Watching
 from headgate.evidence.store import EvidenceStore, metadata
@@ -47,6 +58,14 @@ class Made:
     def users(self, epoch: str, hazard: str, every: timedelta) -> Sequence[UserWindow]:
         del epoch, hazard, every
         return tuple(UserWindow(at, at % 168, 50, count) for at, count in enumerate(self.flagged))
+
+    def uses(self, epoch: str, hazard: str, every: timedelta, window: timedelta) -> Sequence[UseWindow]:
+        del epoch, hazard, every, window
+        return tuple(UseWindow(at, (CleanUsers(count, 2 * count, count, 1.0),), ()) for at, count in enumerate(self.flagged))
+
+    def arrivals(self, epoch: str, of: str, every: timedelta, learn: timedelta | None) -> Sequence[ArrivalWindow]:
+        del epoch, of, every, learn
+        return tuple(ArrivalWindow(at, 10, count) for at, count in enumerate(self.flagged))
 
     def scores(self, epoch: str, every: timedelta) -> Sequence[ScoreWindow]:
         del epoch, every
@@ -123,3 +142,39 @@ def test_the_same_windows_are_read_once_and_new_ones_again(engine: sa.Engine) ->
     for at in range(REMEMBERED):
         here.watch(f"e/t/{at}", "rise", RULE)
     assert here.watch("e/s/1", "rise", RULE).reading == again.reading
+
+
+SHIFT = replace(RULE, parts=(StreamRule(Stream.NEWCOMERS, "language", 0.05, 0.3, None),))
+SHARES = replace(RULE, parts=(StreamRule(Stream.USER_SHARES, "misuse", 0.01, 0.1, None, timedelta(days=7)),))
+
+
+def test_an_alarm_on_newcomers_stays_raised_and_is_on_the_ledger_once(engine: sa.Engine) -> None:
+    streams = Made(flagged=[0] * 20)
+    assert watching(engine, streams).watch("e/1", "shift.language.hold", SHIFT).reading.raised_at is None
+    streams.flagged += [9] * 5
+    raised = watching(engine, streams).watch("e/1", "shift.language.hold", SHIFT).reading
+    assert raised.raised_at in range(21, 26)
+    assert "of a kind that nobody was met of before" in raised.sentence
+    streams.flagged += [0] * 500
+    assert watching(engine, streams).watch("e/1", "shift.language.hold", SHIFT).reading == raised
+    assert alarmed(engine) == 1
+
+
+def test_shares_are_asked_for_by_the_window_that_the_rule_names(engine: sa.Engine) -> None:
+    reading = watching(engine, Made(flagged=[5, 0, 3])).watch("e/1", "rise.misuse.user_shares.hold", SHARES).reading
+    assert (reading.windows, reading.events) == (2, 0)
+    assert "no users with harm of misuse among 8 users observed for 7d00h each" in reading.sentence
+    with pytest.raises(NotEvidence, match="positive span of use"):
+        watching(engine, Made()).watch("e/1", "other", replace(SHARES, parts=(replace(SHARES.parts[0], window=None),)))
+
+
+def test_a_rule_that_began_before_shares_could_be_watched_is_still_the_same_rule(engine: sa.Engine) -> None:
+    streams = Made(flagged=[0] * 3)
+    watching(engine, streams).watch("e/1", "rise", RULE)
+    with engine.begin() as connection:
+        kept = connection.exec_driver_sql("SELECT rule FROM evidence_alarm").scalar_one()
+        assert '"window":null' in kept
+        connection.exec_driver_sql("UPDATE evidence_alarm SET rule = ?", (kept.replace(',"window":null', ""),))
+    assert watching(engine, streams).watch("e/1", "rise", RULE).reading.raised_at is None
+    with pytest.raises(RuleChanged):
+        watching(engine, streams).watch("e/1", "rise", replace(RULE, watch_every=timedelta(days=7)))

@@ -6,12 +6,9 @@ from collections import Counter, defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model import Harm
 from headgate.evidence.model.people import Division, KindsShown, Showing, Stratum, Stretch
 from headgate.evidence.model.users import CleanUsers, HarmfulUser, LabelledUsers
-from headgate.kernel.actor import Actor, Permission
-from headgate.kernel.ids import AccountId
 from headgate.safety.model import OTHER
 from headgate.safety.sampling.newcomers import FIRST_DAYS
 
@@ -19,20 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from headgate.access.model import Described
-    from headgate.access.service import Access
+    from headgate.bootstrap.bridges.strata import Strata
     from headgate.evidence.model.people import Expected
     from headgate.kernel.clock import Clock
-    from headgate.releases.ports import Releases
     from headgate.safety.ports import SamplingStore
     from headgate.safety.sampling.newcomers import Newcomer, Newcomers
-
-TOLD_APART_BY = ("cohort", "country", "language", "organisation", "region", "tier", "use_case")
-"""What a coverage gate may name."""
-UNDECLARED = "undeclared"
-"""The stratum of people of whom nothing is known in some respect; a plan may expect them by this name."""
-
-_READER = Actor.system("evidence", Permission.VIEW)
 
 
 class SafetyPeople:
@@ -40,16 +28,14 @@ class SafetyPeople:
 
     Args:
         draws: Where safety keeps who came.
-        access: Knows what people declare.
-        releases: Tells which cohort an epoch's stage lets in.
+        strata: Tells people apart.
         clock: Tells whose first days are over.
         deadline: How long a sampled exchange may stay unresolved before it counts as harm.
     """
 
-    def __init__(self, draws: SamplingStore, access: Access, releases: Releases, clock: Clock, deadline: timedelta) -> None:
+    def __init__(self, draws: SamplingStore, strata: Strata, clock: Clock, deadline: timedelta) -> None:
         self._draws = draws
-        self._access = access
-        self._releases = releases
+        self._strata = strata
         self._clock = clock
         self._deadline = deadline
 
@@ -67,42 +53,11 @@ class SafetyPeople:
         now = self._clock.now()
         came = {wanted.hazard: self._newcomers(epoch, wanted.hazard, now) for wanted in expected}
         accounts = sorted({account for found in came.values() for account in _accounts(found)})
-        named = {wanted.of: self._named(epoch, wanted.of, accounts) for wanted in expected}
+        named = {wanted.of: self._strata.named(epoch, wanted.of, accounts) for wanted in expected}
         return tuple(_division(came[wanted.hazard], named[wanted.of], wanted) for wanted in expected)
 
     def _newcomers(self, epoch: str, hazard: str, now: datetime) -> Newcomers:
         return self._draws.newcomers(epoch, hazard, now=now, d_max=self._deadline)
-
-    def _named(self, epoch: str, of: str, accounts: Sequence[str]) -> Mapping[str, str]:
-        """Return the stratum of each account, by one of what people are told apart by."""
-        if of not in TOLD_APART_BY:
-            raise NotEvidence(f"Nobody tells people apart by {of}; it can be {', '.join(TOLD_APART_BY)}.")
-        if of == "cohort":
-            return dict.fromkeys(accounts, self._cohort(epoch) or UNDECLARED)
-        described = self._access.accounts.describe([AccountId(account) for account in accounts], by=_READER)
-        return {account: _word(described.get(AccountId(account)), of) or UNDECLARED for account in accounts}
-
-    def _cohort(self, epoch: str) -> str | None:
-        release_id, _, rest = epoch.partition("/")
-        with self._releases.snapshot() as tx:
-            releases = tx.list()
-        stages = (release.plan.stage(rest.rpartition("/")[0]) for release in releases if release.id == release_id)
-        return next((stage.who.cohort for stage in stages if stage is not None), None)
-
-
-def _word(described: Described | None, of: str) -> str | None:
-    if described is None:
-        return None
-    declared = described.declared
-    words = {
-        "tier": described.tier.value,
-        "organisation": described.organisation,
-        "country": declared.country,
-        "language": declared.language,
-        "region": declared.region,
-        "use_case": declared.use_case,
-    }
-    return words[of]
 
 
 def _accounts(found: Newcomers) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headgate.evidence.model import Harm, LabelledTraffic, Look, RateClaim, RiseRule, Segment
-    from headgate.evidence.model.users import HarmfulUser, LabelledUsers, UsersClaim
+    from headgate.evidence.model.users import CleanUsers, HarmfulUser, LabelledUsers, UsersClaim
 
 
 def in_claim(claim: RateClaim) -> str | None:
@@ -81,17 +81,21 @@ def in_users(seen: LabelledUsers, claim: UsersClaim) -> str | None:
     """Return how users contradict themselves or what is asked of them, or ``None``."""
     if (seen.hazard, seen.window) != (claim.hazard, claim.window):
         return f"The users are observed for {seen.hazard} over {seen.window}, the claim is about {claim.hazard}, {claim.window}."
-    for group in seen.clean:
+    if wrong := in_groups(seen.clean, seen.harmful):
+        return wrong
+    if seen.users > seen.enrolled:
+        return f"{seen.users:,} users are counted, but only {seen.enrolled:,} were seen at all."
+    return None
+
+
+def in_groups(clean: Iterable[CleanUsers], harmful: Iterable[HarmfulUser]) -> str | None:
+    """Return how users, those without harm counted together and the others one by one, contradict themselves, or ``None``."""
+    for group in clean:
         if not (0 <= group.users <= group.exchanges and 0 <= group.labels <= group.exchanges):
             return f"{group.users:,} users have {group.labels:,} labels of {group.exchanges:,} exchanges."
         if not 0 < group.floor <= 1:
             return f"A sampling floor of {rate_text(group.floor)} is not a probability above 0."
-    for user in seen.harmful:
-        if wrong := _in_user(user):
-            return wrong
-    if seen.users > seen.enrolled:
-        return f"{seen.users:,} users are counted, but only {seen.enrolled:,} were seen at all."
-    return None
+    return next(filter(None, map(_in_user, harmful)), None)
 
 
 def beyond(seen: LabelledUsers, worst_share: float) -> str | None:

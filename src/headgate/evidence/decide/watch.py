@@ -1,5 +1,8 @@
 """Whether a rise shows in any of several streams, with one time between false alarms for all of them.
 
+Labels and users are watched for harm, and newcomers for being of strata that nobody was met of before: evidence from other
+people says little of them (``stats.coverage``). What they are is what they declare.
+
 As in ``rise``, everything is worked out anew from the first window each time it is asked, and a window without anything to look
 at is skipped. Each stream has a detector; each detector has the same share of the budget; and the alarm is raised when the
 weighted sum reaches the threshold, in a window in which something happened. The streams may depend on one another in any
@@ -13,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headgate.evidence.decide import flagged, malformed_windows
+from headgate.evidence.decide import flagged, malformed_windows, user_shares
 from headgate.evidence.decide.phrases import count_text, rate_text
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model.alarms import Stream, WatchReading
 from headgate.kernel.units import span_text
-from headgate.stats import alarm
+from headgate.stats import alarm, coverage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +82,18 @@ def read_watch(watched: Sequence[Watched], rule: WatchRule) -> WatchReading:
 
 
 def _track(watched: Watched, part: StreamRule, rule: WatchRule) -> _Track:
-    if part.stream is Stream.LABELS:
-        return _labels(watched, part)
+    match part.stream:
+        case Stream.LABELS:
+            return _labels(watched, part)
+        case Stream.FLAGGED_USERS:
+            return _flagged(watched, part, rule)
+        case Stream.USER_SHARES:
+            return _shares(watched, part)
+        case Stream.NEWCOMERS:
+            return _newcomers(watched, part)
+
+
+def _flagged(watched: Watched, part: StreamRule, rule: WatchRule) -> _Track:
     seen = [window for window in watched.users if window.users]
     log_r = alarm.run(flagged.log_factors(seen, part, rule.look_every))
     events = np.array([window.flagged for window in seen], np.int64)
@@ -90,6 +103,33 @@ def _track(watched: Watched, part: StreamRule, rule: WatchRule) -> _Track:
         alarm.log_mixture(log_r, alarm.count_weights(part.to_rate / part.from_rate)),
         events,
         f"{count_text(int(events.sum()), 'user')} flagged for {part.hazard} in {count_text(users, 'visit')} of users",
+    )
+
+
+def _shares(watched: Watched, part: StreamRule) -> _Track:
+    seen = [window for window in watched.uses or () if window.users]
+    events = np.array([len(window.harmful) for window in seen], np.int64)
+    people = count_text(sum(window.users for window in seen), "user")
+    over = "" if part.window is None else f" observed for {span_text(part.window)} each"
+    log_r = alarm.run(user_shares.log_factors(seen, part.from_rate))
+    return _Track(
+        np.array([window.window for window in seen], np.int64),
+        alarm.log_mixture(log_r, alarm.share_weights(part.to_rate / part.from_rate, part.from_rate)),
+        events,
+        f"{count_text(int(events.sum()), 'user')} with harm of {part.hazard} among {people}{over}",
+    )
+
+
+def _newcomers(watched: Watched, part: StreamRule) -> _Track:
+    seen = [window for window in watched.arrivals or () if window.came]
+    events = np.array([window.unknown for window in seen], np.int64)
+    factors = coverage.log_factors_shift([window.came for window in seen], events, part.from_rate)
+    people = count_text(sum(window.came for window in seen), "newcomer")
+    return _Track(
+        np.array([window.window for window in seen], np.int64),
+        alarm.log_mixture(alarm.run(factors), alarm.rise_weights(part.to_rate / part.from_rate)),
+        events,
+        f"{int(events.sum()):,} of {people} by {part.hazard} are of a kind that nobody was met of before",
     )
 
 
@@ -132,8 +172,8 @@ def _on(track: _Track, grid: NDArray[np.int64]) -> NDArray[np.int64]:
 def _sentence(rule: WatchRule, tracks: Sequence[_Track], looks: int, raised_at: int | None, *, watched: bool) -> str:
     span = span_text(rule.look_every)
     seen = f"{'; '.join(track.said for track in tracks)}, over {count_text(looks, f'window of {span}', f'windows of {span}')}"
-    hazards = " and ".join(dict.fromkeys(part.hazard for part in rule.parts))
-    learned = any(part.learn is not None for part in rule.parts)
+    hazards = " and ".join(dict.fromkeys(part.about for part in rule.parts))
+    learned = any(part.learn is not None and part.stream is Stream.FLAGGED_USERS for part in rule.parts)
     promise = f"a false alarm comes less than once in {span_text(rule.false_alarm_every)} on average"
     if learned:
         promise += f", if the usual week was learned rightly, which it was with probability {1 - flagged.LEARNED_DELTA:g}"

@@ -11,6 +11,7 @@ from datetime import timedelta  # noqa: TC003 - the codec in ``wire`` resolves t
 from enum import Enum
 
 from headgate.evidence.model import Look  # noqa: TC001 - as above
+from headgate.evidence.model.users import CleanUsers, HarmfulUser  # noqa: TC001 - as above
 
 
 class Stream(Enum):
@@ -20,6 +21,10 @@ class Stream(Enum):
     """Labels of drawn requests."""
     FLAGGED_USERS = "flagged_users"
     """Distinct users whom a detector flags."""
+    USER_SHARES = "user_shares"
+    """Users, each by the share of harm in a window of their use."""
+    NEWCOMERS = "newcomers"
+    """Users who come for the first time, told apart by what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,42 @@ class UserWindow:
 
 
 @dataclass(frozen=True, slots=True)
+class UseWindow:
+    """The users whose time of observation was over in one closed window.
+
+    Attributes:
+        window: Its number in the epoch, from 0.
+        clean: Those in whose use no harm stands, by their floor.
+        harmful: The others. What nobody could tell is no harm here: it can only delay an alarm.
+    """
+
+    window: int
+    clean: tuple[CleanUsers, ...]
+    harmful: tuple[HarmfulUser, ...]
+
+    @property
+    def users(self) -> int:
+        """Return how many they are."""
+        return sum(group.users for group in self.clean) + len(self.harmful)
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalWindow:
+    """The users who came in one closed window, for the first time in the epoch.
+
+    Attributes:
+        window: Its number in the epoch, from 0.
+        came: How many.
+        unknown: How many of them belong to a stratum of which nobody was met before: not on the release's earlier stages, and
+            not while the alarm learned.
+    """
+
+    window: int
+    came: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreWindow:
     """How completely one closed window was looked at.
 
@@ -74,11 +115,13 @@ class StreamRule:
 
     Attributes:
         stream: What is looked at.
-        hazard: The kind of harm.
-        from_rate: What is no cause for alarm: harms per request, or the share of a window's users who are flagged in it.
+        hazard: The kind of harm; of newcomers, by what they are told apart, such as ``language``.
+        from_rate: What is no cause for alarm: harms per request, the share of a window's users who are flagged in it, the mean
+            over users of each one's share of harm, or the share of newcomers of unknown strata.
         to_rate: What it is sharpest at, above ``from_rate``.
         learn: For flagged users: the span at the epoch's beginning from which each hour's usual share is learned, as an upper
-            bound. Learned bounds only ever lower what is tolerated.
+            bound. Learned bounds only ever lower what is tolerated. For newcomers: the span in which strata become known.
+        window: For shares: how long each user is observed, from when they were first seen.
     """
 
     stream: Stream
@@ -86,6 +129,12 @@ class StreamRule:
     from_rate: float
     to_rate: float
     learn: timedelta | None
+    window: timedelta | None = None
+
+    @property
+    def about(self) -> str:
+        """Return what it is about, in words."""
+        return f"the share of people of unknown {self.hazard}" if self.stream is Stream.NEWCOMERS else self.hazard
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +156,12 @@ class WatchRule:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The windows of one stream; those of the other kinds are empty."""
+    """The windows of one stream; those of the other kinds are empty, or absent."""
 
     labels: tuple[LabelWindow, ...] = ()
     users: tuple[UserWindow, ...] = ()
+    uses: tuple[UseWindow, ...] | None = None
+    arrivals: tuple[ArrivalWindow, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +170,7 @@ class WatchReading:
 
     Attributes:
         windows: Windows with anything to look at.
-        events: Harms found, and users flagged.
+        events: Harms found, users flagged or found harmful, and newcomers of unknown strata.
         log_m: The log of the shared detector now; ``None`` before the first look.
         threshold_log_m: What it must reach.
         raised_at: The window at which the alarm was raised, counted from 1; ``None`` when at none.

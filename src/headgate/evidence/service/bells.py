@@ -113,7 +113,7 @@ class Bells:
                     tx.begin(alarm)
             except AlarmMoved:
                 return self._begun(bell)  # another controller began it first
-        if dict(alarm.rule) != dict(bell.rule):
+        if not wire.spells(dict(alarm.rule), dict(bell.rule)):
             raise RuleChanged(
                 f"The alarm {bell.tripwire} began with another rule; an epoch keeps the rules that it began with.",
                 help="Apply the changed plan: that begins a new epoch.",

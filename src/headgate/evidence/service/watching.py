@@ -54,7 +54,7 @@ class Watching:
         def read(watched: tuple[Watched, ...]) -> tuple[WatchReading, Mapping[str, Any]]:
             return read_watch(watched, rule), alarms.watch_inputs(watched, rule)
 
-        about = ", ".join(dict.fromkeys(part.hazard for part in rule.parts))
+        about = ", ".join(dict.fromkeys(part.about for part in rule.parts))
         return self._bells.hear(
             Bell(
                 epoch=epoch,
@@ -103,3 +103,8 @@ class Watching:
                 return Watched(labels=tuple(self._streams.labels(epoch, part.hazard, rule.look_every)))
             case Stream.FLAGGED_USERS:
                 return Watched(users=tuple(self._streams.users(epoch, part.hazard, rule.look_every)))
+            case Stream.USER_SHARES:
+                assert part.window is not None  # a rule without one was refused
+                return Watched(uses=tuple(self._streams.uses(epoch, part.hazard, rule.look_every, part.window)))
+            case Stream.NEWCOMERS:
+                return Watched(arrivals=tuple(self._streams.arrivals(epoch, part.hazard, rule.look_every, part.learn)))

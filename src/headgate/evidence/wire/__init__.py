@@ -97,21 +97,21 @@ def decode(value: object, kind: type[_T]) -> _T:
         read = msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as wrong:
         raise NotEvidence(f"This is not a {kind.__name__}: {wrong}") from wrong
-    if not _spells(value, encode(read)):
+    if not spells(value, encode(read)):
         raise NotEvidence(f"This is not a {kind.__name__}: it has fields that nobody knows, or lacks some.")
     return read
 
 
-def _spells(told: object, whole: object) -> bool:
+def spells(told: object, whole: object) -> bool:
     """Return whether ``told`` says what ``whole`` does; it may lack what says nothing: fields that came after it was kept."""
     if isinstance(told, dict) and isinstance(whole, dict):
         said, every = cast("dict[str, object]", told), cast("dict[str, object]", whole)
         return said.keys() <= every.keys() and all(
-            _spells(said[key], value) if key in said else value is None for key, value in every.items()
+            spells(said[key], value) if key in said else value is None for key, value in every.items()
         )
     if isinstance(told, list) and isinstance(whole, list):
         items, all_items = cast("list[object]", told), cast("list[object]", whole)
-        return len(items) == len(all_items) and all(map(_spells, items, all_items))
+        return len(items) == len(all_items) and all(map(spells, items, all_items))
     return told == whole
 
 

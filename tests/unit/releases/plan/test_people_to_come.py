@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from headgate.bootstrap.bridges import people
+from headgate.bootstrap.bridges import strata
 from headgate.releases.decide.diff import Effect, diff
 from headgate.releases.decide.lint import people as lint
 from headgate.releases.model.plan import CoverageGate, DiscoveryGate, Plan
@@ -97,7 +97,7 @@ def test_a_coverage_gate_that_leads_nowhere_is_named(clean: str, edits: list[tup
 
 
 def test_lint_knows_what_people_are_told_apart_by() -> None:
-    assert lint.TOLD_APART_BY == people.TOLD_APART_BY
+    assert lint.TOLD_APART_BY == strata.TOLD_APART_BY
 
 
 CHANGES = {
