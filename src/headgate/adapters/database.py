@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BUSY_S = 10.0
 """How long a transaction waits for SQLite's write lock, in seconds."""
 
+_READ_ONLY = "read_only"
+"""Under this name a connection remembers which of the two it is."""
+
 
 def open_sqlite(path: Path) -> sa.Engine:
     """Return an engine over the SQLite file at ``path``; the file is made when it is absent.
@@ -47,6 +50,8 @@ def _prepare(connection: Any, _record: object) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
-    read_only = connection.get_execution_options().get("read_only", False)
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+    read_only: bool = connection.get_execution_options().get("read_only", False)
+    if connection.info.get(_READ_ONLY, False) is not read_only:  # saying it again would have every statement compiled anew
+        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+        connection.info[_READ_ONLY] = read_only
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
