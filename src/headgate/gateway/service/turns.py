@@ -31,6 +31,8 @@ _AT_ONCE = 64
 _LOOKS_AT_ONCE = 512
 _REST = 9
 """After a turn of looks only, the store is left alone for so many times as long: looks cost a tenth of the time at most."""
+_REST_S = 0.01
+"""And for so long at least: a turn costs the event loop more than it costs the store, and hardly a model answers sooner."""
 _NOTHING = Chores()
 
 
@@ -189,7 +191,7 @@ class Turns:
             held.hear(said, self.number)
         if not wishes:
             now_s = self._clock.monotonic()
-            self._rested_s = now_s + _REST * (now_s - began_s)
+            self._rested_s = now_s + max(_REST_S, _REST * (now_s - began_s))
 
     def _failed(self, wishes: Sequence[Wish], chores: Chores, error: Unavailable) -> None:
         self._returns += chores.returns
