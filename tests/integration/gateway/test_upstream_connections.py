@@ -505,6 +505,159 @@ def test_reading_can_be_given_up_and_taken_up_again(run: Run) -> None:
     run(main())
 
 
+def test_what_flows_is_taken_in_order_and_nothing_while_something_has_to_be_waited_for(run: Run) -> None:
+    taken: list[bytes] = []
+    at_once: list[bool] = []
+
+    async def counting(caller: Caller) -> None:
+        await caller.asked()
+        await caller.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        for number in range(40):
+            await caller.say(b"2\r\n%02d\r\n" % number)
+            await asyncio.sleep(0.001)
+        await caller.say(b"0\r\n\r\n")
+
+    async def main() -> None:
+        busy = False
+
+        async def take(chunk: bytes) -> bool:
+            nonlocal busy
+            assert not busy
+            busy = True
+            at_once.append(asyncio.current_task() is None)
+            if len(taken) % 10 == 3:
+                await asyncio.sleep(0.01)
+            taken.append(chunk)
+            busy = False
+            return True
+
+        async with serving(counting) as server, server.upstreams.post(server.upstream, "/x", [], b"{}") as answer:
+            assert await answer.flow(take)
+
+    run(main())
+    assert b"".join(taken) == b"".join(b"%02d" % number for number in range(40))
+    assert any(at_once)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after a wait"])
+def test_what_goes_wrong_while_bytes_are_taken_is_raised_where_they_are_waited_for(run: Run, waits: bool) -> None:
+    async def talking(caller: Caller) -> None:
+        await caller.asked()
+        await caller.say(HEAD)
+        while True:
+            await caller.say(b"2\r\n{}\r\n")
+            await asyncio.sleep(0.002)
+
+    async def take(chunk: bytes) -> bool:
+        taken.append(chunk)
+        if len(taken) > 3:
+            if waits:
+                await asyncio.sleep(0)
+            raise LookupError
+        return True
+
+    taken: list[bytes] = []
+
+    async def main() -> None:
+        async with serving(talking) as server:
+            with pytest.raises(LookupError):
+                async with server.upstreams.post(server.upstream, "/x", [], b"{}") as answer:
+                    await answer.flow(take)
+            assert len(taken) == 4
+            await eventually(lambda: server.left == 1)
+
+    run(main())
+
+
+def test_what_flows_ends_when_no_more_is_wanted_and_can_be_read_on(run: Run) -> None:
+    async def talking(caller: Caller) -> None:
+        await caller.asked()
+        await caller.say(HEAD)
+        for block in (b"2\r\n12\r\n", b"2\r\n34\r\n", b"0\r\n\r\n"):
+            await asyncio.sleep(0.01)
+            await caller.say(block)
+
+    async def take(chunk: bytes) -> bool:
+        taken.append(chunk)
+        return False
+
+    taken: list[bytes] = []
+
+    async def main() -> None:
+        async with serving(talking) as server, server.upstreams.post(server.upstream, "/x", [], b"{}") as answer:
+            assert not await answer.flow(take)
+            assert b"".join(taken) + await rest_of(answer) == b"1234"
+
+    run(main())
+    assert taken == [b"12"]
+
+
+def test_a_server_is_read_from_no_faster_than_what_flows_is_taken(run: Run) -> None:
+    async def eager(caller: Caller) -> None:
+        await caller.asked()
+        await caller.say(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (len(BLOCK) * 600))
+        for _ in range(600):
+            await caller.say(BLOCK)
+            written.append(len(BLOCK))
+
+    written: list[int] = []
+    taken: list[int] = []
+    go_on = asyncio.Event()
+
+    async def take(chunk: bytes) -> bool:
+        await go_on.wait()
+        taken.append(len(chunk))
+        return True
+
+    async def main() -> None:
+        async with serving(eager) as server, server.upstreams.post(server.upstream, "/x", [], b"{}") as answer:
+            flowing = asyncio.create_task(answer.flow(take))
+            assert await settled(lambda: sum(written)) < len(BLOCK) * 300
+            assert not taken
+            go_on.set()
+            assert await flowing
+            assert sum(taken) == len(BLOCK) * 600
+
+    run(main())
+
+
+def test_what_flows_can_be_called_off_while_it_is_held_up(run: Run) -> None:
+    async def talking(caller: Caller) -> None:
+        await caller.asked()
+        await caller.say(HEAD)
+        await caller.say(b"2\r\n{}\r\n")
+        with suppress(ConnectionError):
+            await caller.reader.read()
+
+    held_up = asyncio.Event()
+    left: list[str] = []
+
+    async def take(chunk: bytes) -> bool:
+        try:
+            held_up.set()
+            await asyncio.sleep(60)
+        finally:
+            left.append(chunk.decode())
+        return True
+
+    async def main() -> None:
+        async with serving(talking) as server:
+
+            async def flows() -> None:
+                async with server.upstreams.post(server.upstream, "/x", [], b"{}") as answer:
+                    await answer.flow(take)
+
+            flowing = asyncio.create_task(flows())
+            await held_up.wait()
+            flowing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await flowing
+            await eventually(lambda: server.left == 1)
+
+    run(main())
+    assert left == ["{}"]
+
+
 # Neither end is outrun.
 
 

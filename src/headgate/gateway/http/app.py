@@ -148,7 +148,7 @@ class Gateway:
         self._tuned = Tuned(objects, self._clock)
         self._knowledge = Knowledge(policies, principals, feed, self._tuned, settings, self._clock)
         self._quota = Quota(leases, self._clock)
-        self._upstreams = Upstreams()
+        self._upstreams = Upstreams(self._clock.monotonic)
         self._telemetry = telemetry or Unwatched()
         self._door = Door(
             knowledge=self._knowledge,

@@ -8,6 +8,7 @@ upstream is called, the task may be woken by cancellation: the exchange says why
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -150,7 +151,7 @@ class Relay:
         async with self._upstreams.send(self._upstream, self._method, self._path, headers, body) as answer:
             if self._upstream.replicas:
                 self._underway.server = answer.server
-            self.keep_waiting()
+            self._keep_waiting(answer)
             if not (self._underway.call.stream and answer.status == HTTPStatus.OK and _is_stream(answer)):
                 return await self._whole(answer)
             self._stream = Streaming(
@@ -161,14 +162,17 @@ class Relay:
                 outlet=self._outlet,
                 settings=self._settings,
                 clock=self._clock,
+                keep_waiting=partial(self._keep_waiting, answer),
             )
-            await self._stream.carry(answer, self._response_headers(answer), self.keep_waiting)
+            await self._stream.carry(answer, self._response_headers(answer))
             return self._streamed()
 
-    def keep_waiting(self) -> None:
-        """Give the model server another while to say something."""
+    def _keep_waiting(self, answer: Answer) -> None:
+        """From here on, let the model server be silent for so long at a time, and talk for so long in all."""
         end_s = self._underway.started_s + self._upstream.total_s
-        self._underway.until(min(end_s, self._clock.monotonic() + self._upstream.idle_s), Stop.UPSTREAM_SILENT)
+        idle_s = self._upstream.idle_s
+        from_s = self._clock.monotonic()
+        self._underway.follow(lambda: min(end_s, max(from_s, answer.heard_s) + idle_s), Stop.UPSTREAM_SILENT)
 
     # A whole answer.
 
@@ -223,7 +227,6 @@ class Relay:
         chunks: list[bytes] = []
         size = 0
         while (chunk := await answer.read()) is not None:
-            self.keep_waiting()
             chunks.append(chunk)
             size += len(chunk)
             if size > self._settings.max_answer_bytes:

@@ -4,13 +4,16 @@
 lets frames go and looks at the same windows behind them, at the same moments. Either way, what is found ends the stream as its
 protocol ends one. What the client was shown is followed by a reading of its own, so that the end fits what it saw and not what
 was kept from it.
+
+Frames are carried in the call that brings their bytes: nobody is woken for them unless the client, the screen or a store has to
+be waited for.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.gateway.errors import UpstreamFailed, UpstreamGarbage
 from headgate.gateway.model import OutputScreen, Refusal
@@ -19,11 +22,12 @@ from headgate.gateway.service.underway import Stop
 from headgate.gateway.wire.sse import Frames, FrameTooLong
 from headgate.gateway.wire.surface import NotAnAnswer
 from headgate.gateway.wire.unpacking import Unpacking
+from headgate.kernel.eager import Begun
 from headgate.kernel.errors import HeadgateError
 from headgate.traffic.model import Screened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from headgate.gateway.http.asgi import Headers
     from headgate.gateway.http.outlet import Outlet
@@ -64,6 +68,7 @@ class Streaming:
         outlet: The client's end.
         settings: How much may be held back, and for how long.
         clock: For deadlines.
+        keep_waiting: Called when the client was waited for, and the model server is again.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Streaming:
         outlet: Outlet,
         settings: Settings,
         clock: ForwardClock,
+        keep_waiting: Callable[[], None],
     ) -> None:
         mode = underway.admitted.rule.output_screen
         self._door = door
@@ -84,42 +90,46 @@ class Streaming:
         self._outlet = outlet
         self._settings = settings
         self._clock = clock
+        self._keep_waiting = keep_waiting
         self._holds = mode is OutputScreen.HOLD_BACK
         self._window = Window(settings.overlap_bytes) if self._holds or mode is OutputScreen.TRAIL else None
         self._held: list[Frame] = []
         self._held_bytes = 0
         self._unseen_since_s = 0.0
+        self._is_due = False
+        self._moment: asyncio.TimerHandle | None = None
+        self._frames = Frames()
+        self._unpacking = Unpacking("")
+        self._answer: Answer | None = None
         self._headers: Headers = []
         self.shown = request.reading(texts=True) if self._holds else reading
         """What the client has been shown, read."""
 
-    async def carry(self, answer: Answer, headers: Headers, heard: Callable[[], None]) -> None:
+    async def carry(self, answer: Answer, headers: Headers) -> None:
         """Carry it to its end.
 
         Args:
             answer: What the model server answers.
             headers: What goes with it to the client.
-            heard: Called whenever the model server has said something.
 
         Raises:
             Withheld: The output screen stopped it.
             UpstreamFailed: It broke off.
             UpstreamGarbage: It is not a stream.
         """
+        self._answer = answer
         self._headers = [pair for pair in headers if pair[0] != b"content-encoding"]
-        frames = Frames()
         try:
-            unpacking = Unpacking(answer.header("content-encoding"))
-            while (chunk := await self._next(answer)) is not None:
-                await self._take(frames.feed(unpacking.feed(chunk)))
-                if self._reading.ended:
-                    break
-                heard()
+            self._unpacking = Unpacking(answer.header("content-encoding"))
+            await answer.flow(self._take)
             if self._reading.ended:
-                await self._take_what_is_left(answer, frames, unpacking)
-            await self._take(frames.finish())
+                await self._take_what_is_left(answer)
+            await self._carry(self._frames.finish())
         except (NotAnAnswer, FrameTooLong):
             raise UpstreamGarbage("The model server's stream is not one.", rule="upstream", help="Tell its operator.") from None
+        finally:
+            if self._moment is not None:
+                self._moment.cancel()
         await self._look(last=True)
         if not self._reading.complete:
             raise UpstreamFailed("The model server closed the stream before its end.", rule="upstream", help="Try again.")
@@ -128,26 +138,22 @@ class Streaming:
             await self._outlet.begin(answer.status, self._headers)
         await self._outlet.end()
 
-    async def _next(self, answer: Answer) -> bytes | None:
-        """Return what comes next; while something was not looked at, look at it when its time has come."""
-        while self._held or (self._window is not None and self._window.size):
-            try:
-                async with asyncio.timeout(max(0.0, self._unseen_since_s + self._settings.window_s - self._clock.monotonic())):
-                    return await answer.read()
-            except TimeoutError:
-                await self._look(last=True)
-        return await answer.read()
+    async def _take(self, chunk: bytes) -> bool:
+        """Take in what came, or that the moment has come for what was not looked at; return whether there should be more."""
+        await self._carry(self._frames.feed(self._unpacking.feed(chunk)))
+        if self._is_due:
+            self._is_due = False
+            await self._look(last=True)
+        return not self._reading.ended
 
-    async def _take_what_is_left(self, answer: Answer, frames: Frames, unpacking: Unpacking) -> None:
+    async def _take_what_is_left(self, answer: Answer) -> None:
         with suppress(TimeoutError, UpstreamFailed, UpstreamGarbage):  # the answer was complete; only the connection is lost
             async with asyncio.timeout(_DRAIN_S):
                 while (chunk := await answer.read()) is not None:
-                    await self._take(frames.feed(unpacking.feed(chunk)))
+                    await self._carry(self._frames.feed(self._unpacking.feed(chunk)))
 
-    async def _take(self, frames: list[Frame]) -> None:
+    async def _carry(self, frames: list[Frame]) -> None:
         """Take in frames as they came, and pass on what may go."""
-        if not frames:
-            return
         going: list[Frame] = []
         try:
             for frame in frames:
@@ -156,9 +162,8 @@ class Streaming:
                     self._underway.relayed_frames += 1
                 if passing.forward:
                     going.append(frame)
-                if self._window is not None and passing.pieces:
-                    if not self._window.size and not self._held:
-                        self._unseen_since_s = self._clock.monotonic()
+                if passing.pieces and self._window is not None:
+                    self._notice()
                     self._window.add(passing.pieces)
                     if self._window.size >= self._settings.window_bytes:  # a window is one however the bytes came in
                         await self._go(going)
@@ -166,21 +171,43 @@ class Streaming:
         except NotAnAnswer:
             await self._go(going)
             raise
-        await self._go(going)
+        if going:
+            await self._go(going)
 
     async def _go(self, going: list[Frame]) -> None:
         for created in self._reading.created():
             await self._door.bind(self._underway, created)
         if not self._holds:
             await self._pass_on(going)
-            await self._look(last=False)
+            if self._window is not None:
+                await self._look(last=False)
             return
         assert self._window is not None
-        if going and not self._held and not self._window.size:
-            self._unseen_since_s = self._clock.monotonic()
+        if going:
+            self._notice()
         self._held += going
         self._held_bytes += sum(len(frame.raw) for frame in going)
         await self._look(last=not self._window.size or self._held_bytes > _LONGEST_HELD_BYTES)
+
+    def _notice(self) -> None:
+        """Take note that there is something now that nobody has looked at, and that will be when its time has come."""
+        if self._held or (self._window is not None and self._window.size):
+            return
+        self._unseen_since_s = self._clock.monotonic()
+        if self._moment is None:
+            self._moment = asyncio.get_running_loop().call_later(self._settings.window_s, self._at_the_moment)
+
+    def _at_the_moment(self) -> None:
+        """Look at what its time has come for; at what came later than this was set for, later."""
+        self._moment = None
+        if self._answer is None or not (self._held or (self._window is not None and self._window.size)):
+            return
+        left_s = self._unseen_since_s + self._settings.window_s - self._clock.monotonic()
+        if left_s > 0:
+            self._moment = asyncio.get_running_loop().call_later(left_s, self._at_the_moment)
+        else:
+            self._is_due = True
+            self._answer.nudge()
 
     async def _look(self, *, last: bool) -> None:
         """Have the screen look at what it has not seen, if it is enough or ``last``; then let go what was held.
@@ -207,8 +234,16 @@ class Streaming:
     async def _pass_on(self, frames: list[Frame]) -> None:
         if not frames:
             return
-        self._underway.until(self._clock.monotonic() + self._settings.send_idle_s, Stop.CLIENT_STALLED)
         if self._outlet.status is None:
             self._underway.answered(self._clock.monotonic())
-            await self._outlet.begin(200, self._headers)
-        await self._outlet.write(b"".join([frame.raw for frame in frames]))
+            await self._reached(self._outlet.begin(200, self._headers))
+        body = frames[0].raw if len(frames) == 1 else b"".join([frame.raw for frame in frames])
+        await self._reached(self._outlet.write(body))
+
+    async def _reached(self, sending: Coroutine[Any, Any, None]) -> None:
+        """Wait for the client where it has to be waited for; meanwhile it is not the model server that may be late."""
+        begun = Begun(sending)
+        if not begun.returned:
+            self._underway.until(self._clock.monotonic() + self._settings.send_idle_s, Stop.CLIENT_STALLED)
+            await begun
+            self._keep_waiting()

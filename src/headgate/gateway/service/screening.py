@@ -7,15 +7,16 @@ is served, and the record says that nobody looked. ``PASSED`` is said only of te
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.gateway import errors
 from headgate.gateway.model import Refusal, ScreenResult
+from headgate.kernel.eager import Begun
 from headgate.kernel.errors import Unavailable
 from headgate.traffic.model import Screened
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from headgate.gateway.model import Admitted, Settings
     from headgate.gateway.ports import Screen
@@ -77,10 +78,14 @@ class Screening:
             )
         return Screened.PASSED
 
-    async def _within_budget(self, looking: Awaitable[ScreenResult]) -> ScreenResult | None:
+    async def _within_budget(self, looking: Coroutine[Any, Any, ScreenResult]) -> ScreenResult | None:
+        begun = Begun(looking)
+        if begun.returned:
+            return begun.value
+        await asyncio.sleep(0)  # whoever asks may be no task yet, and a time-out needs one
         try:
             async with asyncio.timeout(self._settings.screen_budget_s):
-                return await looking
+                return await begun
         except (Unavailable, TimeoutError):
             return None
 

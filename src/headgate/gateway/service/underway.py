@@ -15,12 +15,17 @@ from headgate.traffic.model import Screened
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
     from datetime import datetime
 
     from headgate.gateway.model import Admitted, Call, Principal, Refusal
     from headgate.gateway.ports import Trace
     from headgate.gateway.service.quota import Reservation
     from headgate.kernel.ids import ExchangeId
+
+
+def _never() -> float:
+    return float("inf")
 
 
 class Stop(Enum):
@@ -47,7 +52,7 @@ class Underway:
     """
 
     __slots__ = (
-        "_deadline_s",
+        "_deadline",
         "_deadline_stop",
         "_task",
         "admitted",
@@ -99,7 +104,7 @@ class Underway:
         self.revoked: Refusal | None = None
         self.stop: Stop | None = None
         self._task: asyncio.Task[object] | None = None
-        self._deadline_s = float("inf")
+        self._deadline: Callable[[], float] = _never
         self._deadline_stop = Stop.UPSTREAM_SILENT
 
     def principal_is(self, principal: Principal) -> None:
@@ -124,12 +129,16 @@ class Underway:
 
     def until(self, deadline_s: float, stop: Stop) -> None:
         """Stop for this reason when the monotonic clock passes this instant; each call replaces the last."""
-        self._deadline_s = deadline_s
+        self.follow(lambda: deadline_s, stop)
+
+    def follow(self, deadline: Callable[[], float], stop: Stop) -> None:
+        """The same, of an instant that moves: it is asked for whenever it might have passed."""
+        self._deadline = deadline
         self._deadline_stop = stop
 
     def expire(self, now_s: float) -> None:
         """Stop if the deadline has passed."""
-        if now_s > self._deadline_s:
+        if now_s > self._deadline():
             self.end(self._deadline_stop)
 
     def revoke(self, refusal: Refusal) -> None:

@@ -20,7 +20,7 @@ import asyncio
 import random
 import time
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.gateway.errors import UpstreamFailed, UpstreamGarbage
 from headgate.gateway.model import Replica
@@ -31,10 +31,11 @@ from headgate.gateway.upstream.request import NotSendable, base, head
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 
     from headgate.gateway.model import Upstream
     from headgate.gateway.upstream.connection import Connection
+    from headgate.gateway.upstream.flow import Take
     from headgate.gateway.upstream.replicas import ServerStanding
     from headgate.gateway.wire.surface import Body
 
@@ -83,6 +84,30 @@ class Answer:
         read = await self._connection.read()
         self.heard_s = self._monotonic()
         return read
+
+    async def flow(self, take: Take) -> bool:
+        """Hand on the bytes as they arrive; return whether the answer has come to its proper end.
+
+        Args:
+            take: Takes the next bytes. Until it first has to wait it runs in no task.
+
+        Raises:
+            UpstreamFailed: The answer broke off.
+            UpstreamGarbage: Its framing is broken.
+        """
+
+        def heard(chunk: bytes) -> Coroutine[Any, Any, bool]:
+            if chunk:
+                self.heard_s = self._monotonic()
+            return take(chunk)
+
+        assert self._connection is not None, "an answer is read while its request is underway"
+        return await self._connection.flow(heard)
+
+    def nudge(self) -> None:
+        """Have whoever takes what arrives take nothing, because a moment has come."""
+        if self._connection is not None:
+            self._connection.nudge()
 
     def end(self) -> None:
         """Let nothing more be read: the connection may be somebody else's from here on."""

@@ -10,8 +10,9 @@ A connection carries one exchange after another, never two at once. Whatever com
 answer to somebody else's request, so the connection is broken off; so is one whose server has answered before it had taken all
 of the request.
 
-What comes is handed on as it comes. Where whoever reads does not keep up, the server is not read from until they do. A body that
-is sent in blocks is read no faster than the server takes it.
+What comes is handed on as it comes: to whoever reads, or, where it flows, in the very call in which the event loop brings it, so
+that no task is woken for what waits for nothing. Where whoever takes it does not keep up, the server is not read from until they
+do. A body that is sent in blocks is read no faster than the server takes it.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from headgate.gateway.errors import Faulty
 from headgate.gateway.upstream.errors import broke_off, garbage
+from headgate.gateway.upstream.flow import Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from headgate.gateway.upstream.flow import Take
     from headgate.gateway.upstream.request import Origin
     from headgate.gateway.wire.surface import Body
 
@@ -80,6 +83,7 @@ class Connection(asyncio.Protocol):
         "_chunks",
         "_fault",
         "_feeding",
+        "_flow",
         "_fruitless_bytes",
         "_kept_by_server",
         "_loop",
@@ -108,6 +112,7 @@ class Connection(asyncio.Protocol):
         self._parser: HttpResponseParser | None = None
         self._poll = select.poll()
         self._waiter: asyncio.Future[None] | None = None
+        self._flow: Flow | None = None
         self._feeding: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._reading_paused = False
@@ -202,15 +207,41 @@ class Connection(asyncio.Protocol):
             if self._fault is not None:
                 raise self._error()
             await self._more()
-        chunks = self._chunks
-        read = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        self._waiting_bytes = 0
-        if self._reading_paused:
-            self._reading_paused = False
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
-        return read
+        return self._what_came()
+
+    async def flow(self, take: Take) -> bool:
+        """Hand on the answer's body as it comes; return whether it has come to its proper end.
+
+        Args:
+            take: Takes the next bytes. It is run in the call that brings them until it has to wait; what comes meanwhile waits.
+
+        Raises:
+            UpstreamFailed: It broke off; what had come before was taken before.
+            UpstreamGarbage: Its framing is broken.
+        """
+        self._flow = flow = Flow(take)
+        try:
+            while True:
+                if flow.is_held_up:
+                    if not await flow.go_on():
+                        return False
+                elif self._chunks:
+                    if not await flow.take(self._what_came()):
+                        return False
+                elif self.complete:
+                    return True
+                elif self._fault is not None:
+                    raise self._error()
+                else:
+                    await self._more()
+        finally:
+            self._flow = None
+            flow.close()
+
+    def nudge(self) -> None:
+        """Have whoever takes the answer's body take nothing, because a moment has come."""
+        self._chunks.append(b"")
+        self._hand_on()
 
     def let_go(self) -> bool:
         """Have done with the exchange: return whether the connection can carry another one; break it off if not."""
@@ -251,6 +282,26 @@ class Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
         self._fruitless_bytes = 0  # since anything came of them
+
+    def _what_came(self) -> bytes:
+        """Return what has come and was not taken, and read on from the server if it was left unread."""
+        chunks = self._chunks
+        came = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._waiting_bytes = 0
+        if self._reading_paused:
+            self._reading_paused = False
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
+        return came
+
+    def _hand_on(self) -> None:
+        """Have what has come taken now, if it flows and nothing before it is held up."""
+        waiter = self._waiter
+        if self._flow is not None and waiter is not None and not waiter.done():
+            self._flow.bring(self._what_came())
+            if self._flow.is_held_up:
+                waiter.set_result(None)
 
     async def _more(self) -> None:
         assert self._waiter is None, "an answer is read by one task at a time"
@@ -305,13 +356,16 @@ class Connection(asyncio.Protocol):
         except HttpParserError:
             self._end(Fault.GARBAGE)
             return
+        if self._chunks and self._flow is not None:
+            self._hand_on()
         if self.complete:
             self._wake()
         elif not self._fruitless_bytes:
             if self._waiting_bytes > _MOST_WAITING_BYTES and not self._reading_paused and self._transport is not None:
                 self._reading_paused = True
                 self._transport.pause_reading()
-            self._wake()
+            if self._flow is None:
+                self._wake()
         elif self._fruitless_bytes > MOST_HEAD_BYTES:
             self._end(Fault.GARBAGE)
 

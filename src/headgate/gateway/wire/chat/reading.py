@@ -153,6 +153,8 @@ class ChatReading:
 
     def created(self) -> tuple[Created, ...]:
         """Return what was said aloud since it was last asked; nothing else of a chat answer is kept."""
+        if self._told == len(self._spoken):
+            return ()
         fresh = self._spoken[self._told :]
         self._told = len(self._spoken)
         return tuple(Created(ObjectKind.SPOKEN_ANSWER, spoken) for spoken in fresh)
