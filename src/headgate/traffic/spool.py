@@ -209,7 +209,7 @@ class Spool:
             raise CannotRecord(f"{len(self._owed)} outcomes could not be written before spool {self.name} was closed.")
 
     def _must_be_open(self) -> None:
-        if self._closing or not self._thread.is_alive():
+        if self._closing:  # the writing thread says so too, however it ends
             raise CannotRecord(f"Spool {self.name} is closed.")
 
     def _join(self, op: Op, loop: asyncio.AbstractEventLoop) -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headgate.gateway import errors
 from headgate.gateway.decide import admit, may_list, still_admits, visible
@@ -51,8 +51,7 @@ class Asking(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How an exchange ended.
 
     Attributes:
@@ -249,7 +248,7 @@ class Door:
         if self._open.pop(underway.exchange_id, None) is None:
             return
         if underway.counted_before:
-            ending = replace(ending, prompt_tokens=0, completion_tokens=0)
+            ending = ending._replace(prompt_tokens=0, completion_tokens=0)
         counted = ending.prompt_tokens is not None and ending.completion_tokens is not None
         if counted:
             used = (ending.prompt_tokens or 0) + (ending.completion_tokens or 0)

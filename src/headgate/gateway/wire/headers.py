@@ -79,6 +79,11 @@ _LONGEST_KNOWN = 64
 """How many names, up to what length, are remembered with what becomes of them: every exchange carries the same few."""
 _CONNECTION_LENGTH = len("connection")
 _NONE: frozenset[bytes] = frozenset()
+_LIMITS = {
+    unit: tuple(f"x-ratelimit-{said}-{unit.value}".encode() for said in ("limit", "remaining", "reset"))
+    for unit in (Unit.REQUESTS, Unit.TOKENS)
+}
+"""Headers that say how a limit stands, by what it counts."""
 _OURS = ("x-headgate-", "x-ratelimit-", "anthropic-ratelimit-")
 
 
@@ -142,21 +147,16 @@ def to_client(headers: Sequence[tuple[bytes, bytes]], *, request_id: str, api: A
 
 def limits(standings: Iterable[Standing]) -> list[tuple[bytes, bytes]]:
     """Return how limits stand, as the OpenAI clients read it: of several holders' limits, the tightest."""
-    tightest: dict[str, Standing] = {}
+    tightest: dict[Unit, Standing] = {}
     for standing in standings:
-        if standing.unit in (Unit.REQUESTS, Unit.TOKENS):
-            name = standing.unit.value
-            if name not in tightest or standing.remaining < tightest[name].remaining:
-                tightest[name] = standing
-    return [
-        pair
-        for name, standing in tightest.items()
-        for pair in (
-            (f"x-ratelimit-limit-{name}".encode(), str(standing.limit).encode()),
-            (f"x-ratelimit-remaining-{name}".encode(), str(standing.remaining).encode()),
-            (f"x-ratelimit-reset-{name}".encode(), duration(standing.reset_s)),
-        )
-    ]
+        unit = standing.unit
+        if unit in _LIMITS and (unit not in tightest or standing.remaining < tightest[unit].remaining):
+            tightest[unit] = standing
+    told: list[tuple[bytes, bytes]] = []
+    for unit, (_, limit, remaining, reset_s) in tightest.items():
+        says_limit, says_remaining, says_reset = _LIMITS[unit]
+        told += ((says_limit, b"%d" % limit), (says_remaining, b"%d" % remaining), (says_reset, duration(reset_s)))
+    return told
 
 
 def duration(seconds: float) -> bytes:
