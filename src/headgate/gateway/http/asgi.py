@@ -67,8 +67,8 @@ async def read_json(scope: Scope, receive: Receive, *, most_bytes: int, within_s
     media_type = header(scope, b"content-type").partition(";")[0].strip().lower()
     if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
         raise WrongContentType("The body must be JSON.", rule="content-type", help="Send content-type: application/json.")
-    length = header(scope, b"content-length")
-    if length.isdecimal() and int(length) > most_bytes:
+    announced = _announced_bytes(scope)
+    if announced is not None and announced > most_bytes:
         raise _too_large(most_bytes)
     chunks: list[bytes] = []
     size = 0
@@ -84,11 +84,18 @@ async def read_json(scope: Scope, receive: Receive, *, most_bytes: int, within_s
                 if size > most_bytes:
                     raise _too_large(most_bytes)
                 chunks.append(chunk)
-                more = message.get("more_body", False)
+                # Whatever the server says: it would have to be asked once more to say that nothing follows what was announced.
+                more = message.get("more_body", False) and size != announced
     except TimeoutError:
         raise TooSlow(f"The body did not arrive within {within_s:g} seconds.", rule="slow request") from None
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     return decompressed(body, header(scope, b"content-encoding"), most_bytes=most_bytes)
+
+
+def _announced_bytes(scope: Scope) -> int | None:
+    """Return how long a body is announced to be; ``None`` where that is not said, or not alone (RFC 9112, section 6.3)."""
+    length = header(scope, b"content-length")
+    return int(length) if length.isdecimal() and not header(scope, b"transfer-encoding") else None
 
 
 async def answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
