@@ -59,12 +59,13 @@ class Reader:
 
     def watch(self) -> None:
         """Begin to note what the browser complains of."""
-        self.page.on("console", lambda message: self._note(message))
-        self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))
 
-    def _note(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"{self.page.url}: {message.text}")
+        def note(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                self.complaints.append(f"{self.page.url}: {message.text}")
+
+        self.page.on("console", note)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))
 
 
 def reader(browser: Browser, at: str, *, theme: str = "light") -> Reader:

@@ -47,7 +47,7 @@ hazards:
 stages:
   - name: first
     who: {{cohort: {cohorts[0]}, seats: 40}}
-    what: {{surfaces: [api.chat], capabilities: [streaming, system_prompt], max_output_tokens: 512, max_turns: 8}}
+    what: {{surfaces: [api.chat, chat_page], capabilities: [streaming, system_prompt], max_output_tokens: 512, max_turns: 8}}
     how_much: {{{inner}, expected_use: 500}}
     watch: {{flagged: review_all, sample: all, reviewers: 20, minutes_per_item: 1}}
     asks: ["does the loop close?"]
@@ -60,7 +60,7 @@ stages:
       - incident: {{severity: critical, then: cut}}
   - name: second
     who: {{cohort: {cohorts[1]}, seats: 60}}
-    what: {{surfaces: [api.chat], capabilities: [streaming, system_prompt], max_output_tokens: 512, max_turns: 8}}
+    what: {{surfaces: [api.chat, chat_page], capabilities: [streaming, system_prompt], max_output_tokens: 512, max_turns: 8}}
     how_much: {{requests: 6000/hour, tokens: 10M/hour, expected_use: 20}}
     watch: {{flagged: review_all, sample: all, reviewers: 20, minutes_per_item: 1}}
     asks: ["does it hold outside?"]

@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Mount
 
+from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.http import status_of
 from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
 from headgate.console.door import Door
 from headgate.console.pages import releases, sign_in
 from headgate.look.assets import Assets
+from headgate.look.browser import Cookie
 from headgate.look.pages import Pages
+from headgate.portal.chat import AT as CHAT_AT
+from headgate.portal.chat import VISIT_S, ChatPages
+from headgate.portal.desks import Desks as PortalDesks
+from headgate.safety.service.reports import Reports
+from headgate.safety.store import SqlIncidents
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -20,13 +27,19 @@ if TYPE_CHECKING:
 
     from headgate.bootstrap.wiring import House
     from headgate.console.visit import Table
+    from headgate.portal.desks import Talking
 
 
-def faces(house: House) -> list[BaseRoute]:
-    """Return the routes of everything that people meet in a browser."""
-    assets = Assets("headgate.look", "headgate.console")
-    pages = Pages("headgate.console", assets=assets)
-    return [Mount(AT, console(house, pages)), assets.route()]
+def faces(house: House, talking: Talking) -> list[BaseRoute]:
+    """Return the routes of everything that people meet in a browser.
+
+    Args:
+        house: The installation.
+        talking: The way to models, for the chat page.
+    """
+    assets = Assets("headgate.look", "headgate.console", "headgate.portal")
+    pages = Pages("headgate.console", "headgate.portal", assets=assets)
+    return [Mount(AT, console(house, pages)), *portal(house, pages, talking), assets.route()]
 
 
 def console(house: House, pages: Pages) -> Starlette:
@@ -54,3 +67,11 @@ def desks_of(house: House) -> Desks:
 def console_tables(desks: Desks) -> list[Table]:
     """Return every address of the console that asks who its caller is; tests walk it, and the documents print it."""
     return [sign_in.table(desks, AT), releases.table(desks)]
+
+
+def portal(house: House, pages: Pages, talking: Talking) -> list[BaseRoute]:
+    """Return the pages for people outside."""
+    reports = Reports(house.desk.incidents, SqlIncidents(house.engine), TrafficExchanges(house.log))
+    desks = PortalDesks(house.access, talking, reports, house.clock)
+    cookie = Cookie("headgate-chat", house.settings.origin, VISIT_S)
+    return [Mount(CHAT_AT, ChatPages(desks, cookie, pages, status_of=status_of).application())]

@@ -40,6 +40,7 @@ without a search, a question about today has another answer, and nobody would be
 """
 
 ANTHROPIC_SURFACES = frozenset({"api.messages"})
+_CHAT_PAGE = "chat_page"  # speaks whatever the model's server does
 """Ways in that belong to the Anthropic API; every other belongs to the OpenAI API."""
 
 _UNSEEN_STATES = frozenset({ReleaseState.DRAFT, ReleaseState.SCHEDULED})
@@ -182,6 +183,8 @@ def _where(
 
 
 def _spoken(surface: str, policy: ModelPolicy) -> bool:
+    if surface == _CHAT_PAGE:
+        return bool(policy.upstream.apis)
     return (Api.ANTHROPIC if surface in ANTHROPIC_SURFACES else Api.OPENAI) in policy.upstream.apis
 
 

@@ -135,3 +135,15 @@ class NobodyFlags(NotFound):
     """No detector in force looks for this hazard, so that nobody is flagged for it says nothing."""
 
     code = "detector.nobody_flags"
+
+
+class ReportUnfounded(NotFound):
+    """Somebody reports an answer that they were not given."""
+
+    code = "report.unfounded"
+
+
+class ReportsExhausted(Refused):
+    """An account has reported as many answers as it can in a day."""
+
+    code = "report.exhausted"

@@ -470,8 +470,33 @@ class GoldStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Whose an exchange was.
+
+    Attributes:
+        account_id: Who asked.
+        release_id: Which release answered.
+    """
+
+    account_id: str
+    release_id: str
+
+
+class Whose(Protocol):
+    """Who knows whose an exchange was."""
+
+    def whose(self, exchange_id: str) -> Spoken | None:
+        """Return whose it was; ``None`` when none of that name is kept."""
+        ...
+
+
 class IncidentTx(Protocol):
     """One change to the incidents."""
+
+    def opened_by(self, who: str, *, since: datetime) -> int:
+        """Return how many somebody has opened since then."""
+        ...
 
     def record(self, entry: Entry) -> int: ...
 

@@ -14,7 +14,7 @@ from headgate.kernel.errors import HeadgateError
 class Terminal:
     def __init__(self, access: Any, token: str) -> None:
         self._app = typer.Typer()
-        self._app.add_typer(commands(lambda: Session(access, access.authenticate_staff(token))))
+        self._app.add_typer(commands(lambda: Session(access, access.authenticate_staff(token), "https://gate.example")))
 
     def run(self, line: str, *, typed: str = "") -> Any:
         return CliRunner().invoke(self._app, line.split(), input=typed)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headgate.access.cli.printing import After, AsJson, Limit, Reason, Yes, ask, show, show_all, talk
-from headgate.access.cli.session import instant
+from headgate.access.cli.printing import After, AsJson, Limit, Reason, Yes, ask, show, show_all, show_secret, talk
+from headgate.access.cli.session import instant, span
 from headgate.access.model import GrantState, Page
 from headgate.access.wire import spelled
 from headgate.kernel.ids import AccountId, GrantId
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.access.cli.session import Session
+
+
+CHAT_PAGE = "/chat/enter"
+"""Where a browser shows its link to the chat page; what stands behind ``#`` is never sent with the address."""
 
 
 class GrantVerbs:
@@ -31,6 +35,7 @@ class GrantVerbs:
         for name, verb in (
             ("add", self.add),
             ("list", self.list_),
+            ("invite", self.invite),
             ("accepted", self.accepted),
             ("limit", self.limit),
             ("unlimit", self.unlimit),
@@ -64,6 +69,21 @@ class GrantVerbs:
         if grant.state is GrantState.PENDING_TERMS:
             talk("It waits until its holder accepts the terms: POST /api/terms with one of its keys.")
         talk(f"Issue a key: headgate key add {grant.id} --scope api.chat")
+
+    def invite(
+        self,
+        grant: Annotated[str, typer.Argument(help="Whose seat, gr_…")],
+        *,
+        life: Annotated[str | None, typer.Option(help="How long the link works, such as 1h; a day at most.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Print a link that opens the chat page once for the holder of a seat; they are given no key."""
+        session = self._open()
+        issued = session.access.chat_page.invite(GrantId(grant), by=session.by, life=span(life))
+        link = f"{session.origin}{CHAT_PAGE}#{issued.secret}"
+        ends = spelled.instant(issued.of.expires_at)
+        said = f"It works once, until {ends}, for whoever opens it. This is the only time that it is shown."
+        show_secret(link, {"grant": grant, "expires_at": ends}, as_json=as_json, name="link", said=said)
 
     def list_(
         self,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from headgate.access import errors
 from headgate.access.decide.inputs import FULL_PERCENT, listed
-from headgate.access.model import AccountState, GrantState, KeyState, OrganisationState
+from headgate.access.model import AccountState, GrantState, KeyState, KeyUse, OrganisationState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -163,6 +163,10 @@ def key_state_of(key: Key, *, now: datetime) -> KeyState:
 
 def _key_must_work(key: Key, *, now: datetime) -> None:
     rule = f"state of {key.id}"
+    if key.use is KeyUse.LINK:
+        raise errors.KeyLacksScope(
+            "This is a link to the chat page, not a key.", rule=f"use of {key.id}", help="Open it in a browser; it works once."
+        )
     if key.state is KeyState.REVOKED:
         raise errors.KeyRevoked("This key was revoked.", rule=rule, help="Use another key of the same grant, or ask for one.")
     if key.state is KeyState.QUARANTINED:

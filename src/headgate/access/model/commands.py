@@ -131,6 +131,7 @@ class Command(Enum):
     KEYS_PAGE = ("keys.page", Permission.VIEW)
     KEYS_ROTATE = ("keys.rotate", Permission.KEY)
     KEYS_REVOKE = ("keys.revoke", Permission.KEY)
+    CHAT_PAGE_INVITE = ("chat_page.invite", Permission.KEY)
     STAFF_ADD = ("staff.add", Permission.STAFF)
     STAFF_GET = ("staff.get", Permission.STAFF)
     STAFF_PAGE = ("staff.page", Permission.STAFF)

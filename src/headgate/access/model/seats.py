@@ -73,6 +73,17 @@ class GrantState(Enum):
     ENDED = "ended"
 
 
+class KeyUse(Enum):
+    """What a key is for. Only the first kind is shown to its holder and works on the API."""
+
+    API = "api"
+    """A credential that its holder keeps and sends."""
+    LINK = "link"
+    """A link that opens the chat page once; it is replaced by what it opens."""
+    PAGE = "page"
+    """A browser's session on the chat page; its text lives in a cookie."""
+
+
 class KeyState(Enum):
     """Where a key stands; only the first two can be used, and nothing leads back to them."""
 
@@ -236,6 +247,7 @@ class Key:
         retires_at: When its overlap with its successor ends; ``None`` unless it is rotating.
         replaced_by: Its successor.
         last_used_at: When it was last used, to the minute.
+        use: What it is for.
         revision: How often it has changed.
     """
 
@@ -251,6 +263,7 @@ class Key:
     retires_at: datetime | None = None
     replaced_by: KeyId | None = None
     last_used_at: datetime | None = None
+    use: KeyUse = KeyUse.API
     revision: int = 0
 
 

@@ -9,6 +9,7 @@ from headgate.access import errors
 from headgate.access.decide.use import must_be_usable, must_speak
 from headgate.access.model import Policy
 from headgate.access.service.accounts import Accounts
+from headgate.access.service.chat_page import ChatPage
 from headgate.access.service.cohorts import Cohorts, Occupied
 from headgate.access.service.desk import Desk
 from headgate.access.service.grants import Grants, accept
@@ -53,6 +54,7 @@ class Access:
         keys: Commands on keys.
         staff: Commands on staff.
         sessions: Being signed in to a browser.
+        chat_page: Being on the chat page.
 
     Raises:
         ValueError: The pepper is too short, or the environment cannot be spelt in a key.
@@ -77,6 +79,7 @@ class Access:
         self.keys = Keys(desk)
         self.staff = StaffRoster(desk)
         self.sessions = Sessions(desk)
+        self.chat_page = ChatPage(desk)
 
     def identify(self, text: str) -> KeyHolder:
         """Return whose key this is, whatever state it is in: one query, by the key's identifier.

@@ -9,7 +9,7 @@ from headgate.access import errors
 from headgate.access.decide.inputs import expiry_for, name_for, networks_for, reason_for, scopes_for
 from headgate.access.decide.moves import REVOCABLE_KEYS, rotated
 from headgate.access.decide.use import key_state_of, must_stand, state_of
-from headgate.access.model import Command, GrantState, Issued, Key, KeyState, Page
+from headgate.access.model import Command, GrantState, Issued, Key, KeyState, KeyUse, Page
 from headgate.access.service.desk import entry
 from headgate.access.service.sweeping import quarantine
 from headgate.access.wire import key as key_text
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from headgate.access.ports import View
     from headgate.access.service.desk import Desk
     from headgate.kernel.ids import AccountId, GrantId
+    from headgate.ledger.model import Entry
+
+CHAT_PAGE = "chat_page"
+"""The surface that no key opens which anybody is shown."""
 
 LEAKS_AT_MOST = 100
 """How many keys one report may name."""
@@ -69,22 +73,17 @@ class Keys:
         """
         by.must(Command.KEYS_ADD.needs)
         now = self._desk.now()
-        issued = self._new(grant_id, scopes_for(scopes), networks_for(networks), label, life, now)
-        with self._desk.store.writing() as tx:
-            grant = _must_be_open(tx, grant_id, now)
-            tx.add(issued.of)
-            tx.record(
-                entry(
-                    "key.created",
-                    issued.of.id,
-                    by,
-                    now,
-                    **_of(issued.of, grant),
-                    scopes=sorted(issued.of.scopes),
-                    networks=[str(network) for network in issued.of.networks],
-                    expires_at_us=to_us(issued.of.expires_at),
-                )
+        wanted = scopes_for(scopes)
+        if CHAT_PAGE in wanted:
+            raise errors.KeyInvalid(
+                "The chat page takes no key: it is for people, not for programs.",
+                help=f"Invite the holder to it: headgate grant invite {grant_id}",
             )
+        issued = new_key(self._desk, grant_id, wanted, networks_for(networks), label=label, life=life, now=now)
+        with self._desk.store.writing() as tx:
+            grant = must_be_open(tx, grant_id, now)
+            tx.add(issued.of)
+            tx.record(created(issued.of, grant, by, now))
         return issued
 
     def get(self, id: KeyId, *, by: Actor) -> Key:
@@ -136,8 +135,14 @@ class Keys:
         span = self._desk.policy.key_overlap if overlap is None else overlap
         with self._desk.store.writing() as tx:
             old = tx.key(id)
-            grant = _must_be_open(tx, old.grant_id, now)
-            issued = self._new(old.grant_id, old.scopes, old.networks, old.label, life, now)
+            if old.use is not KeyUse.API:
+                raise errors.KeyMoveIllegal(
+                    "This belongs to the chat page, where no key is shown to anybody.",
+                    rule=f"use of {id}",
+                    help=f"Invite the holder again: headgate grant invite {old.grant_id}",
+                )
+            grant = must_be_open(tx, old.grant_id, now)
+            issued = new_key(self._desk, old.grant_id, old.scopes, old.networks, label=old.label, life=life, now=now)
             retired = rotated(old, issued.of.id, now=now, overlap=span)
             tx.add(issued.of)
             tx.save(retired)
@@ -147,7 +152,7 @@ class Keys:
                     issued.of.id,
                     by,
                     now,
-                    **_of(issued.of, grant),
+                    **about(issued.of, grant),
                     replaces=id,
                     scopes=sorted(issued.of.scopes),
                     networks=[str(network) for network in issued.of.networks],
@@ -160,7 +165,7 @@ class Keys:
                     id,
                     by,
                     now,
-                    **_of(retired, grant),
+                    **about(retired, grant),
                     replaced_by=issued.of.id,
                     retires_at_us=None if retired.retires_at is None else to_us(retired.retires_at),
                 )
@@ -182,7 +187,7 @@ class Keys:
             if key.state in REVOCABLE_KEYS:
                 revoked = replace(key, state=KeyState.REVOKED)
                 tx.save(revoked)
-                tx.record(entry("key.revoked", id, by, now, **_of(revoked, tx.grant(key.grant_id)), reason=why))
+                tx.record(entry("key.revoked", id, by, now, **about(revoked, tx.grant(key.grant_id)), reason=why))
             return tx.key(id)
 
     def report_leaks(self, texts: Sequence[str]) -> None:
@@ -206,33 +211,42 @@ class Keys:
                 if same(key.digest, digests[key.id]):
                     quarantine(tx, key, reason="leak_report", by=_REPORTER, now=now)
 
-    def _new(
-        self,
-        grant_id: GrantId,
-        scopes: frozenset[str],
-        networks: tuple[Network, ...],
-        label: str,
-        life: timedelta | None,
-        now: datetime,
-    ) -> Issued[Key]:
-        policy = self._desk.policy
-        expires_at = expiry_for(
-            policy.key_life if life is None else life, at_most=policy.key_life_at_most, now=now, invalid=errors.KeyInvalid
-        )
-        key_id = KeyId(self._desk.new_id("key", at=now))
-        text = key_text.mint(self._desk.environment, key_id, entropy=self._desk.entropy(SECRET_BYTES)).text
-        key = Key(
-            id=key_id,
-            grant_id=grant_id,
-            digest=self._desk.pepper.of_key(text),
-            label=name_for(label, errors.KeyInvalid),
-            scopes=scopes,
-            networks=networks,
-            state=KeyState.ACTIVE,
-            created_at=now,
-            expires_at=expires_at,
-        )
-        return Issued(key, text)
+
+def new_key(
+    desk: Desk,
+    grant_id: GrantId,
+    scopes: frozenset[str],
+    networks: tuple[Network, ...] = (),
+    *,
+    label: str,
+    life: timedelta | None,
+    now: datetime,
+    use: KeyUse = KeyUse.API,
+) -> Issued[Key]:
+    """Return a key that nobody has recorded yet; see ``Keys.add``.
+
+    Raises:
+        KeyInvalid: Label or life cannot be.
+    """
+    policy = desk.policy
+    expires_at = expiry_for(
+        policy.key_life if life is None else life, at_most=policy.key_life_at_most, now=now, invalid=errors.KeyInvalid
+    )
+    key_id = KeyId(desk.new_id("key", at=now))
+    text = key_text.mint(desk.environment, key_id, entropy=desk.entropy(SECRET_BYTES)).text
+    key = Key(
+        id=key_id,
+        grant_id=grant_id,
+        digest=desk.pepper.of_key(text),
+        label=name_for(label, errors.KeyInvalid),
+        scopes=scopes,
+        networks=networks,
+        state=KeyState.ACTIVE,
+        created_at=now,
+        expires_at=expires_at,
+        use=use,
+    )
+    return Issued(key, text)
 
 
 def _well_formed(texts: Sequence[str]) -> Iterable[key_text.KeyText]:
@@ -243,7 +257,14 @@ def _well_formed(texts: Sequence[str]) -> Iterable[key_text.KeyText]:
             continue
 
 
-def _must_be_open(view: View, grant_id: GrantId, now: datetime) -> Grant:
+def must_be_open(view: View, grant_id: GrantId, now: datetime) -> Grant:
+    """Return a grant that credentials can be issued of.
+
+    Raises:
+        GrantNotFound: There is no such grant.
+        GrantEnded: It is over.
+        AccountSuspended, AccountClosed, OrganisationSuspended: Its holder is barred.
+    """
     grant = view.grant(grant_id)
     if state_of(grant, view.cohort(grant.cohort), now=now) is GrantState.ENDED:
         raise errors.GrantEnded("This grant has ended.", rule=f"state of {grant_id}", help="Decide on a new grant first.")
@@ -252,7 +273,23 @@ def _must_be_open(view: View, grant_id: GrantId, now: datetime) -> Grant:
     return grant
 
 
-def _of(key: Key, grant: Grant) -> dict[str, str]:
+def created(key: Key, grant: Grant, by: Actor, now: datetime) -> Entry:
+    """Return the entry for a new key."""
+    return entry(
+        "key.created",
+        key.id,
+        by,
+        now,
+        **about(key, grant),
+        scopes=sorted(key.scopes),
+        networks=[str(network) for network in key.networks],
+        expires_at_us=to_us(key.expires_at),
+        use=None if key.use is KeyUse.API else key.use.value,
+    )
+
+
+def about(key: Key, grant: Grant) -> dict[str, str]:
+    """Return what every entry about a key says of it."""
     return {
         "account_id": grant.account_id,
         "cohort": grant.cohort,

@@ -23,6 +23,7 @@ from headgate.access.model import (
     Key,
     KeyHolder,
     KeyState,
+    KeyUse,
     Organisation,
     OrganisationState,
     Session,
@@ -109,6 +110,7 @@ def row_of(thing: Thing) -> tuple[sa.Table, dict[str, Any]]:  # noqa: PLR0911 - 
                 "retires_at_us": _us(thing.retires_at),
                 "replaced_by": thing.replaced_by,
                 "last_used_at_us": _us(thing.last_used_at),
+                "use": thing.use.value,
                 "revision": thing.revision,
             }
         case Staff():
@@ -229,6 +231,7 @@ def key_of(row: sa.RowMapping, prefix: str = "") -> Key:
         retires_at=_instant(row[prefix + "retires_at_us"]),
         replaced_by=None if replaced_by is None else KeyId(replaced_by),
         last_used_at=_instant(row[prefix + "last_used_at_us"]),
+        use=KeyUse(row[prefix + "use"]),
         revision=row[prefix + "revision"],
     )
 

@@ -108,6 +108,7 @@ keys = sa.Table(
     sa.Column("replaced_by", sa.Text),
     sa.Column("last_used_at_us", _Us),
     sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("use", sa.Text, nullable=False, server_default="api"),
     sa.Index("access_key_by_grant", "grant_id", "id"),
     sa.Index("access_key_by_state", "state", "expires_at_us"),
     sqlite_strict=True,

@@ -89,6 +89,7 @@ def key(value: Key) -> Spelled:
         "retires_at": _maybe(value.retires_at),
         "replaced_by": value.replaced_by,
         "last_used_at": _maybe(value.last_used_at),
+        "use": value.use.value,
         "revision": value.revision,
     }
 

@@ -9,6 +9,7 @@ from headgate.kernel.actor import Actor, Permission
 from headgate.kernel.errors import Invalid
 from headgate.kernel.ids import ExchangeId
 from headgate.safety.model import Content, Settled, SettledPage
+from headgate.safety.ports import Spoken
 from headgate.traffic import model as traffic
 from headgate.traffic.errors import ContentDestroyed, ContentTampered, ExchangeNotFound
 
@@ -46,6 +47,13 @@ class TrafficExchanges:
         except (ContentDestroyed, ContentTampered, ExchangeNotFound):
             return None
         return Content(content.request, content.response)
+
+    def whose(self, exchange_id: str) -> Spoken | None:
+        try:
+            exchange = self._log.get(ExchangeId(exchange_id))
+        except ExchangeNotFound:
+            return None
+        return Spoken(exchange.account_id, exchange.release_id)
 
 
 def places(cursor: str | None) -> dict[str, int]:

@@ -31,6 +31,7 @@ from headgate.bootstrap.bridges.feed import LedgerFeed
 from headgate.bootstrap.bridges.policies import ReleasePolicies
 from headgate.bootstrap.bridges.principals import AccessPrincipals, KeyUses
 from headgate.bootstrap.bridges.screens import RuleScreen
+from headgate.bootstrap.bridges.talking import InThisProcess
 from headgate.bootstrap.faces import faces
 from headgate.bootstrap.home import Home, secret_file
 from headgate.bootstrap.http import web_application
@@ -88,12 +89,14 @@ class Worker:
 
     Args:
         house: The installation.
-        web: The control API.
+        web: The control API and the pages.
+        talking: How the chat page reaches the gateway.
     """
 
-    def __init__(self, house: House, web: FastAPI) -> None:
+    def __init__(self, house: House, web: FastAPI, talking: InThisProcess) -> None:
         self._house = house
         self._web = web
+        self._talking = talking
         self._gateway: Gateway | None = None
         self._spool: Spool | None = None
         self._numbers: Numbers | None = None
@@ -183,6 +186,7 @@ class Worker:
         )
         self._numbers.start()
         self._spool, self._gateway = spool, gateway
+        self._talking.gateway = gateway
         self._telling = asyncio.create_task(self._tell_uses())
         _keep_what_is_here()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._on_end)
@@ -275,7 +279,7 @@ def _keep_what_is_here() -> None:
     gc.set_threshold(*_COLLECT_AFTER)
 
 
-def control_api(house: House) -> FastAPI:
+def control_api(house: House, talking: InThisProcess) -> FastAPI:
     """Return the control API over a house; who calls is known by a staff token, checked at every call."""
 
     def caller(authorization: Annotated[str | None, Header()] = None) -> Actor:
@@ -292,7 +296,7 @@ def control_api(house: House) -> FastAPI:
             evidence_routes(house.filing, house.clock, caller),
             ledger_routes(house.ledger, caller),
         ],
-        beside=faces(house),
+        beside=faces(house, talking),
     )
 
 
@@ -303,4 +307,5 @@ def application() -> Worker:
     settings = load(home.root, os.environ)
     logs.configure(settings.log_level)
     house = open_house(home, settings)
-    return Worker(house, control_api(house))
+    talking = InThisProcess()
+    return Worker(house, control_api(house, talking), talking)

@@ -37,6 +37,7 @@ from headgate.gateway.upstream import Upstreams
 from headgate.gateway.wire import anthropic
 from headgate.gateway.wire.audio import SPEECH, TRANSCRIPTIONS, TRANSLATIONS
 from headgate.gateway.wire.chat import CHAT
+from headgate.gateway.wire.chat_page import CHAT_PAGES
 from headgate.gateway.wire.completions import COMPLETIONS
 from headgate.gateway.wire.embeddings import EMBEDDINGS
 from headgate.gateway.wire.images import IMAGE_EDITS, IMAGE_GENERATIONS, IMAGE_VARIATIONS
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
-    from headgate.gateway.model import Change, ModelPolicy, Principal, Settings, StoredObject
+    from headgate.gateway.model import Api, Change, ModelPolicy, Principal, Settings, StageRule, StoredObject
     from headgate.gateway.ports import Feed, Leases, Objects, Policies, Principals, Recorder, Screen, Telemetry
     from headgate.gateway.upstream import ServerStanding
     from headgate.gateway.wire.surface import Dialect, FormSurface, Surface
@@ -248,8 +249,34 @@ class Gateway:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
             return
+        await self._answer(_SURFACES.get(scope["path"].removeprefix(_ROOT)), scope, receive, send)
+
+    async def converse(self, api: Api, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one message of somebody on the chat page; no address of the API leads here.
+
+        Args:
+            api: The API that the message is written in.
+            scope: The request as the page's server makes it; the text of the page's session stands where a key would.
+            receive: Its body.
+            send: Where the answer goes.
+        """
+        await self._answer(CHAT_PAGES[api], scope, receive, send)
+
+    async def conversable(self, key_text: str, client_ip: str | None) -> list[tuple[ModelPolicy, StageRule]]:
+        """Return the models that somebody on the chat page may talk to now, each under its rule.
+
+        Raises:
+            HeadgateError: Their session, seat or terms do not allow it.
+            Unavailable: They cannot be looked up.
+        """
+        principal = await self._door.identify(key_text, client_ip)
+        if isinstance(principal, Refusal):
+            raise principal.error
+        models = self._door.models(principal)
+        return [(model, model.rules[principal.cohort]) for model in models if model.upstream.apis]
+
+    async def _answer(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> None:
         self._in_flight += 1
-        surface = _SURFACES.get(scope["path"].removeprefix(_ROOT))
         try:
             refusal = await self._handle(surface, scope, receive, send)
         except ClientGone:

@@ -60,7 +60,7 @@ class Surface(Enum):
     WEIGHTS = "weights"
 
 
-SERVED_SURFACES = frozenset(Surface) - {Surface.CHAT_PAGE, Surface.API_REALTIME, Surface.WEIGHTS}
+SERVED_SURFACES = frozenset(Surface) - {Surface.API_REALTIME, Surface.WEIGHTS}
 """The surfaces this build answers; a plan may name the others, and they stay refused."""
 
 

@@ -15,6 +15,7 @@ from headgate.safety.store.tables import incidents
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from datetime import datetime
 
 _OPEN = tuple(state.value for state in IncidentState if state.open)
 
@@ -58,6 +59,10 @@ class SqlIncidentTx(Transaction):
 
     def get(self, incident_id: str) -> Incident | None:
         return _get(self.connection, incident_id)
+
+    def opened_by(self, who: str, *, since: datetime) -> int:
+        query = sa.select(sa.func.count()).where(incidents.c.opened_by == who, incidents.c.opened_at_us >= to_us(since))
+        return self.connection.execute(query).scalar_one()
 
     def add(self, incident: Incident) -> None:
         self.connection.execute(sa.insert(incidents).values(**_row(incident)))
