@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headgate.kernel.ids import DecisionId, EpochId, ReleaseId
     from headgate.ledger.model import Entry
     from headgate.releases.model.holdback import Holdback
-    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
+    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire, ShiftWire
     from headgate.releases.model.reading import Asked, Exposure, GateReading, MonitorHealth, OpenIncidents, WireReading
     from headgate.releases.model.record import DecisionRecord
     from headgate.releases.model.release import Decision, Release
@@ -40,8 +40,8 @@ class Readings(Protocol):
         """
         ...
 
-    def rise(self, wire: RiseWire, asked: Asked) -> WireReading:
-        """Return whether the rise detector of an epoch has gone off, ever: an alarm does not un-ring.
+    def rise(self, wire: RiseWire | ShiftWire, asked: Asked) -> WireReading:
+        """Return whether an alarm of an epoch, on harm or on who comes, has gone off, ever: an alarm does not un-ring.
 
         Args:
             wire: One step of a wire of ``asked.stage``. Other wires that share its budget are among that stage's.

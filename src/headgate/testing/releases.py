@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import EpochId, ReleaseId
     from headgate.releases.model.holdback import Holdback
-    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
+    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire, ShiftWire
     from headgate.releases.model.reading import Asked
 
 
@@ -86,7 +86,7 @@ class MadeUpReadings:
         }
         return _gate(cast("Mapping[str, Any]", inputs))
 
-    def rise(self, wire: RiseWire, asked: Asked) -> WireReading:  # noqa: ARG002 - the port's signature
+    def rise(self, wire: RiseWire | ShiftWire, asked: Asked) -> WireReading:  # noqa: ARG002 - the port's signature
         self._fail("rise")
         self.asked.append(asked.epoch)
         return _rise({"epoch": asked.epoch, "risen": asked.epoch in self.risen})
@@ -114,7 +114,7 @@ class MadeUpReadings:
     def replay(self, kind: str, inputs: Json) -> GateReading | WireReading:
         known = cast("Mapping[str, Any]", inputs)
         match kind:
-            case "rise" | "missing" | "holdback":
+            case "rise" | "shift" | "missing" | "holdback":
                 return _rise(known)
             case _ if "kind" in known and known["kind"] == kind:
                 return _gate(known)

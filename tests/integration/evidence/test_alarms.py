@@ -15,13 +15,14 @@ from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
 from headgate.evidence.store.tables import readings
+from headgate.kernel.actor import Actor, Role
 from headgate.releases.model.release import Kind, State
 from headgate.releases.service import Controller
 from headgate.safety.errors import DetectorFailed
 from headgate.safety.model import Content, Reading, Settled, Signal
 from headgate.testing.clock import FixedClock
 from headgate.testing.releases import AUTHOR, LEAD, MANAGER, a_plan, a_stage
-from headgate.testing.safety import NOON, SafetyWorld
+from headgate.testing.safety import ADA, BO, NOON, SafetyWorld, an_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,25 @@ USERS: dict[str, Any] = {
     "earlier": {"watch": "7d", "hold": "30d"},
     "then": "cut",
 }
+SHIFT: dict[str, Any] = {
+    "kind": "shift",
+    "of": ["language"],
+    "above": 0.05,
+    "learn": "2h",
+    "false_alarm_every": "365d",
+    "then": "hold",
+}
+SHARES: dict[str, Any] = {
+    "kind": "rise",
+    "hazard": HAZARD,
+    "of": "user_shares",
+    "from": 0.01,
+    "to": 0.1,
+    "window": "3h",
+    "false_alarm_every": "365d",
+    "then": "cut",
+}
+BOSS = Actor.staff("stf_boss", "boss", frozenset({Role.ADMIN, Role.ACCESS_REVIEWER}))
 MISSING: dict[str, Any] = {"kind": "missing"}
 
 
@@ -97,6 +117,34 @@ class World:
     def wires(self, release: Release) -> dict[str, WireStanding]:
         seen = self.house.releases.assess(self.house.releases.get(release.id, by=LEAD), now=self.clock.now())
         return {wire.wire_id: wire for wire in seen.wires}
+
+    def people(self, epoch: str, language: str | None, count: int, *, harms: int = 0) -> None:
+        """Let so many new accounts come that declare a language, ask two things each, and an hour pass.
+
+        Of the first of them, ``harms`` many, everything is found harmful.
+        """
+        for number in range(count):
+            account = self.house.access.accounts.add("somebody", simulated=True, by=BOSS)
+            if language is not None:
+                self.house.access.accounts.declare(account.id, language=language, by=BOSS)
+            for _ in range(2):
+                self.sent += 1
+                exchange = f"ex_{self.sent:07d}"
+                self.safety.log.exchanges.append(Settled(exchange, epoch, account.id, self.clock.now(), "COMPLETED", 200, 10))
+                text = "harm" if number < harms else "hello"
+                request = b'{"messages": [{"role": "user", "content": "%s"}]}' % text.encode()
+                self.safety.log.bodies[exchange] = Content(request, b"{}")
+        self.clock.advance(HOUR)
+        self.safety.now = self.clock.now()
+        self.safety.collect()
+
+    def judge(self) -> None:
+        """Let two reviewers read whatever waits, and find the harm that is there."""
+        for reviewer in (ADA, BO):
+            while (item := self.safety.review.next(by=reviewer, now=self.safety.now)) is not None:
+                harmful = b"harm" in self.safety.log.bodies[item.item].request
+                answer = an_answer(*((HAZARD,) if harmful else ()), hazards=item.hazards)
+                self.safety.review.label(item.item, answer, revision=item.revision, by=reviewer, now=self.safety.now)
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +304,105 @@ def test_predictions_are_written_down_once_a_day_and_can_be_scored(world: World)
     found = world.house.forecasting.calibration(by=LEAD)
     assert (found.forecasts, found.series) == (2, 1)
     assert [entry.kind for entry in world.safety.ledger()].count("evidence.predicted") == 2
+
+
+def replays(world: World) -> bool:
+    """Return whether every decision and every kept reading is what its inputs give."""
+    decisions = world.house.releases.decisions(by=LEAD)
+    with world.house.engine.connect() as connection:
+        digests = connection.execute(select(readings.c.digest)).scalars().all()
+    return bool(digests) and all(
+        [
+            *(world.house.releases.explain(decision.id, by=LEAD).replays for decision in decisions),
+            *(world.house.evidence.replay(digest).agrees for digest in digests),
+        ]
+    )
+
+
+def test_people_of_a_language_that_nobody_spoke_hold_the_stage_and_are_known_after_it_is_resumed(world: World) -> None:
+    release = world.release(SHIFT)
+    first = release.epoch("staff")
+    wire = "shift.language.hold"
+    for language in ("en", "de", "en", "de"):  # both are met while the alarm learns
+        world.people(first, language, 5)
+    world.hour(first, 1)
+    assert "0 of 10 newcomers" in world.wires(release)[wire].reading.sentence  # who came while it learned is not counted
+    assert world.tick() == []
+    for _ in range(4):
+        world.people(first, "eo", 5)
+    world.hour(first, 1)
+    assert world.tick() == [Kind.HOLD]
+    (held,) = (d for d in world.house.releases.decisions(by=LEAD) if d.kind is Kind.HOLD)
+    assert "the share of people of unknown language has risen" in held.reason
+    assert replays(world)
+    assert [entry.body["tripwire"] for entry in world.safety.ledger() if entry.kind == "evidence.alarmed"] == [wire]
+    for who in (LEAD, MANAGER):
+        _, seen = world.house.releases.to_sign(release.id, by=who)
+        world.house.releases.approve(release.id, purpose=seen.purpose, seen=seen.digest, by=who, to=seen.to)
+    world.house.releases.resume(release.id, reason="they were looked into", by=LEAD)
+    second = world.house.releases.get(release.id, by=LEAD).epoch("staff")
+    for _ in range(6):
+        world.people(second, "eo", 5)
+    world.hour(second, 1)
+    again = world.wires(release)[wire].reading
+    assert (again.tripped, again.numbers["k"]) == (False, 0)
+    assert "0 of 20 newcomers" in again.sentence  # those of the first two windows are what it learned from
+
+
+def test_what_somebody_declares_later_does_not_change_a_closed_window(world: World) -> None:
+    release = world.release(SHIFT)
+    epoch = release.epoch("staff")
+    world.people(epoch, "en", 5)
+    world.people(epoch, "en", 5)
+    for _ in range(4):
+        world.people(epoch, "en", 5)
+    before = world.wires(release)["shift.language.hold"].reading
+    for account in world.house.access.accounts.page(by=BOSS):
+        world.house.access.accounts.declare(account.id, language="eo", by=BOSS)
+    assert world.wires(release)["shift.language.hold"].reading == before
+
+
+def test_people_cannot_be_told_apart_by_what_nobody_asks_and_that_freezes(world: World) -> None:
+    release = world.release({**SHIFT, "of": ["shoe_size"]})
+    world.people(release.epoch("staff"), "en", 5)
+    world.people(release.epoch("staff"), "en", 5)
+    blind = world.wires(release)["shift.shoe_size.hold"].reading
+    assert blind.tripped is None
+    assert "Nobody tells people apart by shoe_size" in blind.sentence
+    assert world.tick() == [Kind.FREEZE]
+
+
+def test_many_users_who_do_harm_cut_the_stage_and_the_same_harm_of_one_does_not(world: World) -> None:
+    release = world.release(SHARES)
+    epoch = release.epoch("staff")
+    for _ in range(2):
+        world.people(epoch, None, 10)
+    world.people(epoch, None, 10, harms=1)
+    world.judge()
+    for _ in range(4):
+        world.hour(epoch, 1)
+    wire = f"rise.{HAZARD}.user_shares.cut"
+    calm = world.wires(release)[wire].reading
+    assert (calm.tripped, calm.numbers["k"]) == (False, 1)
+    assert "1 user with harm of cyber_misuse among 30 users observed for 3h00m each" in calm.sentence
+    world.people(epoch, None, 10, harms=6)
+    for _ in range(4):
+        world.hour(epoch, 1)
+    assert world.tick() == []  # nobody has read it yet: a label that is missing is no harm
+    world.judge()
+    assert world.tick() == [Kind.CUT]
+    assert world.house.releases.get(release.id, by=LEAD).state is State.CUT
+    assert replays(world)
+
+
+def test_people_and_harm_share_one_false_alarm(world: World) -> None:
+    release = world.release({**SHIFT, "budget": "all"}, {**SHARES, "then": "hold", "budget": "all"})
+    epoch = release.epoch("staff")
+    for _ in range(3):
+        world.people(epoch, "en", 5)
+    world.hour(epoch, 1)
+    both = world.wires(release)
+    one, other = both["shift.language.hold"].reading, both[f"rise.{HAZARD}.user_shares.hold"].reading
+    assert one == other
+    assert "newcomers by language" in one.sentence
+    assert "observed for 3h00m each" in one.sentence

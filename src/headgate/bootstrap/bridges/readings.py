@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import EpochId, ReleaseId
     from headgate.releases.model.holdback import Holdback
-    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire
+    from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire, ShiftWire
     from headgate.releases.model.reading import Asked, GateReading, WireReading
     from headgate.safety.service.incidents import Incidents
     from headgate.safety.service.sampling import Sampling
@@ -62,7 +62,7 @@ class SubjectReadings:
     def gate(self, gate: MeasuredGate, asked: Asked) -> GateReading:
         return self._reader(gate.kind).read(gate, asked)
 
-    def rise(self, wire: RiseWire, asked: Asked) -> WireReading:
+    def rise(self, wire: RiseWire | ShiftWire, asked: Asked) -> WireReading:
         return self._wires.rise(wire, asked)
 
     def missing(self, wire: MissingWire, asked: Asked) -> WireReading:

@@ -15,7 +15,7 @@ from headgate.evidence.model.alarms import MissingRule, Stream, StreamRule, Watc
 from headgate.evidence.wire import alarms
 from headgate.evidence.wire import holdback as holdback_wire
 from headgate.kernel.errors import Invalid
-from headgate.releases.model.plan import RiseWire, stepped
+from headgate.releases.model.plan import RiseWire, ShiftWire, stepped
 from headgate.releases.model.plan import Stream as PlanStream
 from headgate.releases.model.reading import WireReading
 
@@ -47,13 +47,13 @@ class Wires:
         self._watching = watching
         self._held_back = held_back
 
-    def rise(self, wire: RiseWire, asked: Asked) -> WireReading:
-        """Return whether a rise has been noticed in the stage's epoch, ever.
+    def rise(self, wire: RiseWire | ShiftWire, asked: Asked) -> WireReading:
+        """Return whether a rise, or people from where nobody came before, have been noticed in the stage's epoch, ever.
 
         Raises:
             headgate.kernel.errors.HeadgateError: It cannot be read just now; the wire says ERROR.
         """
-        if wire.of is PlanStream.LABELS and wire.earlier is None and wire.budget is None:
+        if isinstance(wire, RiseWire) and wire.of is PlanStream.LABELS and wire.earlier is None and wire.budget is None:
             rule = RiseRule(wire.hazard, wire.from_, wire.to, wire.false_alarm_every, wire.look_every)
             measured = self._evidence.rise(asked.epoch, wire.id, rule)
             return of_rise(measured.reading, measured.inputs)
@@ -98,23 +98,27 @@ class Wires:
                 raise Invalid("The kept inputs are not those of a tripwire that is measured.")
 
 
-def watch_rule(wire: RiseWire, stage: Stage) -> WatchRule:
+def watch_rule(wire: RiseWire | ShiftWire, stage: Stage) -> WatchRule:
     """Return the rule of one step of a wire, with those of the stage's wires that share its budget, in the plan's order."""
     sharing = [
         other
         for other in stepped(stage.stop)
-        if isinstance(other, RiseWire) and wire.budget is not None and other.budget == wire.budget and other.then is wire.then
+        if isinstance(other, RiseWire | ShiftWire)
+        and wire.budget is not None
+        and (other.budget, other.then) == (wire.budget, wire.then)
     ]
     return WatchRule(
-        parts=tuple(_part(each) for each in sharing or [wire]),
+        parts=tuple(part for each in sharing or [wire] for part in _parts(each)),
         false_alarm_every=wire.false_alarm_every,
         look_every=wire.look_every,
         watch_every=None if wire.earlier is None else wire.earlier.watch,
     )
 
 
-def _part(wire: RiseWire) -> StreamRule:
-    return StreamRule(Stream(wire.of.value), wire.hazard, wire.from_, wire.to, wire.learn)
+def _parts(wire: RiseWire | ShiftWire) -> tuple[StreamRule, ...]:
+    if isinstance(wire, RiseWire):
+        return (StreamRule(Stream(wire.of.value), wire.hazard, wire.from_, wire.to, wire.learn, wire.window),)
+    return tuple(StreamRule(Stream.NEWCOMERS, of, wire.above, wire.sharpest_at, wire.learn) for of in wire.of)
 
 
 def of_rise(reading: RiseReading, inputs: Mapping[str, Any]) -> WireReading:

@@ -40,6 +40,7 @@ from headgate.releases.model.plan import (
     ReviewGate,
     RiseWire,
     Severity,
+    ShiftWire,
     SoakGate,
     Stage,
     Upstream,
@@ -385,7 +386,7 @@ def _condition(old: Condition, new: Condition) -> Found:  # noqa: C901, PLR0912 
                 if getattr(old, field) != getattr(new, field):
                     asked = bool(getattr(new, field))
                     yield (field,), NARROWER if asked else WIDER, over, f"signed {kept if asked else lost}"
-        case RiseWire() | MissingWire() | IncidentWire() | MonitorDownWire(), _:
+        case RiseWire() | ShiftWire() | MissingWire() | IncidentWire() | MonitorDownWire(), _:
             yield from tripwire(old, new)
         case _:
             yield (

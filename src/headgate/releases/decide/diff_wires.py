@@ -9,11 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.releases.decide.difference import NARROWER, WIDER, Axis, Effect, bound, said_of, span
-from headgate.releases.model.plan import Earlier, IncidentWire, MissingWire, MonitorDownWire, Reaction, RiseWire, Severity
+from headgate.releases.model.plan import (
+    Earlier,
+    IncidentWire,
+    MissingWire,
+    MonitorDownWire,
+    Reaction,
+    RiseWire,
+    Severity,
+    ShiftWire,
+)
 
 if TYPE_CHECKING:
     from headgate.releases.decide.difference import Found
     from headgate.releases.model.plan import Condition
+    from headgate.releases.model.wires import Rising
 
 _OVER = Axis.OVERSIGHT
 
@@ -23,6 +33,8 @@ def tripwire(old: Condition, new: Condition) -> Found:
     match old, new:
         case RiseWire(), RiseWire():
             yield from _rise(old, new)
+        case ShiftWire(), ShiftWire():
+            yield from _shift(old, new)
         case MissingWire(), MissingWire():
             yield from bound(("at_most",), _OVER, "the share that may go unscored", old.at_most, new.at_most)
             yield from span(("over",), "the time that the share is taken over", old.over, new.over)
@@ -61,6 +73,21 @@ def _rise(old: RiseWire, new: RiseWire) -> Found:
     yield from bound(("from",), _OVER, "the rate that is tolerated", old.from_, new.from_)
     yield from bound(("to",), _OVER, "the rate it is sharpest at", old.to, new.to)
     yield from span(("learn",), "the time to learn what is usual", old.learn, new.learn, longer=NARROWER)
+    if old.window != new.window:  # a longer one tells later, a shorter one of less
+        yield ("window",), WIDER, _OVER, f"observes each user for {said_of(new.window)} instead of {said_of(old.window)}"
+    yield from _rising(old, new)
+
+
+def _shift(old: ShiftWire, new: ShiftWire) -> Found:
+    if old.of != new.of:  # one more respect gets a part of the budget of the others
+        yield ("of",), WIDER, _OVER, f"tells people apart by {', '.join(new.of)} instead of {', '.join(old.of)}"
+    yield from bound(("above",), _OVER, "the share of newcomers of unknown strata that is tolerated", old.above, new.above)
+    yield from bound(("to",), _OVER, "the share it is sharpest at", old.sharpest_at, new.sharpest_at)
+    yield from span(("learn",), "the time in which strata become known", old.learns, new.learns)
+    yield from _rising(old, new)
+
+
+def _rising(old: Rising, new: Rising) -> Found:
     yield from span(("false_alarm_every",), "the time to a false alarm", old.false_alarm_every, new.false_alarm_every)
     yield from span(("look_every",), "the time between looks", old.look_every, new.look_every)
     before, after = old.earlier or Earlier(), new.earlier or Earlier()

@@ -247,6 +247,8 @@ DECIDING: dict[str, Lint] = {
     "plan.rise_pace": _error("A tripwire looks more often than it may raise a false alarm."),
     "plan.earlier_order": _error("An earlier step of a rise is milder, and sounds oftener, than the steps after it."),
     "plan.learn_of": _error("Only flagged users have a usual week to be learned."),
+    "plan.window_of": _error("Only users' shares are taken over a window of use."),
+    "plan.shift_knows_nobody": _error("Before the first stage nobody came, so everybody is of an unknown stratum."),
     "plan.short_learning": _warning("Too few weeks are learned from to tell one hour of the week from another."),
     "plan.budget_differs": _error("Tripwires that share a budget look, react and err in different ways."),
     "plan.budget_alone": _warning("A budget is named that no other tripwire shares."),

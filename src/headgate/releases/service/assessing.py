@@ -32,6 +32,7 @@ from headgate.releases.model.plan import (
     RateGate,
     ReviewGate,
     RiseWire,
+    ShiftWire,
     SoakGate,
     Tripwire,
     stepped,
@@ -158,7 +159,7 @@ class Assessor:
         now: datetime,
     ) -> WireStanding:
         match wire:
-            case RiseWire():
+            case RiseWire() | ShiftWire():
                 return _measured(stage, wire, self._try(wire.id, lambda: self._readings.rise(wire, _asked(release, stage, now))))
             case MissingWire():
                 read = self._try(wire.id, lambda: self._readings.missing(wire, _asked(release, stage, now)))
@@ -197,6 +198,6 @@ def _asked(release: Release, stage: Stage, now: datetime) -> Asked:
     return Asked(release.id, release.plan, stage, release.epoch(stage.name), epochs, release.attempt(stage.name), now)
 
 
-def _measured(stage: Stage, wire: RiseWire | MissingWire | Holdback, read: WireReading | Unread) -> WireStanding:
+def _measured(stage: Stage, wire: RiseWire | ShiftWire | MissingWire | Holdback, read: WireReading | Unread) -> WireStanding:
     reading = gates.unreadable_wire(read.why) if isinstance(read, Unread) else read
     return WireStanding(stage.name, wire.id, wire.kind, wire.then if reading.tripped else None, reading)

@@ -15,7 +15,7 @@ from headgate.kernel.errors import HeadgateError
 from headgate.releases.decide import gates
 from headgate.releases.decide.next_step import next_step
 from headgate.releases.decide.states import decide
-from headgate.releases.model.plan import Holdback, MissingWire, RiseWire, stepped
+from headgate.releases.model.plan import Holdback, MissingWire, RiseWire, ShiftWire, stepped
 from headgate.releases.model.reading import Assessment, GateReading, WireReading, WireStanding
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Explainer:
         stage = before.plan.stage(then.stage)
         known = () if stage is None else (*stepped(stage.stop), *((stage.holdback,) if stage.holdback else ()))
         wire = next((wire for wire in known if wire.id == then.wire_id), None)
-        if not isinstance(read, WireReading) or not isinstance(wire, RiseWire | MissingWire | Holdback):
+        if not isinstance(read, WireReading) or not isinstance(wire, RiseWire | ShiftWire | MissingWire | Holdback):
             found.append(f"{then.wire_id} of {then.stage}: its inputs are not those of a tripwire of the plan")
             return None
         return WireStanding(then.stage, then.wire_id, then.kind, wire.then if read.tripped else None, read)

@@ -55,6 +55,8 @@ _EXAMPLES = {
     "alpha": "alpha: 0.02",
     "roles": "roles: [safety_lead]",
     "from": "from: 1.0e-4",
+    "of": "of: [language]",
+    "above": "above: 0.05",
     "to": "to: 1.0e-3",
     "false_alarm_every": "false_alarm_every: 365d",
     "then": "then: cut",

@@ -303,6 +303,27 @@ LINTING = {
         [("hazard: harm, from: 1.0e-2, to: 1.0e-1,", "hazard: harm, of: flagged_users, from: 1.0e-2, to: 1.0e-1, learn: 7d,")],
         [("plan.short_learning", 25)],
     ),
+    "a stage that may end before a user's window is over": (
+        [
+            (
+                "false_alarm_every: 365d, then: hold}",
+                (
+                    "false_alarm_every: 365d, then: hold}\n      - rise: {hazard: harm, of: user_shares, window: 90d,"
+                    " from: 1.0e-2, to: 1.0e-1, false_alarm_every: 365d, then: hold}"
+                ),
+            )
+        ],
+        [("plan.short_dwell", 26)],
+    ),
+    "a shift of nothing": (
+        [
+            (
+                "false_alarm_every: 365d, then: hold}",
+                "false_alarm_every: 365d, then: hold}\n      - shift: {of: [], above: 0.05, false_alarm_every: 365d, then: hold}",
+            )
+        ],
+        [("plan.empty_list", 26)],
+    ),
     "a budget of one": (
         [("false_alarm_every: 365d, then: hold", "false_alarm_every: 365d, budget: harm, then: hold")],
         [("plan.budget_alone", 25)],

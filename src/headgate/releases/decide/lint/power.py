@@ -22,8 +22,19 @@ from headgate.releases.decide.lint.figures import (
 )
 from headgate.releases.decide.lint.reviewing import lint_misses, lint_review
 from headgate.releases.model.findings import Finding, Path, finding
-from headgate.releases.model.plan import ExposureGate, Gate, Plan, RateGate, ReviewGate, RiseWire, SoakGate, Stage, Stream
+from headgate.releases.model.plan import (
+    ExposureGate,
+    Gate,
+    Plan,
+    RateGate,
+    ReviewGate,
+    RiseWire,
+    SoakGate,
+    Stage,
+    Stream,
+)
 from headgate.releases.model.scalars import Everything
+from headgate.releases.model.wires import paid_from
 from headgate.stats.power import alarm_labels, boundaries, decidable
 from headgate.stats.spending import attempt_alpha
 
@@ -186,14 +197,20 @@ def _dwell(stage: Stage, here: Path) -> Iterator[Finding]:
     for position, wire in enumerate(stage.stop):
         if not isinstance(wire, RiseWire) or wire.from_ >= wire.to or wire.false_alarm_every <= wire.look_every:
             continue
-        if wire.of is not Stream.LABELS:
-            continue  # it waits for no label; how many users there will be, the plan does not say
         path = (*here, "stop", position, "rise")
+        if wire.window is not None and in_days(wire.window) > least:
+            said = (
+                f"`{wire.id}` looks at nobody before {span_text(wire.window)} are over; the stage may end after {_lasting(least)}"
+            )
+            fix = f"add - soak: {{active_days: {math.ceil(in_days(wire.window))}}}, or write a shorter window"
+            yield finding("plan.short_dwell", path, said, fix)
+        if wire.of is not Stream.LABELS:
+            continue  # how many users there will be, the plan does not say
         if per_day <= 0:
             said = f"`{wire.id}` never notices a rise: nothing is drawn for review"
             yield finding("plan.short_dwell", path, said, "add watch: {sample: 400/week, reviewers: 2}")
             continue
-        sharing = sum(isinstance(other, RiseWire) and other.budget == wire.budget for other in stage.stop) if wire.budget else 1
+        sharing = max(1, paid_from(stage.stop, wire.budget))
         labels = alarm_labels(wire.from_, wire.to, sharing * (wire.false_alarm_every / wire.look_every))
         delay = labels / per_day + in_days(wire.look_every)
         if delay > least:

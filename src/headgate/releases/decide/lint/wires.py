@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from datetime import timedelta
 from itertools import pairwise
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from headgate.kernel.units import span_text
 from headgate.releases.decide.lint.figures import number
+from headgate.releases.decide.lint.people import TOLD_APART_BY
 from headgate.releases.model.findings import Finding, Path, finding
-from headgate.releases.model.plan import MissingWire, MonitorDownWire, Reaction, RiseWire, Stream
+from headgate.releases.model.plan import MissingWire, MonitorDownWire, Reaction, RiseWire, ShiftWire, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headgate.releases.model.plan import Stage
+    from headgate.releases.model.wires import Rising
 
 LEAST_LEARNING = timedelta(days=14)
 """Below two weeks, each hour of the week was seen at most once."""
@@ -26,12 +29,14 @@ _DAY = timedelta(days=1)
 
 def lint_wires(stage: Stage, at: int) -> Iterator[Finding]:
     """Yield findings on the tripwires of stage number ``at``."""
-    budgets: defaultdict[str, list[tuple[Path, RiseWire]]] = defaultdict(list)
+    budgets: defaultdict[str, list[tuple[Path, RiseWire | ShiftWire]]] = defaultdict(list)
     for position, wire in enumerate(stage.stop):
         path: Path = ("stages", at, "stop", position, wire.kind)
         match wire:
-            case RiseWire():
-                yield from _rise(wire, path)
+            case RiseWire() | ShiftWire():
+                yield from _rise(wire, path) if isinstance(wire, RiseWire) else _shift(wire, path, first=at == 0)
+                yield from _pace(wire.false_alarm_every, wire.look_every, path)
+                yield from _earlier(wire, path)
                 if wire.budget is not None:
                     budgets[wire.budget].append((path, wire))
             case MissingWire():
@@ -51,17 +56,42 @@ def _rise(wire: RiseWire, path: Path) -> Iterator[Finding]:
     if wire.from_ >= wire.to:
         said = f"a rise from {number(wire.from_)} to {number(wire.to)} is none"
         yield finding("plan.rise_order", (*path, "to"), said, f"write to: more than {number(wire.from_)}")
-    yield from _pace(wire.false_alarm_every, wire.look_every, path)
+    if wire.window is not None and wire.of is not Stream.USER_SHARES:
+        said = f"a rise of {wire.of.value} observes nobody for a span of time"
+        yield finding("plan.window_of", (*path, "window"), said, "take `window` out, or write of: user_shares")
     if wire.learn is not None and wire.of is not Stream.FLAGGED_USERS:
         said = f"a rise of {wire.of.value} is compared with `from`, and learns nothing"
         yield finding("plan.learn_of", (*path, "learn"), said, "take `learn` out, or write of: flagged_users")
     elif wire.learn is not None and wire.learn < LEAST_LEARNING:
         said = f"in {span_text(wire.learn)} no hour of the week is seen twice"
         yield finding("plan.short_learning", (*path, "learn"), said, "write learn: 28d")
-    yield from _earlier(wire, path)
 
 
-def _earlier(wire: RiseWire, path: Path) -> Iterator[Finding]:
+def _shift(wire: ShiftWire, path: Path, *, first: bool) -> Iterator[Finding]:
+    if wire.above >= wire.sharpest_at:
+        said = f"a shift from {number(wire.above)} to {number(wire.sharpest_at)} is none"
+        yield finding("plan.rise_order", (*path, "to"), said, f"write to: more than {number(wire.above)}, or leave it out")
+    told_apart_by = [of for of in TOLD_APART_BY if of != "cohort"]
+    for position, of in enumerate(wire.of):
+        here = (*path, "of", position)
+        if of in wire.of[:position]:
+            yield finding("plan.unknown_stratum", here, f"`{of}` is named twice", "name it once")
+        elif of == "cohort":
+            said = "a stage lets in one cohort, so nobody who comes to it is of another"
+            yield finding("plan.unknown_stratum", here, said, f"one of {', '.join(told_apart_by)}")
+        elif of not in told_apart_by:
+            near = difflib.get_close_matches(of, told_apart_by, n=1)
+            fix = f"did you mean `{near[0]}`?" if near else f"one of {', '.join(told_apart_by)}"
+            yield finding("plan.unknown_stratum", here, f"nobody tells people apart by `{of}`", fix)
+    if first and wire.learn is None:
+        said = "nobody came before the first stage, so everybody who comes is unknown"
+        yield finding("plan.shift_knows_nobody", path, said, "write learn: 14d, or watch for a shift from the second stage on")
+    if wire.learns + wire.look_every >= wire.false_alarm_every:
+        said = f"it learns for {span_text(wire.learns)}, and looks at nobody before"
+        yield finding("plan.rise_pace", (*path, "learn"), said, "write a learn that is shorter than false_alarm_every")
+
+
+def _earlier(wire: Rising, path: Path) -> Iterator[Finding]:
     if wire.earlier is None:
         return
     here = (*path, "earlier")
@@ -84,7 +114,7 @@ def _earlier(wire: RiseWire, path: Path) -> Iterator[Finding]:
 def _steps(stage: Stage, at: int) -> Iterator[Finding]:
     own = {wire.id for wire in stage.stop}
     for position, wire in enumerate(stage.stop):
-        if isinstance(wire, RiseWire):
+        if isinstance(wire, RiseWire | ShiftWire):
             for step in wire.steps[:-1]:
                 if step.id in own:
                     path: Path = ("stages", at, "stop", position, wire.kind, "earlier", step.then.value)
@@ -94,7 +124,7 @@ def _steps(stage: Stage, at: int) -> Iterator[Finding]:
 
 def _together(stage: Stage, at: int) -> Iterator[Finding]:
     """Say how often any of several alarms sounds falsely, where that is often; those that share a budget are one."""
-    each = {wire.budget or wire.id: wire.false_alarm_every for wire in stage.stop if isinstance(wire, RiseWire)}
+    each = {wire.budget or wire.id: wire.false_alarm_every for wire in stage.stop if isinstance(wire, RiseWire | ShiftWire)}
     if len(each) < 2:  # noqa: PLR2004 - one alone adds up to itself
         return
     every = _DAY / sum(_DAY / own for own in each.values())
@@ -116,7 +146,7 @@ def _pace(false_alarm_every: timedelta, look_every: timedelta, path: Path) -> It
         yield finding("plan.rise_pace", (*path, "false_alarm_every"), said, "write false_alarm_every: 365d, or look more often")
 
 
-def _budget(name: str, sharing: list[tuple[Path, RiseWire]]) -> Iterator[Finding]:
+def _budget(name: str, sharing: list[tuple[Path, RiseWire | ShiftWire]]) -> Iterator[Finding]:
     (first_path, first), *others = sharing
     if not others:
         said = f"only `{first.id}` is paid from `{name}`, so nothing is shared"

@@ -20,6 +20,7 @@ from headgate.releases.model.plan import (
     MonitorDownWire,
     RateGate,
     RiseWire,
+    ShiftWire,
     SoakGate,
 )
 from headgate.releases.model.reading import (
@@ -31,7 +32,7 @@ from headgate.releases.model.reading import (
     WireStanding,
 )
 from headgate.releases.model.simulation import DAY, Adversary
-from headgate.releases.model.wires import Stream
+from headgate.releases.model.wires import Rising, Stream, paid_from
 from headgate.stats.alarm import log_threshold
 from headgate.stats.simulation.labels import bursts, draw, enforced, harmful_few, steady
 from headgate.stats.simulation.paths import Ask, Golds, RatePath, Seats, rate_path, rise_at, users_path
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headgate.releases.decide.simulate.ground import Ground, Script
-    from headgate.releases.model.plan import Gate
+    from headgate.releases.model.plan import Gate, Tripwire
     from headgate.stats.simulation.labels import Labels
 
 QUIET = OpenIncidents({})
@@ -132,7 +133,7 @@ class PlayedStage:
         name = self.ground.stage.name
         for wire in self.ground.wires:
             match wire:
-                case RiseWire() | MissingWire():
+                case RiseWire() | ShiftWire() | MissingWire():
                     raised = self.rises.get(wire.id)
                     tripped = raised is not None and raised <= at - self.opened
                     sentence = "the alarm has gone off" if tripped else "no alarm"
@@ -231,7 +232,7 @@ def opened(script: Script, number: int, at: int, rng: np.random.Generator) -> Pl
         paths=paths,
         accounts=np.cumsum(came).astype(np.int64),
         days=np.concatenate((np.zeros(1, np.int64), np.cumsum(first_of_day))),
-        rises={wire.id: _rise(script, labels, wire, alarms) for wire in alarms},
+        rises={wire.id: _rise(script, labels, wire, ground.wires) for wire in alarms},
     )
 
 
@@ -319,10 +320,11 @@ def _path(
     return users_path(rng, labels, seats, ask, script.plan.worst_share(gate.hazard))
 
 
-def _rise(script: Script, labels: Labels, wire: RiseWire, alarms: list[RiseWire]) -> int | None:
+def _rise(script: Script, labels: Labels, wire: RiseWire, wires: tuple[Tripwire, ...]) -> int | None:
     """Return when an alarm is raised; of alarms that share one false alarm, each is raised as if the others stood at nothing."""
+    alike = tuple(other for other in wires if isinstance(other, Rising) and other.then is wire.then)
     every, look = wire.false_alarm_every.total_seconds(), wire.look_every.total_seconds()
-    sharing = sum(other.budget == wire.budget and other.then is wire.then for other in alarms) if wire.budget else 1
+    sharing = max(1, paid_from(alike, wire.budget))
     return rise_at(
         labels,
         script.hazards.index(wire.hazard),
