@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from headgate.gateway.http.asgi import answer
+from headgate.gateway.http.kept import Kept
 
 if TYPE_CHECKING:
     from headgate.gateway.http.asgi import Headers, Send
@@ -27,29 +28,23 @@ class Outlet:
 
     def __init__(self, send: Send, *, most_kept_bytes: int) -> None:
         self._send = send
-        self._most_kept_bytes = most_kept_bytes
-        self._kept: list[bytes] = []
-        self._kept_bytes = 0
-        self.truncated = False
+        self._kept = Kept(most_bytes=most_kept_bytes)
         self.status: int | None = None
         """The status that the client was sent; ``None`` while it was sent nothing."""
 
     @property
     def kept(self) -> bytes:
         """What was said, as far as it is kept."""
-        return b"".join(self._kept)
+        return self._kept.all()
+
+    @property
+    def truncated(self) -> bool:
+        """Whether more was said than is kept."""
+        return self._kept.truncated
 
     def keep(self, body: bytes, *, sent: bool = True) -> None:
         """Keep a part of the answer for the record."""
-        if not sent:
-            body = _NOT_SENT + body
-        room = self._most_kept_bytes - self._kept_bytes
-        if len(body) > room:
-            self.truncated = True
-            body = body[: max(0, room)]
-        if body:
-            self._kept.append(body)
-            self._kept_bytes += len(body)
+        self._kept.add(body if sent else _NOT_SENT + body)
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer."""
@@ -63,7 +58,7 @@ class Outlet:
 
     async def write(self, body: bytes) -> None:
         """Send more of a stream."""
-        self.keep(body)
+        self._kept.add(body)
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def end(self) -> None:

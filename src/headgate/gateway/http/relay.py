@@ -151,7 +151,8 @@ class Relay:
         async with self._upstreams.send(self._upstream, self._method, self._path, headers, body) as answer:
             if self._upstream.replicas:
                 self._underway.server = answer.server
-            self._keep_waiting(answer)
+            keep_waiting = partial(_keep_waiting, answer, self._underway, self._upstream, self._clock)
+            keep_waiting()
             if not (self._underway.call.stream and answer.status == HTTPStatus.OK and _is_stream(answer)):
                 return await self._whole(answer)
             self._stream = Streaming(
@@ -162,17 +163,10 @@ class Relay:
                 outlet=self._outlet,
                 settings=self._settings,
                 clock=self._clock,
-                keep_waiting=partial(self._keep_waiting, answer),
+                keep_waiting=keep_waiting,
             )
             await self._stream.carry(answer, self._response_headers(answer))
             return self._streamed()
-
-    def _keep_waiting(self, answer: Answer) -> None:
-        """From here on, let the model server be silent for so long at a time, and talk for so long in all."""
-        end_s = self._underway.started_s + self._upstream.total_s
-        idle_s = self._upstream.idle_s
-        from_s = self._clock.monotonic()
-        self._underway.follow(lambda: min(end_s, max(from_s, answer.heard_s) + idle_s), Stop.UPSTREAM_SILENT)
 
     # A whole answer.
 
@@ -327,6 +321,13 @@ class Relay:
         if admitted.output_cap is not None:
             headers.append((b"x-headgate-max-output-tokens", str(admitted.output_cap).encode()))
         return headers
+
+
+def _keep_waiting(answer: Answer, underway: Underway, upstream: Upstream, clock: ForwardClock) -> None:
+    """From here on, let the model server be silent for so long at a time, and talk for so long in all."""
+    end_s = underway.started_s + upstream.total_s
+    from_s = clock.monotonic()
+    underway.follow(lambda: min(end_s, max(from_s, answer.heard_s) + upstream.idle_s), Stop.UPSTREAM_SILENT)
 
 
 def _is_stream(answer: Answer) -> bool:
