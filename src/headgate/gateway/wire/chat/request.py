@@ -20,6 +20,7 @@ from headgate.gateway.wire.fields import (
     array,
     boolean,
     end_user,
+    mapping,
     model,
     strings,
     whole,
@@ -60,6 +61,7 @@ _GOVERNED = frozenset(
 
 _BOUNDS = ("max_completion_tokens", "max_tokens", "max_new_tokens", "n_predict")
 """What bounds an answer, by any name that some server lets win over the others."""
+_CONTENTS = (str, list)
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _PART_CAPABILITIES = {
     "image_url": "image_input",
@@ -179,10 +181,7 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
     document = read(body)
     messages = _messages(document)
     stream = boolean(document, "stream") or False
-    options = document.value("stream_options")
-    if options is not None and not isinstance(options, dict):
-        raise WrongType("stream_options must be an object.", param="stream_options")
-    wants_usage = stream and isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
+    wants_usage = _wants_usage(document) and stream
     bounds = [bound for bound in (whole(document, key, least=1) for key in _BOUNDS if key in document.members) if bound]
     choices = 1
     capabilities = {"streaming"} if stream else set[str]()
@@ -199,7 +198,8 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
             capabilities.add("system_prompt")
         elif role == "user":
             turns += 1
-        references += _spoken(message, f"messages[{index}].audio.id")
+        if "audio" in message:
+            references += _spoken(message, f"messages[{index}].audio.id")
         content = message.get("content")
         if isinstance(content, list):
             for part in cast("list[Any]", content):
@@ -225,6 +225,11 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
     return ChatRequest(call, document, wants_usage, tuple(references))
 
 
+def _wants_usage(document: Document) -> bool:
+    options = mapping(document, "stream_options")
+    return options is not None and options.get("include_usage") is True
+
+
 def _named(part: Any, where: str) -> Iterator[Reference]:
     """Yield the files that a content part names instead of holding them."""
     members = cast("dict[str, Any]", part) if isinstance(part, dict) else {}
@@ -246,13 +251,14 @@ def _messages(document: Document) -> list[dict[str, Any]]:
     messages = document.value("messages")
     if not isinstance(messages, list) or not messages:
         raise WrongType("messages must be a non-empty array.", param="messages")
-    for index, message in enumerate(cast("list[Any]", messages)):
-        if not isinstance(message, dict) or not isinstance(cast("dict[str, Any]", message).get("role"), str):
+    told = cast("list[dict[str, Any]]", messages)
+    for index, message in enumerate(told):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise WrongType(f"messages[{index}] must be an object with a role.", param=f"messages[{index}]")
-        content = cast("dict[str, Any]", message).get("content")
-        if content is not None and not isinstance(content, str | list):
+        content = message.get("content")
+        if content is not None and not isinstance(content, _CONTENTS):
             raise WrongType(f"messages[{index}].content must be a string or an array.", param=f"messages[{index}].content")
-    return cast("list[dict[str, Any]]", messages)
+    return told
 
 
 def _asked(document: Document, *, choices: int) -> Iterator[str]:
