@@ -11,7 +11,7 @@ from headgate.bootstrap.http import status_of
 from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
 from headgate.console.door import Door
-from headgate.console.pages import releases, sign_in
+from headgate.console.pages import ledger, releases, sign_in
 from headgate.look.assets import Assets
 from headgate.look.browser import Cookie
 from headgate.look.pages import Pages
@@ -66,7 +66,11 @@ def desks_of(house: House) -> Desks:
 
 def console_tables(desks: Desks) -> list[Table]:
     """Return every address of the console that asks who its caller is; tests walk it, and the documents print it."""
-    return [sign_in.table(desks, AT), releases.table(desks)]
+    return [
+        sign_in.table(desks,  AT),
+        releases.table(desks),
+        ledger.table(desks,  AT),
+    ]
 
 
 def portal(house: House, pages: Pages, talking: Talking) -> list[BaseRoute]:

@@ -16,12 +16,12 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from headgate.access.errors import SessionMalformed, SessionOver, StaffRevoked, VerificationDue
 from headgate.console.door import PROOF_FIELD, PROOF_HEADER
-from headgate.console.visit import Answer, Deed, Handed, Screen, Shown, Told, Visit, Went
+from headgate.console.visit import Answer, Deed, Handed, Screen, Shown, Streamed, Told, Visit, Went
 from headgate.kernel.errors import HeadgateError
 from headgate.look.headers import PRIVATE
 
@@ -136,8 +136,9 @@ class Console:
             case Told():
                 return JSONResponse(answer.body, 200, PRIVATE)
             case Handed():
-                named = {**PRIVATE, "content-disposition": f"attachment; filename*=UTF-8''{quote(answer.name)}"}
-                return Response(answer.content, 200, named, answer.media_type)
+                return Response(answer.content, 200, _named(answer.name), answer.media_type)
+            case Streamed():
+                return StreamingResponse(answer.pieces, 200, _named(answer.name), answer.media_type)
 
     def _page(self, shown: Shown, request: Request, visit: Visit) -> Response:
         proof = self._desks.access.sessions.page_proof(visit.session)
@@ -181,6 +182,10 @@ class Console:
 
 def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
+
+
+def _named(name: str) -> dict[str, str]:
+    return {**PRIVATE, "content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
 
 
 def _said(request: Request) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from starlette.datastructures import FormData, QueryParams
@@ -100,7 +100,22 @@ class Handed:
     name: str
 
 
-Answer = Shown | Went | Told | Handed
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A file that may be too long to hold, handed over piece by piece.
+
+    Attributes:
+        pieces: Its bytes; each piece is made on a thread, as it is asked for.
+        media_type: What they are.
+        name: What it is called.
+    """
+
+    pieces: Iterator[bytes]
+    media_type: str
+    name: str
+
+
+Answer = Shown | Went | Told | Handed | Streamed
 
 
 @dataclass(frozen=True, slots=True)

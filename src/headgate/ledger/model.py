@@ -105,6 +105,40 @@ class Consistency:
     path: tuple[bytes, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What an entry must be to be found; what is left out may be anything.
+
+    Attributes:
+        kind: A whole kind (``grant.revoked``), or its noun alone (``grant``).
+        subjects: What it happened to: any of these; anything at all when empty.
+        actor: Who did it.
+        since: Not written before this instant.
+        until: Written before this instant.
+    """
+
+    kind: str | None = None
+    subjects: tuple[str, ...] = ()
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """An entry with its proof, and the signed checkpoint of the tree that it is proved in.
+
+    Attributes:
+        recorded: The entry.
+        proof: Why it is in the tree.
+        note: The signed checkpoint of that very tree; ``None`` while no signed one is large enough.
+    """
+
+    recorded: Recorded
+    proof: Inclusion
+    note: str | None
+
+
 class Fault(Enum):
     """In which way a ledger contradicts itself or what was once signed."""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from headgate.ledger.decide.audit import Stretch
     from headgate.ledger.decide.merkle import Node
-    from headgate.ledger.model import Entry, Head, Recorded, StoredCheckpoint
+    from headgate.ledger.model import Entry, Head, Recorded, Sought, StoredCheckpoint
 
 
 class Reading(Protocol):
@@ -44,6 +44,20 @@ class Reading(Protocol):
         """
         ...
 
+    def newest(self, sought: Sought, *, before: int | None, limit: int) -> list[Recorded]:
+        """Return the entries that are sought, the newest first, without looking through those that are not.
+
+        Args:
+            sought: What they must be.
+            before: Only entries before this place; from the last one when ``None``.
+            limit: How many at most.
+        """
+        ...
+
+    def kinds(self) -> list[str]:
+        """Return every kind that an entry has, in order."""
+        ...
+
     def hashes(self, wanted: Iterable[Node]) -> Mapping[Node, bytes]:
         """Return the hashes of nodes; a missing one is ``LedgerBroken``."""
         ...
@@ -54,6 +68,10 @@ class Reading(Protocol):
 
     def node_count(self) -> int:
         """Return how many nodes are stored."""
+        ...
+
+    def newest_checkpoint(self, *, size: int | None = None, signer: str | None = None) -> StoredCheckpoint | None:
+        """Return the stored checkpoint of the largest size, or of this size, by this signer if one is named."""
         ...
 
     def checkpoints(self) -> list[StoredCheckpoint]:

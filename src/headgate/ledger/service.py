@@ -13,7 +13,7 @@ from headgate.kernel.digest import canonical_json
 from headgate.ledger.decide import merkle
 from headgate.ledger.decide.audit import Claim, audit
 from headgate.ledger.errors import EntryNotFound, NoSuchTree, NotANote, NotSigned
-from headgate.ledger.model import Consistency, Head, Inclusion, Recorded, Report, StoredCheckpoint
+from headgate.ledger.model import Consistency, Head, Inclusion, Recorded, Report, StoredCheckpoint, Witnessed
 from headgate.ledger.wire import checkpoint as checkpoints
 from headgate.ledger.wire import leaf as leaves
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.kernel.clock import Clock
+    from headgate.ledger.model import Sought
     from headgate.ledger.ports import LedgerStore, Reading
     from headgate.ledger.wire.note import Signer, VerifierKey
 
@@ -61,9 +62,9 @@ class Ledger:
         with self._store.writing() as view:
             head = view.head()
             label = self.key.label
-            for kept in view.checkpoints():
-                if (kept.size, kept.signer) == (head.size, label):
-                    return kept.note.decode()
+            kept = view.newest_checkpoint(size=head.size, signer=label)
+            if kept is not None:
+                return kept.note.decode()
             note = checkpoints.sign(head, self._signer)
             view.save_checkpoint(StoredCheckpoint(head.size, label, note.encode()))
             return note
@@ -71,8 +72,8 @@ class Ledger:
     def latest_checkpoint(self) -> str | None:
         """Return the largest signed checkpoint; ``None`` when none was signed yet."""
         with self._store.reading() as view:
-            kept = view.checkpoints()
-            return kept[-1].note.decode() if kept else None
+            kept = view.newest_checkpoint()
+            return kept.note.decode() if kept else None
 
     def verify(self, *, witnessed: Sequence[str] = ()) -> Report:
         """Check every stored byte: entries, tree, head and checkpoints.
@@ -117,6 +118,19 @@ class Ledger:
             path = merkle.proof(parts, view.hashes(node for part in parts for node in part))
             return Inclusion(seq, leaf, head, tuple(path))
 
+    def witnessed(self, seq: int) -> Witnessed:
+        """Return an entry, proved in the latest tree that was signed; in the present one while that has it not.
+
+        Raises:
+            EntryNotFound: There is no such entry.
+        """
+        with self._store.reading() as view:
+            kept = view.newest_checkpoint(signer=self.key.label)
+        recorded = self.entry(seq)
+        if kept is None or kept.size < seq:
+            return Witnessed(recorded, self.prove(seq), None)
+        return Witnessed(recorded, self.prove(seq, size=kept.size), kept.note.decode())
+
     def consistency(self, first: int, second: int | None = None) -> Consistency:
         """Return why the ledger of ``first`` entries is a prefix of that of ``second``.
 
@@ -155,6 +169,25 @@ class Ledger:
         """
         with self._store.reading() as view:
             return view.search(kind=kind, subject=subject, actor=actor, after=after, limit=limit)
+
+    def newest(self, sought: Sought, *, before: int | None = None, limit: int = 50) -> list[Recorded]:
+        """Return the entries that are sought, the newest first, at most ``limit`` of them.
+
+        Times are what the clock said when an entry was written; the order is the ledger's own. Where the clock was set back,
+        a stretch of time ends at the entry that its clock named last.
+
+        Args:
+            sought: What they must be.
+            before: Only entries before this place; the last one's place asks for the next page.
+            limit: How many at most.
+        """
+        with self._store.reading() as view:
+            return view.newest(sought, before=before, limit=limit)
+
+    def kinds(self) -> list[str]:
+        """Return every kind that an entry has, in order."""
+        with self._store.reading() as view:
+            return view.kinds()
 
     def export(self, *, after: int = 0) -> Iterator[str]:
         """Return a copy as JSON lines that can be checked without Headgate: see ``docs`` of ``wire.leaf`` and ``wire.note``.

@@ -33,6 +33,7 @@ accounts = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Index("access_account_by_email", "email_hash"),
     sa.Index("access_account_by_organisation", "organisation_id", "id"),
+    sa.Index("access_account_by_state", "state", "id"),
     sqlite_strict=True,
 )
 

@@ -13,8 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from headgate.ledger.decide.audit import Read, Stretch
 from headgate.ledger.decide.merkle import Node, leaf_hash
 from headgate.ledger.errors import LedgerUnavailable
-from headgate.ledger.model import Entry, Head, Recorded, StoredCheckpoint
+from headgate.ledger.model import Entry, Head, Recorded, Sought, StoredCheckpoint
 from headgate.ledger.store import entries as rows
+from headgate.ledger.store import finding
 from headgate.ledger.store.tables import checkpoints, entries, heads, nodes
 from headgate.ledger.wire import leaf as leaves
 
@@ -96,6 +97,12 @@ class SqlReading:
             query = query.where(entries.c.actor == actor)
         return [leaves.decode(leaf) for leaf in self._connection.execute(query).scalars()]
 
+    def newest(self, sought: Sought, *, before: int | None, limit: int) -> list[Recorded]:
+        return finding.newest(self._connection, sought, before=before, limit=limit)
+
+    def kinds(self) -> list[str]:
+        return finding.kinds(self._connection)
+
     def hashes(self, wanted: Iterable[Node]) -> dict[Node, bytes]:
         return rows.hashes(self._connection, wanted)
 
@@ -112,6 +119,15 @@ class SqlReading:
 
     def node_count(self) -> int:
         return self._connection.execute(sa.select(sa.func.count()).select_from(nodes)).scalar_one()
+
+    def newest_checkpoint(self, *, size: int | None = None, signer: str | None = None) -> StoredCheckpoint | None:
+        query = sa.select(checkpoints.c.size, checkpoints.c.signer, checkpoints.c.note)
+        query = query.where(
+            sa.true() if size is None else checkpoints.c.size == size,
+            sa.true() if signer is None else checkpoints.c.signer == signer,
+        )
+        row = self._connection.execute(query.order_by(checkpoints.c.size.desc(), checkpoints.c.signer).limit(1)).one_or_none()
+        return None if row is None else StoredCheckpoint(row.size, row.signer, row.note.encode())
 
     def checkpoints(self) -> list[StoredCheckpoint]:
         query = sa.select(checkpoints.c.size, self._exact(checkpoints.c.signer), self._exact(checkpoints.c.note))

@@ -20,6 +20,8 @@ entries = sa.Table(
     sa.Column("leaf", sa.LargeBinary, nullable=False),
     sa.Index("ledger_entry_by_subject", "subject", "seq"),
     sa.Index("ledger_entry_by_kind", "kind", "seq"),
+    sa.Index("ledger_entry_by_actor", "actor", "kind", "seq"),
+    sa.Index("ledger_entry_by_time", "at_us", "seq"),
     sqlite_strict=True,
 )
 """One row an entry. ``leaf`` holds the exact bytes that were hashed, body included; the other columns are for finding it."""
