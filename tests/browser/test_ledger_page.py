@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.kit import looked_at
 from headgate.ledger.decide import merkle
@@ -73,8 +75,9 @@ def trees() -> list[dict[str, Any]]:
 
 
 def verdict(page: Page) -> str:
-    page.wait_for_function("document.getElementById('proof-verdict').dataset.kind !== 'calm'")
-    return page.locator("#proof-verdict").inner_text()
+    told = page.locator("#proof-verdict")
+    expect(told).to_have_attribute("data-kind", re.compile("good|warn|bad"))
+    return told.inner_text()
 
 
 def test_every_proof_of_small_trees_holds_in_the_browser(root: Reader) -> None:
@@ -116,10 +119,10 @@ def test_a_ledger_is_held_to_what_this_browser_saw_last_time(root: Reader) -> No
     page = root.open("/console/ledger")
     told = page.locator("#since-last-time")
     page.get_by_role("button", name="Sign the present state").click()
-    page.wait_for_function("document.getElementById('since-last-time').textContent.includes('entr')")
+    expect(told).to_contain_text(re.compile("has now noted|Since"))
     note = page.locator("#checkpoint").text_content() or ""
     page.reload()
-    page.wait_for_function("document.getElementById('since-last-time').dataset.kind === 'good'")
+    expect(told).to_have_attribute("data-kind", "good")
     looked_at(root, "ledger")
 
     seen = page.evaluate("localStorage.getItem('headgate.ledger')")
@@ -129,17 +132,17 @@ def test_a_ledger_is_held_to_what_this_browser_saw_last_time(root: Reader) -> No
     forged["note"] = "\n".join(lines)
     page.evaluate("seen => localStorage.setItem('headgate.ledger', seen)", json.dumps(forged))
     page.reload()
-    page.wait_for_function("document.getElementById('since-last-time').dataset.kind === 'bad'")
+    expect(told).to_have_attribute("data-kind", "bad")
     assert "somebody changed it" in told.inner_text()
     assert page.evaluate("localStorage.getItem('headgate.ledger')") == json.dumps(forged), "what failed replaces nothing"
 
     page.get_by_text("Compare with a checkpoint").click()
     page.get_by_label("A signed checkpoint of this ledger").fill(note)
     page.get_by_role("button", name="Compare", exact=True).click()
-    page.wait_for_function("document.getElementById('compared').dataset.kind === 'good'")
+    expect(page.locator("#compared")).to_have_attribute("data-kind", "good")
     page.get_by_label("A signed checkpoint of this ledger").fill("not a checkpoint")
     page.get_by_role("button", name="Compare", exact=True).click()
-    page.wait_for_function("document.getElementById('compared').dataset.kind === 'bad'")
+    expect(page.locator("#compared")).to_have_attribute("data-kind", "bad")
 
 
 @pytest.mark.parametrize("name", ["export", "checkpoint"])

@@ -8,10 +8,11 @@ from starlette.routing import Mount
 
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.http import status_of
+from headgate.bootstrap.simulations import ProcessSimulations
 from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
 from headgate.console.door import Door
-from headgate.console.pages import ledger, releases, sign_in
+from headgate.console.pages import ledger, plans, releases, sign_in, simulating
 from headgate.look.assets import Assets
 from headgate.look.browser import Cookie
 from headgate.look.pages import Pages
@@ -60,6 +61,8 @@ def desks_of(house: House) -> Desks:
         forecasting=house.forecasting,
         comparing=house.comparing,
         ledger=house.ledger,
+        drafting=house.drafting,
+        simulations=ProcessSimulations(house.home.simulations, house.clock),
         clock=house.clock,
     )
 
@@ -70,6 +73,8 @@ def console_tables(desks: Desks) -> list[Table]:
         sign_in.table(desks,  AT),
         releases.table(desks),
         ledger.table(desks,  AT),
+        plans.table(desks,  AT),
+        simulating.table(desks,  AT),
     ]
 
 

@@ -7,6 +7,7 @@
     ├── headgate.sqlite    the system of record
     ├── traffic/           the exchange log: a spool per worker, then sealed segments
     ├── metrics/           what the workers count, for /metrics; made anew at every start
+    ├── simulations/       plans that pages had played, for a day
     └── secrets/           0700: master.key (transcripts), pepper (API keys), ledger.key (signs checkpoints), token (yours)
 """
 
@@ -57,6 +58,11 @@ class Home:
     def metrics(self) -> Path:
         """Where the workers' numbers lie."""
         return self.root / "metrics"
+
+    @property
+    def simulations(self) -> Path:
+        """Where plays of plans lie."""
+        return self.root / "simulations"
 
     @property
     def secrets(self) -> Path:

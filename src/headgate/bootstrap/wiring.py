@@ -47,7 +47,8 @@ from headgate.ledger.service import Ledger
 from headgate.ledger.store import SqlLedger, append
 from headgate.ledger.wire.note import Signer
 from headgate.releases.service import ReleaseService
-from headgate.releases.store import SqlReleases
+from headgate.releases.service.drafting import Drafting
+from headgate.releases.store import SqlDrafts, SqlReleases
 from headgate.safety.detectors.rules import RuleDetector
 from headgate.safety.detectors.ruleset import baseline
 from headgate.safety.service.desk import Desk
@@ -100,6 +101,7 @@ class House:
         held_back: Stages' people beside those who are held back from them.
         filing: What was handed in from outside.
         releases: Plans and where they stand.
+        drafting: Texts of plans that somebody looks at.
     """
 
     home: Home
@@ -121,6 +123,7 @@ class House:
     held_back: HeldBack
     filing: Filing
     releases: ReleaseService
+    drafting: Drafting
 
     def close(self) -> None:
         """Let go of the database."""
@@ -200,6 +203,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         held_back=held_back,
         filing=filing,
         releases=releases,
+        drafting=Drafting(SqlDrafts(engine), clock),
     )
 
 

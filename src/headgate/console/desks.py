@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headgate.access.service import Access
+    from headgate.console.trials import Simulations
     from headgate.evidence.service import Filing
     from headgate.evidence.service.comparing import Comparing
     from headgate.evidence.service.forecasting import Forecasting
     from headgate.kernel.clock import Clock
     from headgate.ledger.service import Ledger
     from headgate.releases.service import ReleaseService
+    from headgate.releases.service.drafting import Drafting
     from headgate.safety.service.desk import Desk
 
 
@@ -28,6 +30,8 @@ class Desks:
         forecasting: What was predicted, and how it turned out.
         comparing: Epochs beside each other.
         ledger: What was decided.
+        drafting: Texts of plans that somebody looks at.
+        simulations: Who plays them.
         clock: The time.
     """
 
@@ -38,4 +42,6 @@ class Desks:
     forecasting: Forecasting
     comparing: Comparing
     ledger: Ledger
+    drafting: Drafting
+    simulations: Simulations
     clock: Clock

@@ -19,6 +19,12 @@ class PlanUnreadable(NotFound):
     code = "plan.unreadable"
 
 
+class DraftNotFound(NotFound):
+    """Nobody has handed this text in, or it was forgotten since."""
+
+    code = "plan.draft_not_found"
+
+
 class PlanWidensOpenStage(Refused):
     """The edit gives more to people who are already in; what is wider belongs in a later stage, behind its gates."""
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import DecisionId, EpochId, ReleaseId
     from headgate.ledger.model import Entry
+    from headgate.releases.model.draft import Draft
     from headgate.releases.model.holdback import Holdback
     from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire, ShiftWire
     from headgate.releases.model.reading import Asked, Exposure, GateReading, MonitorHealth, OpenIncidents, WireReading
@@ -164,6 +165,26 @@ class Releases(Protocol):
         Raises:
             ReleasesUnavailable: The store does not answer.
         """
+        ...
+
+
+class Drafts(Protocol):
+    """Where texts of plans are kept while somebody looks at them. Every method may raise ``ReleasesUnavailable``."""
+
+    def keep(self, draft: Draft, *, forget_before: datetime) -> None:
+        """Keep a draft in the place of the same text, and forget those that were handed in before ``forget_before``."""
+        ...
+
+    def get(self, digest: str) -> Draft:
+        """Return a draft.
+
+        Raises:
+            DraftNotFound: There is none.
+        """
+        ...
+
+    def latest(self, by: str, limit: int) -> list[Draft]:
+        """Return what somebody handed in, the newest first."""
         ...
 
 

@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from headgate.kernel.clock import to_us
+from headgate.kernel.clock import from_us, to_us
 from headgate.kernel.digest import canonical_json
 from headgate.ledger import store as ledger
 from headgate.releases.errors import (
     DecisionNotFound,
+    DraftNotFound,
     ModelTaken,
     ReleaseMoved,
     ReleaseNotFound,
     ReleasesUnavailable,
 )
+from headgate.releases.model.draft import Draft
 from headgate.releases.model.release import LIVE_STATES, State
 from headgate.releases.wire import record as wire
 
@@ -93,6 +95,20 @@ controllers = sa.Table(
     sa.Column("until_us", _Whole, nullable=False),
 )
 """One row: which controller acts, and until when unless it renews."""
+
+
+drafts = sa.Table(
+    "releases_draft",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("source", sa.LargeBinary, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at_us", _Whole, nullable=False),
+    sa.Index("releases_draft_by_author", "by", "at_us"),
+    sa.Index("releases_draft_by_time", "at_us"),
+)
+"""One row a text that somebody looks at before they carry it out."""
 
 
 class SqlReleases:
@@ -216,6 +232,41 @@ class SqlReleasesTx:
             return False
         self._connection.execute(controllers.insert().values(id=1, holder=holder, until_us=to_us(until)))
         return True
+
+
+class SqlDrafts:
+    """Drafts in whatever database the engine reaches.
+
+    Args:
+        engine: The system of record.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(read_only=True)
+
+    def keep(self, draft: Draft, *, forget_before: datetime) -> None:
+        row = {"digest": draft.digest, "source": draft.source, "name": draft.name, "by": draft.by, "at_us": to_us(draft.at)}
+        over = (drafts.c.at_us < to_us(forget_before)) | (drafts.c.digest == draft.digest)
+        with _available(), self._engine.begin() as connection:
+            connection.execute(drafts.delete().where(over))
+            connection.execute(drafts.insert().values(**row))
+
+    def get(self, digest: str) -> Draft:
+        with _available(), self._reader.connect() as connection:
+            row = connection.execute(sa.select(drafts).where(drafts.c.digest == digest)).one_or_none()
+        if row is None:
+            raise DraftNotFound("There is no such draft.", help="Hand the text in again.")
+        return _draft(row)
+
+    def latest(self, by: str, limit: int) -> list[Draft]:
+        newest = sa.select(drafts).where(drafts.c.by == by).order_by(drafts.c.at_us.desc()).limit(limit)
+        with _available(), self._reader.connect() as connection:
+            return [_draft(row) for row in connection.execute(newest)]
+
+
+def _draft(row: sa.Row[*tuple[Any, ...]]) -> Draft:
+    return Draft(row.digest, row.source, row.name, row.by, from_us(row.at_us))
 
 
 @contextmanager
