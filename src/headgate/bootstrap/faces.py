@@ -70,11 +70,11 @@ def desks_of(house: House) -> Desks:
 def console_tables(desks: Desks) -> list[Table]:
     """Return every address of the console that asks who its caller is; tests walk it, and the documents print it."""
     return [
-        sign_in.table(desks,  AT),
+        sign_in.table(desks, AT),
         releases.table(desks),
-        ledger.table(desks,  AT),
-        plans.table(desks,  AT),
-        simulating.table(desks,  AT),
+        ledger.table(desks, AT),
+        plans.table(desks, AT),
+        simulating.table(desks, AT),
     ]
 
 
