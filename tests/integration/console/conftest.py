@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from headgate.access.model import SignedInBy
-from headgate.bootstrap.faces import faces
+from headgate.bootstrap.faces import console
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
+from headgate.console.application import AT
 from headgate.kernel.actor import Role
 from headgate.kernel.ids import StaffId
+from headgate.look.assets import Assets
+from headgate.look.pages import Pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -72,7 +76,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def application(house: House) -> Starlette:
-    return Starlette(routes=faces(house))
+    assets = Assets("headgate.look", "headgate.console")
+    return Starlette(routes=[Mount(AT, console(house, Pages("headgate.console", assets=assets)))])
 
 
 @pytest.fixture(scope="module")
