@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from headgate.kernel.ids import KeyId
 
 _REVIEW_S = 1.0
+"""How often an open exchange is decided again, and what limits hold is looked through."""
 
 
 class Asking(Protocol):
@@ -109,7 +110,8 @@ class Door:
         self._settings = settings
         self._clock = clock
         self._open: dict[ExchangeId, Underway] = {}
-        self._reviewed_s = clock.monotonic()
+        self._ticked_s = clock.monotonic()
+        self._tidied_s = clock.monotonic()
         self._kept_s = clock.monotonic()
         self.admitted = 0
         self.unrecorded_endings = 0
@@ -335,17 +337,18 @@ class Door:
     def tick(self) -> None:
         """Enforce what passes with time: deadlines, end dates, staleness, the places that exchanges hold."""
         now_s = self._clock.monotonic()
+        before_s, self._ticked_s = self._ticked_s, now_s
         stale = self._knowledge.stale
-        review = now_s - self._reviewed_s >= _REVIEW_S
         for underway in list(self._open.values()):
             underway.expire(now_s)
             if stale and underway.admitted.policy.gated:
                 underway.revoke(_stale())
-            elif review:
+            elif int((now_s - underway.started_s) / _REVIEW_S) > int((before_s - underway.started_s) / _REVIEW_S):
+                # Each at its own instant: a thousand streams decided at once would hold up each other's next words.
                 self._review(underway, {}, self._clock.now())
-        keep = now_s - self._kept_s >= self._settings.slot_ttl_s / 3
-        if review:
-            self._reviewed_s = now_s
+        if now_s - self._tidied_s >= _REVIEW_S:
+            self._tidied_s = now_s
+            keep = now_s - self._kept_s >= self._settings.slot_ttl_s / 3
             if keep:
                 self._kept_s = now_s
             self._quota.tick(keep_slots=keep)
