@@ -235,7 +235,7 @@ DECIDING: dict[str, Lint] = {
     "plan.undecidable_soak": _error("A soak gate cannot collect its active days in time."),
     "plan.undecidable_exposure": _error("An exposure gate asks for more than the stage's seats can give."),
     "plan.short_dwell": _warning("A stage may end before its tripwire could have noticed a rise."),
-    "plan.review_capacity": _warning("More is drawn for review than the reviewers can look at."),
+    "plan.review_capacity": _warning("More is drawn for review than the reviewers can be loaded with: 85 % of what they manage."),
     "plan.review_asks_nothing": _error("A review gate asks neither how soon nor how well."),
     "plan.recall_unprovable": _error("No number of known harms shows that reviewers recognise all of them."),
     "plan.slow_recall": _warning("A stage shows its reviewers too few known harms to measure them."),

@@ -259,6 +259,11 @@ LINTING = {
     "more exchanges than use": ([("exchanges: 500", "exchanges: 50k")], [("plan.undecidable_exposure", 19)]),
     "a dwell too short": ([("to: 1.0e-1", "to: 1.2e-2")], [("plan.short_dwell", 25)]),
     "too much to review": ([("reviewers: 2,", "reviewers: 1, minutes_per_item: 10,")], [("plan.review_capacity", 16)]),
+    # one of them manages 360 a week at five minutes each, and may be loaded with 306
+    "more than reviewers may be loaded with": (
+        [("reviewers: 2,", "reviewers: 1, minutes_per_item: 5,")],
+        [("plan.review_capacity", 16)],
+    ),
     "all to review": ([("sample: 350/week", "sample: all")], [("plan.review_capacity", 16)]),
     "an alpha too large": ([("alpha: 0.02", "alpha: 0.2")], [("plan.alpha_overspent", 19), ("plan.alpha_range", 21)]),
     "alphas that add up": ([("alpha: 0.02", "alpha: 0.04")], [("plan.alpha_overspent", 19)]),
@@ -516,3 +521,11 @@ def test_an_undecidable_rate_gate_says_the_numbers_and_the_cheapest_cure(clean: 
 def test_every_code_has_a_sentence_and_is_written_once() -> None:
     assert all(code.startswith("plan.") and lint.sentence.endswith(".") for code, lint in LINTS.items())
     assert {lint.level for lint in LINTS.values()} == set(Level)
+
+
+def test_reviewers_may_be_loaded_up_to_a_sixth_below_what_they_manage(clean: str) -> None:
+    """One reviewer manages 360 at five minutes each, and 85 % of that is 306."""
+    one = ("reviewers: 2,", "reviewers: 1, minutes_per_item: 5,")
+    for sample, found in (("306/week", []), ("307/week", ["plan.review_capacity"])):
+        codes = [code for code, _ in said(edited(clean, one, ("sample: 350/week", f"sample: {sample}")))]
+        assert [code for code in codes if code == "plan.review_capacity"] == found

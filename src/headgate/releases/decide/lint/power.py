@@ -35,6 +35,7 @@ from headgate.releases.model.plan import (
 )
 from headgate.releases.model.scalars import Everything
 from headgate.releases.model.wires import paid_from
+from headgate.stats.allocation import LARGEST_LOAD
 from headgate.stats.power import alarm_labels, boundaries, decidable
 from headgate.stats.spending import attempt_alpha
 
@@ -240,26 +241,27 @@ def _lasting(days: float) -> str:
 
 
 def _review(stage: Stage, here: Path) -> Iterator[Finding]:
+    """Compare what is drawn with what reviewers may be loaded with: a queue that is nearly full of itself only grows."""
     watch = stage.watch
     if watch is None:
         return
-    capacity = watch.reviewers * REVIEW_HOURS_PER_WEEK * 60 / watch.minutes_per_item
+    hours = watch.reviewers * REVIEW_HOURS_PER_WEEK
+    capacity = hours * 60 / watch.minutes_per_item
+    load = LARGEST_LOAD * capacity
     path = (*here, "watch")
+    able = f"{watch.reviewers} reviewers manage {number(capacity)} in {hours:,} hours, and may be loaded with {number(load)}"
     if isinstance(watch.sample, Everything):
         use = use_per_day(stage)
-        if use is not None and use * 7 > capacity and stage.who.seats is not None:
-            fits = math.floor(stage.who.seats * capacity / (use * 7))
-            said = f"all {number(use * 7)} exchanges a week are reviewed; {watch.reviewers} reviewers manage {number(capacity)}"
-            yield finding("plan.review_capacity", path, said, f"write seats: {fits}, or sample: {math.floor(capacity)}/week")
+        if use is not None and use * 7 > load and stage.who.seats is not None:
+            fits = math.floor(stage.who.seats * load / (use * 7))
+            said = f"all {number(use * 7)} exchanges a week are reviewed; {able}"
+            yield finding("plan.review_capacity", path, said, f"write seats: {fits}, or sample: {math.floor(load)}/week")
         return
     drawn = (labels_per_day(stage) or 0.0) * 7
-    if drawn > capacity:
-        said = (
-            f"{number(drawn)} drawn exchanges a week at {watch.minutes_per_item} minutes each are more than {watch.reviewers}"
-            f" reviewers manage in {REVIEW_HOURS_PER_WEEK} hours ({number(capacity)}), before anything is flagged"
-        )
-        people = math.ceil(drawn * watch.minutes_per_item / (REVIEW_HOURS_PER_WEEK * 60))
-        yield finding("plan.review_capacity", path, said, f"write reviewers: {people}, or sample: {math.floor(capacity)}/week")
+    if drawn > load:
+        said = f"{number(drawn)} exchanges a week are drawn, before anything is flagged; {able}"
+        people = math.ceil(drawn * watch.minutes_per_item / (LARGEST_LOAD * REVIEW_HOURS_PER_WEEK * 60))
+        yield finding("plan.review_capacity", path, said, f"write reviewers: {people}, or sample: {math.floor(load)}/week")
 
 
 def _users(plan: Plan) -> Iterator[Finding]:
