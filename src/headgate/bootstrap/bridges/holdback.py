@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _READER = Actor.system("evidence", Permission.VIEW)
 _DAY = timedelta(days=1)
+_PAGE = 1000
 SETTLES_FOR = _DAY
 """How long after its end a day is read anew, because exchanges of it may still be settled."""
 REREAD_AFTER = timedelta(hours=1)
@@ -61,6 +62,14 @@ class _Known:
     days: Mapping[date, dict[str, _Served]] = field(default_factory=dict[date, dict[str, _Served]])
     final: date | None = None
     read_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Seats:
+    """When accounts' seats in a cohort began, as far as the grant ``after``."""
+
+    after: str = ""
+    began: dict[str, tuple[datetime, ...]] = field(default_factory=dict[str, tuple[datetime, ...]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,8 @@ class SidesOfHoldbacks:
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._reading = threading.Lock()
-        self._seats: dict[tuple[str, str], tuple[datetime, ...]] = {}
+        self._seats: dict[str, _Seats] = {}
+        self._last: dict[tuple[str, str], tuple[object, tuple[tuple[ConfirmedHarm, ...], ...], Compared]] = {}
 
     def rule(self, epoch: str) -> HoldbackRule | None:
         found = self._stage(epoch)
@@ -134,6 +144,7 @@ class SidesOfHoldbacks:
         since = lots.since.astimezone(UTC).date() if known.final is None else known.final + _DAY
         today = now.astimezone(UTC).date()
         days = {day: served for day, served in known.days.items() if day < since}
+        self._learn_seats(lots.cohort)
         for of, new in ((epoch, True), (epoch + HELD_BACK, False)):
             for row in self._exposures.days_of(EpochId(of), since=since.isoformat(), until=today.isoformat()):
                 unit, day = row.organisation_id or row.account_id, date.fromisoformat(row.day)
@@ -148,19 +159,33 @@ class SidesOfHoldbacks:
         return any(first <= day < last for first, last in whole)
 
     def _began(self, account: str, cohort: str) -> tuple[datetime, ...]:
-        """Return when an account's seats in the cohort began; asked once."""
-        known = self._seats.get((account, cohort))
-        if known is None:
-            grants = self._access.grants.page(Page(), account_id=AccountId(account), cohort=cohort, by=_READER)
-            known = self._seats[account, cohort] = tuple(grant.starts_at for grant in grants)
-        return known
+        """Return when an account's seats in the cohort began."""
+        seats = self._seats[cohort]
+        if account not in seats.began:  # its seat was given out of turn, by a clock that was set back
+            grants = self._access.grants.page(account_id=AccountId(account), cohort=cohort, by=_READER)
+            seats.began[account] = tuple(grant.starts_at for grant in grants)
+        return seats.began[account]
+
+    def _learn_seats(self, cohort: str) -> None:
+        """Take in the seats that were given since the last time; a seat's beginning never changes."""
+        seats = self._seats.setdefault(cohort, _Seats())
+        while grants := self._access.grants.page(Page(seats.after, _PAGE), cohort=cohort, by=_READER):
+            for grant in grants:
+                seats.began[grant.account_id] = (*seats.began.get(grant.account_id, ()), grant.starts_at)
+            seats.after = grants[-1].id
 
     def _side_by_side(self, epoch: str, hazard: str, days: Mapping[date, Mapping[str, _Served]]) -> Compared:
+        confirmed = tuple(self._draws.confirmed(of, hazard) for of in (epoch, epoch + HELD_BACK))
+        last = self._last.get((epoch, hazard))
+        if last is not None and last[0] is days and last[1] == confirmed:
+            return last[2]  # a controller asks at every tick
         first: dict[str, tuple[date, bool]] = {}
-        for of, new in ((epoch, True), (epoch + HELD_BACK, False)):
-            for unit, day in _first_harms(self._draws.confirmed(of, hazard), days, new=new):
+        for harms, new in zip(confirmed, (True, False), strict=True):
+            for unit, day in _first_harms(harms, days, new=new):
                 first.setdefault(unit, (day, new))
-        return Compared(hazard, tuple(each for day in sorted(days) if (each := _day(day, days[day], first)) is not None))
+        found = Compared(hazard, tuple(each for day in sorted(days) if (each := _day(day, days[day], first)) is not None))
+        self._last[epoch, hazard] = (days, confirmed, found)
+        return found
 
 
 def rule_of(asked: Holdback, plan: Plan) -> HoldbackRule:
