@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from headgate.kernel.ids import KeyId
 
 _REVIEW_S = 1.0
-"""How often an open exchange is decided again, and what limits hold is looked through."""
+"""How often an open exchange is decided again."""
 
 
 class Asking(Protocol):
@@ -111,7 +111,6 @@ class Door:
         self._clock = clock
         self._open: dict[ExchangeId, Underway] = {}
         self._ticked_s = clock.monotonic()
-        self._tidied_s = clock.monotonic()
         self._kept_s = clock.monotonic()
         self.admitted = 0
         self.unrecorded_endings = 0
@@ -346,12 +345,10 @@ class Door:
             elif int((now_s - underway.started_s) / _REVIEW_S) > int((before_s - underway.started_s) / _REVIEW_S):
                 # Each at its own instant: a thousand streams decided at once would hold up each other's next words.
                 self._review(underway, {}, self._clock.now())
-        if now_s - self._tidied_s >= _REVIEW_S:
-            self._tidied_s = now_s
-            keep = now_s - self._kept_s >= self._settings.slot_ttl_s / 3
-            if keep:
-                self._kept_s = now_s
-            self._quota.tick(keep_slots=keep)
+        keep = now_s - self._kept_s >= self._settings.slot_ttl_s / 3
+        if keep:
+            self._kept_s = now_s
+        self._quota.tick(keep_slots=keep)
 
     def _review(self, underway: Underway, refreshed: Mapping[KeyId, Principal], now: datetime) -> None:
         principal = refreshed.get(underway.admitted.principal.key_id, underway.admitted.principal)

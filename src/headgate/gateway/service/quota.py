@@ -39,6 +39,10 @@ _IDLE_S = 1.0
 """How long an unspent slice is kept before it goes back."""
 _FORGOTTEN_S = 60.0
 """How long an idle limit is remembered."""
+_ROUND_S = 1.0
+"""How often every limit is looked through."""
+_AT_ONCE = 1000
+"""How many of them in one go, or a tenth if that is more: looking through tens of thousands would hold everybody up."""
 _ANSWER_S = 4.0
 """How long a request waits for the store."""
 _TRIES = 3
@@ -76,6 +80,9 @@ class Quota:
         self._clock = clock
         self._turns = Turns(leases, clock)
         self._held: dict[tuple[str, int], Held] = {}
+        self._round: list[Held] = []
+        self._in_one_go = _AT_ONCE
+        self._next_round_s = clock.monotonic()
         self._slots: dict[str, tuple[str, ...]] = {}
         self._places: dict[str, int] = {}
 
@@ -170,15 +177,20 @@ class Quota:
         return [one for one in found if one.unit not in unheard] if unheard else found
 
     def tick(self, *, keep_slots: bool) -> None:
-        """Give idle slices back, push debts, and keep the places that are in use."""
+        """Give idle slices back, push debts, and keep the places that are in use; to be called ten times a second."""
         now_s = self._clock.monotonic()
-        for key, held in list(self._held.items()):
+        if not self._round and now_s >= self._next_round_s:
+            self._round = list(self._held.values())
+            self._in_one_go = max(_AT_ONCE, len(self._round) // 10)
+            self._next_round_s = now_s + _ROUND_S
+        some, self._round = self._round[: self._in_one_go], self._round[self._in_one_go :]
+        for held in some:
             idle_s = now_s - held.touched_s
             if held.balance < 0 or idle_s > _IDLE_S:
                 self._give_back(held)
                 if idle_s > _FORGOTTEN_S:
                     held.gone = True
-                    del self._held[key]
+                    del self._held[held.meter.scope, held.meter.limit]
         if keep_slots and self._slots:
             self._turns.keep(list(self._slots))
 
