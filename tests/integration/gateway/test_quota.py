@@ -175,6 +175,21 @@ async def test_an_idle_slice_goes_back_for_other_workers(quota: Quota, engine: s
     assert used(engine)["g:requests"] == 1
 
 
+async def test_many_idle_slices_go_back_a_part_at_a_time_and_all_of_them(quota: Quota, engine: sa.Engine, clock: Moved) -> None:
+    meters = [requests(6400)._replace(scope=f"g{number}:requests") for number in range(2100)]
+    await asyncio.gather(*(reserve(quota, meter) for meter in meters))
+    assert sum(used(engine).values()) == 2100 * 100
+
+    clock.by = timedelta(seconds=5)
+    for left in (1100, 100, 0):
+        quota.tick(keep_slots=False)
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if sum(used(engine).values()) == 2100 + left * 99:
+                break
+        assert sum(used(engine).values()) == 2100 + left * 99
+
+
 async def test_what_is_held_at_the_end_is_given_back(engine: sa.Engine, clock: Moved) -> None:
     quota = Quota(SqlLeases(engine, owner="w1", slot_ttl_s=60), ForwardClock(clock))
     await quota.start("w1")
