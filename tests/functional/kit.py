@@ -42,6 +42,7 @@ model:
 end_state: api_general
 staging_is_for: [misuse]
 alpha: 0.05
+public: {{left_out: {{exposure: "small numbers could be told apart"}}}}
 hazards:
   harm: {{severity: high, limit: {{traffic: 0.5}}, expected: 0.01}}
 stages:

@@ -13,12 +13,14 @@ from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
 from headgate.console.door import Door
 from headgate.console.pages import ledger, plans, releases, sign_in, simulating
+from headgate.kernel.actor import Actor, Permission
 from headgate.look.assets import Assets
 from headgate.look.browser import Cookie
 from headgate.look.pages import Pages
 from headgate.portal.chat import AT as CHAT_AT
 from headgate.portal.chat import VISIT_S, ChatPages
 from headgate.portal.desks import Desks as PortalDesks
+from headgate.portal.published import PublicPages
 from headgate.safety.service.reports import Reports
 from headgate.safety.store import SqlIncidents
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from headgate.bootstrap.wiring import House
     from headgate.console.visit import Table
     from headgate.portal.desks import Talking
+
+_PUBLIC = Actor.system("public", Permission.VIEW)
 
 
 def faces(house: House, talking: Talking) -> list[BaseRoute]:
@@ -83,4 +87,12 @@ def portal(house: House, pages: Pages, talking: Talking) -> list[BaseRoute]:
     reports = Reports(house.desk.incidents, SqlIncidents(house.engine), TrafficExchanges(house.log))
     desks = PortalDesks(house.access, talking, reports, house.clock)
     cookie = Cookie("headgate-chat", house.settings.origin, VISIT_S)
-    return [Mount(CHAT_AT, ChatPages(desks, cookie, pages, status_of=status_of).application())]
+    public = PublicPages(
+        published=house.releases.published,
+        incidents=lambda release_id: house.desk.incidents.list(by=_PUBLIC, release_id=release_id),
+        pages=pages,
+        origin=house.settings.origin,
+        clock=house.clock,
+    )
+    chat = ChatPages(desks, cookie, pages, status_of=status_of, published=public.names)
+    return [Mount(CHAT_AT, chat.application()), *public.routes()]

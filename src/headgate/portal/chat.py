@@ -67,15 +67,23 @@ class ChatPages:
         cookie: The visitors' cookie.
         pages: The templates.
         status_of: The HTTP status of a kind of error.
+        published: Returns the models that have a public page.
     """
 
     def __init__(
-        self, desks: Desks, cookie: Cookie, pages: Pages, *, status_of: Callable[[type[HeadgateError]], HTTPStatus]
+        self,
+        desks: Desks,
+        cookie: Cookie,
+        pages: Pages,
+        *,
+        status_of: Callable[[type[HeadgateError]], HTTPStatus],
+        published: Callable[[], Awaitable[frozenset[str]]],
     ) -> None:
         self._desks = desks
         self._cookie = cookie
         self._pages = pages
         self._status_of = status_of
+        self._published = published
 
     def application(self) -> Starlette:
         """Return the application, for ``AT``."""
@@ -120,7 +128,8 @@ class ChatPages:
         trouble: HeadgateError | None = None
         try:
             found = await self._desks.talking.conversable(text, peer(request))
-            models = [_listed(policy, rule) for policy, rule in found]
+            public = await self._published()
+            models = [_listed(policy, rule, public) for policy, rule in found]
         except HeadgateError as error:
             trouble = error
         proof = self._desks.access.chat_page.page_proof(holder)
@@ -259,10 +268,10 @@ async def _read(request: Request) -> bytes:
     return body
 
 
-def _listed(policy: ModelPolicy, rule: StageRule) -> dict[str, Any]:
+def _listed(policy: ModelPolicy, rule: StageRule, public: frozenset[str]) -> dict[str, Any]:
     return {
         "name": policy.model,
-        "public": f"/release/{quote(policy.model, safe='')}",
+        "public": f"/release/{quote(policy.model, safe='')}" if policy.model in public else None,
         "streaming": _STREAMING in rule.capabilities,
         "max_turns": rule.max_turns,
         "max_output_tokens": rule.max_output_tokens,

@@ -142,7 +142,7 @@ def access(old: Stage, new: Stage) -> Found:
 
 
 def _plan(old: Plan, new: Plan) -> Found:
-    for field in ("name", "owner", "staging_is_for", "longest_stay"):
+    for field in ("name", "owner", "staging_is_for", "longest_stay", "public"):
         if getattr(old, field) != getattr(new, field):
             yield (field,), NEUTRAL, Axis.PLAN, f"`{field}` is written anew"
     if old.version_digest != new.version_digest:

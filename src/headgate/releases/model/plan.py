@@ -33,6 +33,7 @@ from headgate.releases.model.conditions import (
 )
 from headgate.releases.model.evaluations import Evaluation, Thresholds
 from headgate.releases.model.holdback import Holdback
+from headgate.releases.model.public import Public  # noqa: TC001 - a model's field
 from headgate.releases.model.scalars import (
     Chance,
     Everything,
@@ -408,6 +409,7 @@ class Plan(Part):
         owner: Whom to tell.
         alpha: The chance, over the whole ladder, of opening a stage although a rate was not below its bound.
         longest_stay: How long each state may last.
+        public: What the public may know; nothing where it is absent.
     """
 
     kind: Literal["ReleasePlan"] = "ReleasePlan"
@@ -421,6 +423,7 @@ class Plan(Part):
     owner: Sentence | None = None
     alpha: Chance = 0.05
     longest_stay: LongestStay = LongestStay()
+    public: Public | None = None
 
     @property
     def version_digest(self) -> str:

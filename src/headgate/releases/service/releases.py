@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from headgate.kernel.actor import Permission
+from headgate.kernel.actor import Actor, Permission
 from headgate.releases.decide import approvals, signing
 from headgate.releases.decide.policy import cohort_seats, policy_of
+from headgate.releases.decide.publishing import Published, publish
 from headgate.releases.decide.status import Status, status_of
 from headgate.releases.errors import NoSuchStage, ReleaseMoved, ReleaseNotFound
 from headgate.releases.model import command as ask
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from headgate.kernel.actor import Actor
     from headgate.kernel.ids import DecisionId, ReleaseId
     from headgate.releases.model.command import Command
     from headgate.releases.model.policy import ReleasePolicy
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from headgate.releases.service.explaining import Explanation
     from headgate.releases.service.what_if import WhatIf
 
+_PUBLIC = Actor.system("public", Permission.VIEW)
+_TOLD_AT_MOST = 100
 _RACES = 8
 """How often narrowing looks again after losing a race, before it gives up."""
 
@@ -361,6 +363,14 @@ class ReleaseService(Applying):
         to = next((approval.material.to for approval in release.approvals), 1)
         assessment = self._assessor.assess(release, now=now, to=to)
         return status_of(release, assessment, self._assessor.exposure(release, now=now), now=now)
+
+    def published(self) -> tuple[Published, ...]:
+        """Return what the public may know of each release that publishes anything, newest first."""
+        with self._releases.snapshot() as tx:
+            releases = [release for release in tx.list() if release.plan.public is not None]
+            decided = {release.id: tx.decisions(release.id, _TOLD_AT_MOST) for release in releases}
+        told = (publish(self.status(release, by=_PUBLIC), decided[release.id]) for release in releases)
+        return tuple(one for one in told if one is not None)
 
     def policy(self) -> tuple[ReleasePolicy, ...]:
         """Return what every release that has ever been opened allows now, newest first; for Headgate's own processes.
