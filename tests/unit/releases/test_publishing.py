@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,11 +13,13 @@ from headgate.kernel.ids import DecisionId, ReleaseId
 from headgate.releases.decide.publishing import Published, criterion, publish
 from headgate.releases.decide.revision import unborn
 from headgate.releases.decide.status import Status, status_of
-from headgate.releases.model.plan import Plan
 from headgate.releases.model.public import Publishable
 from headgate.releases.model.release import Decision, Kind, Release, Rung, State
 from headgate.releases.service.assessing import Assessor
 from headgate.testing.releases import AUTHOR, ENOUGH, a_plan, a_stage, everything_passes
+
+if TYPE_CHECKING:
+    from headgate.releases.model.plan import Plan
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "a colleague's own words"
