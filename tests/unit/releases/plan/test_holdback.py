@@ -11,9 +11,11 @@ import pytest
 from headgate.releases.decide.diff import diff
 from headgate.releases.decide.difference import NARROWER, WIDER
 from headgate.releases.decide.lint.holdback import lint_holdbacks
+from headgate.releases.decide.simulate.ground import script_of
 from headgate.releases.model.holdback import Holdback
 from headgate.releases.model.plan import Plan, Reaction
-from headgate.releases.wire.canonical import canonical_text, from_canonical
+from headgate.releases.model.simulation import World
+from headgate.releases.wire.canonical import canonical_text, from_canonical, plan_digest
 from headgate.releases.wire.checking import check_plan
 from headgate.releases.wire.reading import load_plan
 from headgate.releases.wire.schema import plan_schema
@@ -197,3 +199,10 @@ def test_to_hold_back_fewer_or_for_less_long_or_to_mind_less_is_wider(
     (change,) = diff(before, after)
     assert (change.effect, change.stage) == (effect, "general")
     assert change.path == ("stages", 1, "holdback", *where)
+
+
+def test_plays_of_a_plan_say_that_they_hold_nobody_back(clean: str) -> None:
+    plan, alone = plan_of(with_holdback(clean)), plan_of(clean)
+    told, silent = (" ".join(script_of(one, plan_digest(one), World({}), 1).assumptions) for one in (plan, alone))
+    assert "Nobody is held back" in told
+    assert "Nobody is held back" not in silent

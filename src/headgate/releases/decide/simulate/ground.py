@@ -190,6 +190,8 @@ def _assumptions(plan: Plan, stages: tuple[Stage, ...], world: World, recall: fl
         said.append("Every account is an organisation of its own.")
     if any(not (isinstance(wire, RiseWire) and wire.of is Stream.LABELS) for stage in stages for wire in stage.stop):
         said.append("Monitors never fail and users are not counted, nor told apart, so only alarms on labels stop a release.")
+    if any(stage.holdback is not None for stage in stages):
+        said.append("Nobody is held back: everybody has a stage's access at once, and no comparison stops a release.")
     if len(stages) < len(plan.stages):
         said.append(f"Played up to `{stages[-1].name}`: what comes after cannot be taken back, and opens on other evidence.")
     if Adversary.PATIENT in world.adversaries:
