@@ -189,6 +189,32 @@ def test_weights_are_given_away_only_on_what_was_shown_for_giving_them_away(hous
     assert flipped == {"evaluation.dual_use.open_weights", "needs.open_weights_thresholds", "needs.fine_tuned_worst_case"}
 
 
+def test_losing_control_is_acknowledged_by_an_outside_opinion_of_that_scope_and_by_no_other(house: FilingHouse) -> None:
+    wanted, audit = "needs.control_loss_acknowledged", {"kind": "audit", "scope": "control_loss"}
+    release = house.apply(
+        stages=[
+            a_stage("staff", 40, leave=[audit, GATES[2], GATES[-1]], stop=[]),
+            a_stage(
+                "licensees",
+                9,
+                what={"surfaces": ["weights"]},
+                irreversible=True,
+                leave=[],
+                stop=[],
+                needs_before=["control_loss_acknowledged"],
+            ),
+        ]
+    )
+    audited(house)
+    assert house.says(release)[wanted] == "INSUFFICIENT"
+    opinion = audited(house, b"another report", suite="control_loss")
+    assert house.says(release)[wanted] == "PASS"
+    (what_if,) = house.releases.release_without(release, opinion.id, by=LEAD)
+    assert {flip.before.gate_id for flip in what_if.flips} == {"audit.control_loss", wanted}
+    audited(house, b"a third", suite="control_loss", statement=Statement("They do not know", Opinion.ADVERSE))
+    assert house.says(release)[wanted] == "INSUFFICIENT"
+
+
 def test_what_was_not_used_cannot_be_left_out(house: FilingHouse) -> None:
     release = house.apply()
     with pytest.raises(EvidenceNotUsed, match="ev_nobody"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -107,3 +108,29 @@ def test_what_an_irreversible_stage_needs_is_not_shown_by_itself(wanted: Precond
     shown = gates.precondition(wanted, a_plan().stages).verdict
     assert shown is (Verdict.PASS if wanted is Precondition.API_STAGE_COMPLETED else Verdict.INSUFFICIENT)
     assert gates.precondition(wanted, ()).verdict is Verdict.INSUFFICIENT
+
+
+AUDIT = "audit.control_loss"
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ([], Verdict.INSUFFICIENT),
+        ([(AUDIT, "PASS")], Verdict.PASS),
+        ([(AUDIT, "STALE")], Verdict.INSUFFICIENT),
+        ([(AUDIT, "PASS"), ("audit.other", "FAIL")], Verdict.INSUFFICIENT),
+    ],
+)
+def test_losing_control_is_acknowledged_when_somebody_outside_has_seen_it(said: list[tuple[str, str]], verdict: Verdict) -> None:
+    stages = a_plan().stages
+    reading = gates.precondition(Precondition.CONTROL_LOSS_ACKNOWLEDGED, stages, [("evaluation.x", "PASS")], said)
+    assert reading.verdict is verdict
+    assert gates.replayed("precondition", json.loads(json.dumps(reading.inputs)), stages) == reading
+    for wanted in (Precondition.OPEN_WEIGHTS_THRESHOLDS, Precondition.FINE_TUNED_WORST_CASE):
+        assert gates.precondition(wanted, stages, (), said).verdict is Verdict.INSUFFICIENT  # an opinion shows no threshold
+
+
+def test_what_was_read_before_audits_were_looked_at_replays_as_it_was() -> None:
+    then = gates.precondition(Precondition.CONTROL_LOSS_ACKNOWLEDGED, a_plan().stages, [("evaluation.x", "PASS")])
+    assert "acknowledged" not in cast("dict[str, object]", then.inputs)

@@ -31,6 +31,7 @@ from headgate.releases.model.reading import (
     WireReading,
     WireStanding,
 )
+from headgate.releases.model.words import CONTROL_LOSS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ _WOULD_SHOW = {
     Precondition.API_STAGE_COMPLETED: "an API stage before it",
     Precondition.OPEN_WEIGHTS_THRESHOLDS: "an evaluation gate for open_weights that passes",
     Precondition.FINE_TUNED_WORST_CASE: "an evaluation gate for open_weights that passes",
-    Precondition.CONTROL_LOSS_ACKNOWLEDGED: "evidence that this build cannot read",
+    Precondition.CONTROL_LOSS_ACKNOWLEDGED: f"an audit gate of the scope {CONTROL_LOSS} that passes",
 }
 
 
@@ -122,28 +123,37 @@ def incidents(gate: IncidentsGate, facts: OpenIncidents) -> GateReading:
     )
 
 
-def precondition(wanted: Precondition, stages: Sequence[Stage], read: Sequence[tuple[str, str]] = ()) -> GateReading:
+def precondition(
+    wanted: Precondition,
+    stages: Sequence[Stage],
+    read: Sequence[tuple[str, str]] = (),
+    acknowledged: Sequence[tuple[str, str]] = (),
+) -> GateReading:
     """Return whether something that an irreversible stage needs before it has been shown.
 
     That an API stage was completed follows from the ladder: such a stage is open, and is left only when its gates pass. That
     thresholds for open weights were met, and met by a model that was fine-tuned for the worst, is shown by the evaluation gates
     of the present stage for that way of exposure, which count no other results: there is one at least, and every one of them
-    says PASS itself, whatever is waived. That losing control was acknowledged needs evidence that no reader in this build can
-    give, so it stays INSUFFICIENT.
+    says PASS itself, whatever is waived. That losing control was acknowledged is shown by the audit gates of the present stage of
+    the scope ``control_loss`` in the same way: somebody from outside has seen that those who release know what they give up, and
+    says so. A signature says that somebody agrees; it does not say that anybody looked.
 
     Args:
         wanted: What must have been shown.
         stages: The stages that are open.
         read: The gates of the present stage for open weights: the name and the verdict of each.
+        acknowledged: Its audit gates of the scope ``control_loss``, likewise.
     """
     with_api = [stage.name for stage in stages if any(_is_api(surface) for surface in stage.what.surfaces)]
     words = wanted.value.replace("_", " ")
     open_weights = [[gate_id, said] for gate_id, said in read]
-    met = bool(open_weights) and all(said == Verdict.PASS.value for _, said in open_weights)
+    audits = [[gate_id, said] for gate_id, said in acknowledged]
     if wanted is Precondition.API_STAGE_COMPLETED and with_api:
         verdict, sentence = Verdict.PASS, f"an API stage is open and must pass before it is left: {with_api[-1]}"
-    elif wanted in _OF_OPEN_WEIGHTS and met:
+    elif wanted in _OF_OPEN_WEIGHTS and _all_pass(read):
         verdict, sentence = Verdict.PASS, f"met for open weights: {', '.join(gate_id for gate_id, _ in open_weights)}"
+    elif wanted is Precondition.CONTROL_LOSS_ACKNOWLEDGED and _all_pass(acknowledged):
+        verdict, sentence = Verdict.PASS, f"seen from outside: {', '.join(gate_id for gate_id, _ in audits)}"
     else:
         verdict, sentence = Verdict.INSUFFICIENT, f"nothing shows {words}"
     return GateReading.of(
@@ -152,9 +162,19 @@ def precondition(wanted: Precondition, stages: Sequence[Stage], read: Sequence[t
         verdict,
         sentence,
         numbers={},
-        inputs={"wanted": wanted.value, "with_api": with_api, "open_weights": open_weights},
+        # what was read before audits were looked at has none, and its inputs stay as they were
+        inputs={
+            "wanted": wanted.value,
+            "with_api": with_api,
+            "open_weights": open_weights,
+            **({"acknowledged": audits} if audits else {}),
+        },
         need=None if verdict is Verdict.PASS else Need(who=_WOULD_SHOW[wanted]),
     )
+
+
+def _all_pass(read: Sequence[tuple[str, str]]) -> bool:
+    return bool(read) and all(said == Verdict.PASS.value for _, said in read)
 
 
 def _is_api(surface: Surface) -> bool:
@@ -248,8 +268,10 @@ def replayed(kind: str, inputs: Mapping[str, Any], stages: Sequence[Stage] = ())
         case "incidents":
             return incidents(IncidentsGate.model_validate(inputs["gate"]), OpenIncidents(inputs["counts"]))
         case "precondition":
-            read = [(str(gate_id), str(said)) for gate_id, said in inputs.get("open_weights", ())]
-            return precondition(Precondition(inputs["wanted"]), stages, read)
+            read, audits = (
+                [(str(gate_id), str(said)) for gate_id, said in inputs.get(key, ())] for key in ("open_weights", "acknowledged")
+            )
+            return precondition(Precondition(inputs["wanted"]), stages, read, audits)
         case _:
             return None
 

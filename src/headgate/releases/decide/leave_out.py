@@ -45,5 +45,8 @@ def following(reading: GateReading, verdicts: Mapping[str, str], stages: Sequenc
     if reading.kind != "precondition":
         return reading
     inputs = cast("Mapping[str, Any]", reading.inputs)
-    read = [(gate_id, verdicts.get(gate_id, said)) for gate_id, said in inputs.get("open_weights", ())]
-    return precondition(Precondition(inputs["wanted"]), stages, read)
+    read, audits = (
+        [(gate_id, verdicts.get(gate_id, said)) for gate_id, said in inputs.get(key, ())]
+        for key in ("open_weights", "acknowledged")
+    )
+    return precondition(Precondition(inputs["wanted"]), stages, read, audits)

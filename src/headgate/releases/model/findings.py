@@ -272,6 +272,7 @@ DECIDING: dict[str, Lint] = {
     "plan.irreversible_waivable": _error("The approval of an irreversible stage is never waived."),
     "plan.irreversible_leave": _error("An irreversible stage is never left, so it has no gates."),
     "plan.irreversible_not_last": _error("Nothing comes after an irreversible stage but another one."),
+    "plan.need_unshown": _warning("No gate of the stage before reads what an irreversible stage needs, so it never opens."),
     "plan.irreversible_needs": _error("An irreversible stage names everything that must have been shown before it."),
     "plan.open_source": _warning("Handing out weights is not open source."),
     "plan.unknown_evaluation": _error("A gate names a suite of evaluations that the plan is silent about."),

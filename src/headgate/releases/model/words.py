@@ -187,3 +187,7 @@ class Precondition(Enum):
     OPEN_WEIGHTS_THRESHOLDS = "open_weights_thresholds"
     FINE_TUNED_WORST_CASE = "fine_tuned_worst_case"
     CONTROL_LOSS_ACKNOWLEDGED = "control_loss_acknowledged"
+
+
+CONTROL_LOSS = "control_loss"
+"""The scope of an outside audit that has looked at what nobody can do any more once weights are out: stop, mend, or see."""

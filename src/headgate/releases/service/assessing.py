@@ -39,7 +39,7 @@ from headgate.releases.model.plan import (
 )
 from headgate.releases.model.reading import Asked, Assessment, Exposure, MonitorHealth, OpenIncidents, WireStanding
 from headgate.releases.model.release import State
-from headgate.releases.model.words import Scenario
+from headgate.releases.model.words import CONTROL_LOSS, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,8 +123,13 @@ class Assessor:
         given_away = {
             gate.id for gate in stage.leave if isinstance(gate, EvaluationGate) and gate.scenario is Scenario.OPEN_WEIGHTS
         }
-        read = [(reading.gate_id, reading.verdict.value) for reading in own if reading.gate_id in given_away]
-        return (*own, *(gates.precondition(condition, release.plan.stages[:gated], read) for condition in wanted))
+        looked = {gate.id for gate in stage.leave if isinstance(gate, AuditGate) and gate.scope == CONTROL_LOSS}
+        read, audits = (
+            [(reading.gate_id, reading.verdict.value) for reading in own if reading.gate_id in named]
+            for named in (given_away, looked)
+        )
+        before = release.plan.stages[:gated]
+        return (*own, *(gates.precondition(condition, before, read, audits) for condition in wanted))
 
     def _gate(self, release: Release, stage: Stage, gate: Gate, incidents: OpenIncidents | Unread, now: datetime) -> GateReading:
         read = self._read_gate(release, stage, gate, incidents, now)

@@ -65,8 +65,6 @@ def clean() -> str:
 def with_weights() -> str:
     """The same, with a last stage that hands out weights."""
     text = CLEAN.replace("api_general", "weights_gated")
+    asks = "      - audit: {scope: control_loss}\n      - approval: {roles: [safety_lead, release_manager]}\n"
     widen = "      - incidents: {open_at_most: {critical: 0}}\n    stop:\n      - rise: {hazard: harm, from: 5.0e-3"
-    return (
-        text.replace(widen, widen.replace("    stop", "      - approval: {roles: [safety_lead, release_manager]}\n    stop"))
-        + WEIGHTS
-    )
+    return text.replace(widen, widen.replace("    stop", f"{asks}    stop")) + WEIGHTS

@@ -444,7 +444,7 @@ def test_a_mistake_in_the_plan_is_found_at_its_line(name: str, clean: str) -> No
 
 def test_a_clean_plan_has_no_findings(clean: str, with_weights: str) -> None:
     assert said(clean) == []
-    assert said(with_weights) == [("plan.surface_not_served", 44)]
+    assert said(with_weights) == [("plan.surface_not_served", 45)]
 
 
 def test_a_plan_without_stages_opens_nothing(clean: str) -> None:
@@ -488,6 +488,11 @@ IRREVERSIBLE = {
 def test_what_cannot_be_taken_back_has_rules_of_its_own(name: str, with_weights: str) -> None:
     edit, code = IRREVERSIBLE[name]
     assert code in [finding.code for finding in check_plan(edited(with_weights, edit), "plan.yaml").findings.errors]
+
+
+def test_losing_control_is_acknowledged_by_an_audit_or_the_stage_never_opens(with_weights: str) -> None:
+    text = edited(with_weights, ("audit: {scope: control_loss}", "audit: {scope: safeguards}"))
+    assert ("plan.need_unshown", 49) in said(text)
 
 
 def test_an_irreversible_stage_comes_last(with_weights: str) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from headgate.kernel.units import span_text
 from headgate.releases.model.findings import Finding, Path, finding
-from headgate.releases.model.plan import Plan, Precondition, Stage, Surface, Waivable
+from headgate.releases.model.plan import AuditGate, Plan, Precondition, Stage, Surface, Waivable
+from headgate.releases.model.words import CONTROL_LOSS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,12 @@ def _order(plan: Plan, at: int, here: Path) -> Iterator[Finding]:
         said = f"`{stage.name}` may open without {', '.join(missing)}"
         fix = f"add needs_before: [{', '.join(needed.value for needed in Precondition)}]"
         yield finding("plan.irreversible_needs", here, said, fix)
+    before = plan.stages[at - 1].leave if at else ()
+    shown = any(isinstance(gate, AuditGate) and gate.scope == CONTROL_LOSS for gate in before)
+    if Precondition.CONTROL_LOSS_ACKNOWLEDGED in stage.needs_before and at and not shown:
+        said = f"nothing shows that losing control was acknowledged, so `{stage.name}` never opens"
+        fix = f"add - audit: {{scope: {CONTROL_LOSS}}} to leave of `{plan.stages[at - 1].name}`"
+        yield finding("plan.need_unshown", (*here, "needs_before"), said, fix)
 
 
 def _approval(stage: Stage, here: Path) -> Iterator[Finding]:
