@@ -492,7 +492,7 @@ def test_what_cannot_be_taken_back_has_rules_of_its_own(name: str, with_weights:
 
 def test_losing_control_is_acknowledged_by_an_audit_or_the_stage_never_opens(with_weights: str) -> None:
     text = edited(with_weights, ("audit: {scope: control_loss}", "audit: {scope: safeguards}"))
-    assert ("plan.need_unshown", 49) in said(text)
+    assert ("plan.need_unshown", 47) in said(text)
 
 
 def test_an_irreversible_stage_comes_last(with_weights: str) -> None:
