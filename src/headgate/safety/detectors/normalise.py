@@ -10,13 +10,10 @@ encodings or spelling by letters: whoever wants to get past a rule can.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 VERSION = "nfkc-casefold-1"
 """Part of every rule set's digest: another normalisation makes other rules of the same patterns."""
-
-_SPACES = re.compile(r"\s+")
 
 
 def normalise(text: str) -> str:
@@ -25,4 +22,4 @@ def normalise(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
         text = "".join(character for character in text if unicodedata.category(character) not in {"Cf", "Mn", "Me"})
-    return _SPACES.sub(" ", text.casefold()).strip()
+    return " ".join(text.casefold().split())

@@ -89,25 +89,24 @@ class RuleDetector:
 
     def score(self, texts: Texts) -> Reading:
         """Return one signal for each rule that matches, and the rules that could not tell."""
-        found: dict[str, Rule] = {}
-        missing: list[Where] = []
-        for part, matcher, passages in (
-            (Where.PROMPT, self._prompt, texts.prompt),
-            (Where.COMPLETION, self._completion, texts.completion),
-        ):
-            if passages is None:
-                missing.append(part)
-            else:
-                found |= matcher.matched(passages)
+        found = self._found(texts)
+        missing = [part for part, kept in ((Where.PROMPT, texts.prompt), (Where.COMPLETION, texts.completion)) if kept is None]
         undetermined = tuple(
             rule.id for rule in self.rules if rule.id not in found and any(rule.where.includes(part) for part in missing)
         )
-        return Reading(tuple(self._signal(found[rule_id]) for rule_id in sorted(found)), undetermined)
+        return Reading(self._signals(found), undetermined)
 
     def screen(self, texts: Texts) -> Screening:
         """Return whether a rule whose action is ``block`` matches what is there; parts that are absent block nothing."""
-        signals = self.score(texts).signals
+        signals = self._signals(self._found(texts))
         return Screening(any(signal.blocks for signal in signals), signals)
+
+    def _found(self, texts: Texts) -> dict[str, Rule]:
+        found = self._prompt.matched(texts.prompt) if texts.prompt is not None else {}
+        return found if texts.completion is None else found | self._completion.matched(texts.completion)
+
+    def _signals(self, found: dict[str, Rule]) -> tuple[Signal, ...]:
+        return tuple(self._signal(found[rule_id]) for rule_id in sorted(found))
 
     def _signal(self, rule: Rule) -> Signal:
         return Signal(rule.hazard, rule.score, rule.why, self.name, rule.id, blocks=rule.action is Action.BLOCK)
