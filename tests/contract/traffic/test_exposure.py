@@ -12,7 +12,7 @@ from headgate.testing.traffic import NOON, TrafficWorld
 from headgate.traffic.cursors import advance, position
 from headgate.traffic.errors import CursorMoved, LogUnavailable
 from headgate.traffic.model import Exposure, OutcomeStatus
-from headgate.traffic.rollup import CONSUMER, Exposures
+from headgate.traffic.rollup import CONSUMER, AccountDay, Exposures
 from headgate.traffic.store import metadata
 
 ONE, TWO, OTHER = EpochId("rel_1/trusted/1"), EpochId("rel_1/public/1"), EpochId("rel_10/trusted/1")
@@ -98,3 +98,21 @@ def test_a_cursor_moves_only_from_where_it_was_seen(world: TrafficWorld) -> None
     with world.engine.connect() as connection:
         assert position(connection, "reader") == {"a": 5, "b": 1}
         assert position(connection, CONSUMER) == {}
+
+
+async def test_each_accounts_days_under_an_epoch_are_counted_apart(world: TrafficWorld) -> None:
+    spool = world.open()
+    for day, account, organisation in ((0, "acc_2", None), (0, "acc_1", "org_1"), (0, "acc_1", "org_1"), (1, "acc_1", "org_1")):
+        world.clock.set(NOON + timedelta(days=day))
+        belongs = None if organisation is None else OrganisationId(organisation)
+        await world.exchange(spool, epoch=ONE, account_id=AccountId(account), organisation_id=belongs)
+    await world.exchange(spool, epoch=TWO, account_id=AccountId("acc_3"))
+    world.exposures.collect(100)
+
+    first = [AccountDay("acc_1", "org_1", "2026-03-04", 2), AccountDay("acc_2", None, "2026-03-04", 1)]
+    assert world.exposures.days_of(ONE, since="2026-03-04", until="2026-03-05") == first
+    assert world.exposures.days_of(ONE, since="2026-03-01", until="2026-04-01") == [
+        *first,
+        AccountDay("acc_1", "org_1", "2026-03-05", 1),
+    ]
+    assert world.exposures.days_of(OTHER, since="2026-03-01", until="2026-04-01") == []

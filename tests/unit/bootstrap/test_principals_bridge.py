@@ -111,3 +111,7 @@ def test_the_judgement_is_passed_anew_for_every_place_and_instant(client_ip: str
 
     assert refused is not None
     assert refused.code == code
+
+
+def test_a_caller_came_when_their_seat_began() -> None:
+    assert principal_of(HOLDER).enrolled_at == GRANT.starts_at
