@@ -7,6 +7,8 @@ with one core everything shares it, and the report says so.
 from __future__ import annotations
 
 import os
+import platform
+import sysconfig
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,12 +39,14 @@ def on_the_measuring_core() -> Generator[None]:
 
 
 def described() -> str:
-    """Return what this machine is, in one line."""
+    """Return what this machine is, and the interpreter, in one line."""
+    model = "unknown processor"
     with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-        return f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run"
-    return f"{os.cpu_count()} cores"
+    guided = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    python = f"Python {platform.python_version()} built {'with' if guided else 'without'} profile-guided optimisation"
+    return f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run; {python}"
 
 
 def children(pid: int) -> list[int]:
