@@ -230,6 +230,15 @@ class ReleasesKnown(Protocol):
 class HeldBackSource(Protocol):
     """Who has a stage's access, and who is held back from it."""
 
+    def epoch(self, named: str) -> str:
+        """Return the epoch that is meant: itself, or of a release, or of a model's, that of the widest stage that is open.
+
+        Raises:
+            headgate.kernel.errors.NotFound: There is no such release, or it has never been open.
+            headgate.kernel.errors.Unavailable: It cannot be read just now.
+        """
+        ...
+
     def rule(self, epoch: str) -> HoldbackRule | None:
         """Return how an epoch's people are compared with those who are held back; ``None`` where nobody is.
 

@@ -28,6 +28,7 @@ from headgate.ledger import store as ledger
 from headgate.migrations.tables import TABLES
 from headgate.releases.cli.picture import picture
 from headgate.releases.decide import holdback
+from headgate.releases.errors import ReleaseNotFound
 from headgate.releases.model.holdback import HELD_BACK
 from headgate.releases.model.release import Kind, SignedFor, State
 from headgate.releases.service import Controller, ReleaseService
@@ -342,8 +343,12 @@ async def test_an_epoch_of_a_stage_without_a_holdback_has_no_rule_and_one_of_nob
     assert stack.sides.rule(stack.release.epoch("some")) is None
     assert stack.sides.rule("rel_0/more/1") is None
     assert stack.sides.rule("no epoch") is None
+    assert stack.sides.epoch(stack.id) == stack.release.epoch("some")
     stack.promote()
     rule = stack.sides.rule(stack.epoch)
     assert rule is not None
+    assert stack.sides.epoch(stack.id) == stack.sides.epoch("atlas-2") == stack.sides.epoch(stack.epoch) == stack.epoch
+    with pytest.raises(ReleaseNotFound):
+        stack.sides.epoch("atlas-3")
     assert [each.days for each in stack.sides.compared("rel_0/more/1", rule)] == [(), ()]
     assert holdback.epoch(stack.release, "more") == stack.epoch + HELD_BACK

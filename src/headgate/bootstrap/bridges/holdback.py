@@ -23,7 +23,9 @@ from headgate.kernel.actor import Actor, Permission
 from headgate.kernel.ids import AccountId, EpochId
 from headgate.kernel.lots import is_drawn
 from headgate.releases.decide import holdback
+from headgate.releases.errors import ReleaseNotFound
 from headgate.releases.model.holdback import HELD_BACK
+from headgate.releases.model.release import LIVE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,6 +106,16 @@ class SidesOfHoldbacks:
         self._reading = threading.Lock()
         self._seats: dict[str, _Seats] = {}
         self._last: dict[tuple[str, str], tuple[object, tuple[tuple[ConfirmedHarm, ...], ...], Compared]] = {}
+
+    def epoch(self, named: str) -> str:
+        if "/" in named:
+            return named
+        with self._releases.snapshot() as tx:
+            known = [one for one in tx.list() if named in {one.id, one.model} and one.reached]
+        best = next((one for one in known if one.state in LIVE_STATES), next(iter(known), None))
+        if best is None:
+            raise ReleaseNotFound(f"There is no release {named!r} that was ever open.", help="headgate release list")
+        return best.epoch(best.plan.stages[(best.stage or best.reached) - 1].name)
 
     def rule(self, epoch: str) -> HoldbackRule | None:
         found = self._stage(epoch)

@@ -55,7 +55,9 @@ class ReckonVerbs:
 
     def holdback(
         self,
-        epoch: Annotated[str | None, typer.Argument(help="A stage's epoch: release/stage/attempt.", show_default=False)] = None,
+        stage: Annotated[
+            str | None, typer.Argument(help="A model, a release or a stage's epoch: release/stage/attempt.", show_default=False)
+        ] = None,
         new: Annotated[int | None, typer.Option(help="Instead: confirmed harms with the new access.", show_default=False)] = None,
         old: Annotated[int | None, typer.Option(help="Confirmed harms by users kept back at random.", show_default=False)] = None,
         share: Annotated[float, typer.Option(help="The new side's share of the exposure, of such counts.")] = 0.9,
@@ -64,12 +66,12 @@ class ReckonVerbs:
         as_json: AsJson = False,
     ) -> None:
         """Say whether new access raised harm, against those held back over the same days: a stage's, or counts that you give."""
-        if epoch is not None and new is None and old is None:
-            self._held_back(epoch, as_json=as_json)
+        if stage is not None and new is None and old is None:
+            self._held_back(stage, as_json=as_json)
             return
-        if epoch is not None or new is None or old is None:
+        if stage is not None or new is None or old is None:
             raise NotEvidence(
-                "Either a stage's epoch is compared, or both counts that are given.", help="Give EPOCH, or --new and --old."
+                "Either a stage is compared, or both counts that are given.", help="Give STAGE, or --new and --old."
             )
         found = read_holdback(HoldbackClaim(new, old, share, alpha))
         if as_json:
@@ -78,9 +80,9 @@ class ReckonVerbs:
         typer.echo(found.sentence)
         _left_open(found.not_shown)
 
-    def _held_back(self, epoch: str, *, as_json: bool) -> None:
+    def _held_back(self, named: str, *, as_json: bool) -> None:
         session = self.open_session()
-        found = session.held_back.now(epoch, by=session.by).reading
+        found = session.held_back.now(named, by=session.by).reading
         if as_json:
             print_json(encode(found))
             return

@@ -65,15 +65,21 @@ class HeldBack:
             )
         )
 
-    def now(self, epoch: str, *, by: Actor) -> Measured[ComparisonReading]:
-        """Return what both sides of an epoch show now, whatever an alarm has said of them; it raises none.
+    def now(self, named: str, *, by: Actor) -> Measured[ComparisonReading]:
+        """Return what both sides of a stage show now, whatever an alarm has said of them; it raises none.
+
+        Args:
+            named: The stage's epoch, or a release, or its model: then the widest stage that is open is meant.
+            by: Who asks.
 
         Raises:
             Forbidden: ``by`` may not look.
+            headgate.kernel.errors.NotFound: There is no such release.
             NotEvidence: Nobody is held back from the epoch's stage, so there is nothing to compare with.
             headgate.kernel.errors.Unavailable: It cannot be read just now.
         """
         by.must(Permission.VIEW)
+        epoch = self._source.epoch(named)
         rule = self._source.rule(epoch)
         if rule is None:
             raise NotEvidence(
