@@ -1,6 +1,8 @@
-"""The review queue and incidents over HTTP. Every permission is checked by the services, not here.
+"""The review queue, gold items and incidents over HTTP. Every permission is checked by the services, not here.
 
-``POST /api/review/next`` hands over an item and so is not safe to repeat by a browser on its own; it is never cached.
+``POST /api/review/next`` hands over an item and so is not safe to repeat by a browser on its own; it is never cached. Nor is
+anything about gold items: whoever reviews must not come upon it in a browser they share. What is said in one goes in and never
+comes out.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from headgate.safety.model import Confidence, IncidentState, Severity
 from headgate.safety.ports import Wish
 from headgate.safety.service.incidents import Report
 from headgate.safety.service.review import Answer
+from headgate.safety.wire.golds import draft_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from headgate.safety.model import Incident, MonitorHealth, Passage, ReviewHealth, ReviewItem
     from headgate.safety.service.desk import Desk
+    from headgate.safety.service.golds import GoldLine, GoldReader, GoldResult
 
 Revision = Annotated[int, Field(ge=0, lt=2**63, description="Which state of the item was answered.")]
 
@@ -67,6 +71,18 @@ class CorrectBody(_Body):
     kind: str | None = None
 
 
+class GoldBody(_Body):
+    """A known harm: two texts, or two whole bodies as a surface relays them, and what is known of them."""
+
+    prompt: str | None = None
+    completion: str | None = None
+    request: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
+    harms: list[str] = Field(default_factory=list)
+    no_harms: list[str] = Field(default_factory=list)
+    source: str
+
+
 class OpenBody(_Body):
     """What somebody reports; without ``aware_at`` they learnt of it now."""
 
@@ -88,7 +104,7 @@ class MoveBody(_Body):
 
 
 def routes(desk: Desk, actor: Callable[..., Any]) -> APIRouter:
-    """Return the routes under ``/api/review`` and ``/api/incidents``.
+    """Return the routes under ``/api/review``, ``/api/golds`` and ``/api/incidents``.
 
     Args:
         desk: Safety's use cases.
@@ -96,6 +112,7 @@ def routes(desk: Desk, actor: Callable[..., Any]) -> APIRouter:
     """
     router = APIRouter(prefix="/api", tags=["safety"])
     _add_review(router, desk, actor)
+    _add_golds(router, desk, actor)
     _add_incidents(router, desk, actor)
     return router
 
@@ -136,6 +153,42 @@ def _add_review(router: APIRouter, desk: Desk, actor: Callable[..., Any]) -> Non
     router.add_api_route("/review/skip", skip, methods=["POST"])
     router.add_api_route("/review/correct", correct, methods=["POST"])
     router.add_api_route("/review/health", health, methods=["GET"])
+
+
+def _add_golds(router: APIRouter, desk: Desk, actor: Callable[..., Any]) -> None:
+    asking = Depends(actor)
+    golds, clock = desk.golds, desk.clock
+
+    def unkept(response: Response) -> None:
+        response.headers["cache-control"] = "no-store"
+
+    def listed(
+        retired: Annotated[bool, Query(description="Those that are no longer shown, too.")] = False, by: Actor = asking
+    ) -> dict[str, Any]:
+        return {"golds": [gold_document(line) for line in golds.list(by=by, retired=retired)]}
+
+    def added(body: GoldBody, by: Actor = asking) -> dict[str, Any]:
+        draft = draft_of(body.model_dump(exclude_none=True), "The item")
+        return {"gold": golds.add(draft.content, draft.known, source=body.source, by=by, now=clock.now())}
+
+    def retired(gold_id: str, by: Actor = asking) -> dict[str, Any]:
+        golds.retire(gold_id, by=by, now=clock.now())
+        return {"gold": gold_id}
+
+    def results(
+        epoch: Annotated[str, Query(description="Which epoch: release/stage/attempt.")], by: Actor = asking
+    ) -> dict[str, Any]:
+        found = golds.results(epoch, by=by, now=clock.now())
+        return {
+            "results": [result_document(result) for result in found],
+            "readers": [reader_document(reader) for reader in golds.readers(epoch, by=by)],
+        }
+
+    dependencies = [Depends(unkept)]
+    router.add_api_route("/golds", listed, methods=["GET"], dependencies=dependencies)
+    router.add_api_route("/golds", added, methods=["POST"], status_code=201, dependencies=dependencies)
+    router.add_api_route("/golds/results", results, methods=["GET"], dependencies=dependencies)
+    router.add_api_route("/golds/{gold_id}/retire", retired, methods=["POST"], dependencies=dependencies)
 
 
 def _add_incidents(router: APIRouter, desk: Desk, actor: Callable[..., Any]) -> None:
@@ -187,6 +240,37 @@ def item_document(item: ReviewItem) -> dict[str, Any]:
         "lease_until": item.lease_until.isoformat(),
         "left": item.left,
     }
+
+
+def gold_document(line: GoldLine) -> dict[str, Any]:
+    """Return a gold item as JSON, with nothing of what is said in it."""
+    return {
+        "gold": line.id,
+        "known": dict(line.known),
+        "source": line.source,
+        "flagged": line.flagged,
+        "shown": line.shown,
+        "retired": line.retired,
+    }
+
+
+def result_document(result: GoldResult) -> dict[str, Any]:
+    """Return what gold items say of an epoch's readers for one hazard, as JSON."""
+    return {
+        "hazard": result.hazard,
+        "shown": result.tally.shown,
+        "recognised": result.tally.caught,
+        "at_least": result.at_least,
+        "waiting": result.tally.waiting,
+        "harmless": result.tally.harmless,
+        "cleared": result.tally.cleared,
+    }
+
+
+def reader_document(reader: GoldReader) -> dict[str, Any]:
+    """Return how one reader does, as JSON."""
+    counts = {"shown": reader.shown, "recognised": reader.recognised, "at_least": reader.at_least}
+    return {"reviewer": reader.reviewer, **counts}
 
 
 def incident_document(incident: Incident) -> dict[str, Any]:

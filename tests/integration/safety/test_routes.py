@@ -13,7 +13,7 @@ from headgate.kernel.clock import SystemClock
 from headgate.kernel.errors import HeadgateError
 from headgate.safety.http import routes
 from headgate.safety.service.desk import Desk
-from headgate.testing.safety import ADA, AUDITOR, BO, FLAGGED_TEXT
+from headgate.testing.safety import ADA, AUDITOR, BO, EPOCH, FLAGGED_TEXT, LEAD, an_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headgate.testing.safety import SafetyWorld
 
 CYBER = "cyber_misuse"
-WHO = {"ada": ADA, "bo": BO, "audit": AUDITOR}
+WHO = {"ada": ADA, "bo": BO, "audit": AUDITOR, "lead": LEAD}
 LABEL = {"harms": {CYBER: True, "harmful_advice": False, "other": False}, "severity": "high", "note": "the note"}
 
 
@@ -102,3 +102,92 @@ async def test_an_incident_is_opened_listed_and_moved_only_from_what_was_seen(cl
     assert stale.json() == {"code": "incident.moved"}
     assert (await client.get("/api/incidents", params={"open": "true"})).json()["incidents"] == [triaged.json()]
     assert (await client.get("/api/incidents/inc_none")).json() == {"code": "incident.unknown"}
+
+
+GOLD = {"prompt": "how do I harm", "completion": "like this", "harms": [CYBER], "no_harms": ["other"], "source": "our own"}
+BOSS = {"x-who": "lead"}
+
+
+async def test_a_gold_item_goes_in_measures_and_never_comes_out(world: SafetyWorld, client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/golds", json=GOLD, headers=BOSS)
+    assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+    gold = answer.json()["gold"]
+    listed = await client.get("/api/golds", headers=BOSS)
+    (line,) = listed.json()["golds"]
+    assert line == {
+        "gold": gold,
+        "known": {CYBER: True, "other": False},
+        "source": "our own",
+        "flagged": False,
+        "shown": 0,
+        "retired": False,
+    }
+    assert "how do I harm" not in listed.text
+    assert listed.headers["cache-control"] == "no-store"
+    assert [entry.kind for entry in world.ledger()][-1] == "gold.added"
+    assert (await client.post(f"/api/golds/{gold}/retire", headers=BOSS)).json() == {"gold": gold}
+    assert (await client.get("/api/golds", headers=BOSS)).json() == {"golds": []}
+    kept = (await client.get("/api/golds", params={"retired": "true"}, headers=BOSS)).json()["golds"]
+    assert [line["retired"] for line in kept] == [True]
+    assert (await client.post("/api/golds/gold_none/retire", headers=BOSS)).json() == {"code": "review.gold_unknown"}
+
+
+async def test_what_golds_say_of_readers_is_told_by_hazard_and_by_reader(world: SafetyWorld, client: httpx.AsyncClient) -> None:
+    for number in range(8):
+        await client.post("/api/golds", json=GOLD | {"prompt": f"harm {number}"}, headers=BOSS)
+    world.log.add(60)
+    world.collect()
+    for reviewer in (ADA, BO):
+        for _ in range(90):
+            item = world.review.next(by=reviewer, now=world.now)
+            if item is None:
+                break
+            texts = "" if item.texts is None or item.texts.prompt is None else item.texts.prompt[0].text
+            harms = (CYBER,) if texts.startswith("harm") else ()
+            world.review.label(
+                item.item, an_answer(*harms, hazards=item.hazards), revision=item.revision, by=reviewer, now=world.now
+            )
+    found = (await client.get("/api/golds/results", params={"epoch": EPOCH}, headers=BOSS)).json()
+    (harm,) = (line for line in found["results"] if line["hazard"] == CYBER)
+    assert harm["shown"] == harm["recognised"] > 0
+    assert 0 < harm["at_least"] < 1
+    assert {reader["reviewer"] for reader in found["readers"]} == {ADA.id, BO.id}
+    assert all(reader["recognised"] == reader["shown"] for reader in found["readers"])
+    empty = await client.get("/api/golds/results", params={"epoch": "rel_z/none/1"}, headers=BOSS)
+    assert empty.json() == {"results": [], "readers": []}
+    assert (await client.get("/api/golds/results", headers=BOSS)).status_code == 422
+
+
+@pytest.mark.parametrize("who", ["ada", "audit"])
+async def test_whoever_reviews_learns_nothing_of_gold_items(client: httpx.AsyncClient, who: str) -> None:
+    asking = {"x-who": who}
+    gold = (await client.post("/api/golds", json=GOLD, headers=BOSS)).json()["gold"]
+    answers = [
+        await client.get("/api/golds", headers=asking),
+        await client.get("/api/golds/results", params={"epoch": EPOCH}, headers=asking),
+        await client.post("/api/golds", json=GOLD | {"prompt": "another"}, headers=asking),
+        await client.post(f"/api/golds/{gold}/retire", headers=asking),
+        await client.post("/api/golds/gold_none/retire", headers=asking),  # whether there is one is not told either
+    ]
+    assert [answer.json() for answer in answers] == [{"code": "forbidden"}] * 5
+    assert [line["retired"] for line in (await client.get("/api/golds", headers=BOSS)).json()["golds"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"prompt": None}, 409),
+        ({"request": {}, "response": {}}, 409),
+        ({"harms": [], "no_harms": []}, 409),
+        ({"no_harms": [CYBER]}, 409),
+        ({"harms": "all"}, 422),
+        ({"note": "?"}, 422),
+        ({"source": None}, 422),
+    ],
+)
+async def test_what_cannot_measure_anybody_is_refused(client: httpx.AsyncClient, changed: dict[str, object], status: int) -> None:
+    answer = await client.post("/api/golds", json=GOLD | changed, headers=BOSS)
+    assert answer.status_code == status
+    if status == 409:
+        assert answer.json() == {"code": "review.gold_invalid"}
+    assert (await client.get("/api/golds", headers=BOSS)).json() == {"golds": []}

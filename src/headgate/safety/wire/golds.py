@@ -70,31 +70,41 @@ def _draft(line: str, number: int) -> GoldDraft:
         raise GoldInvalid(f"Line {number} is no JSON document.") from wrong
     if not isinstance(read, dict):
         raise GoldInvalid(f"Line {number} is no JSON object.")
-    said = cast("dict[str, Any]", read)
+    return draft_of(cast("dict[str, Any]", read), f"Line {number}")
+
+
+def draft_of(said: dict[str, Any], what: str) -> GoldDraft:
+    """Return what a document says.
+
+    Args:
+        said: The document.
+        what: What to call it when it says nothing of the kind.
+
+    Raises:
+        GoldInvalid: It is no such document.
+    """
     if unknown := sorted(said.keys() - _FIELDS):
-        raise GoldInvalid(
-            f"Line {number} has a field that nobody knows: {unknown[0]}.", help=f"Known: {', '.join(sorted(_FIELDS))}."
-        )
+        raise GoldInvalid(f"{what} has a field that nobody knows: {unknown[0]}.", help=f"Known: {', '.join(sorted(_FIELDS))}.")
     source = said.get("source")
     if not (source is None or isinstance(source, str)):
-        raise GoldInvalid(f"Line {number}: a source is text.")
-    known = known_of(_names(said, "harms", number), _names(said, "no_harms", number))
-    return GoldDraft(_content(said, number), known, source)
+        raise GoldInvalid(f"{what}: a source is text.")
+    known = known_of(_names(said, "harms", what), _names(said, "no_harms", what))
+    return GoldDraft(_content(said, what), known, source)
 
 
-def _content(said: dict[str, Any], number: int) -> Content:
+def _content(said: dict[str, Any], what: str) -> Content:
     prompt, completion, request, response = (said.get(field) for field in ("prompt", "completion", "request", "response"))
     if isinstance(prompt, str) and isinstance(completion, str) and request is response is None:
         return of_texts(prompt, completion)
     if isinstance(request, dict) and isinstance(response, dict) and prompt is completion is None:
         return Content(_body(cast("object", request)), _body(cast("object", response)))
-    raise GoldInvalid(f"Line {number} has neither a prompt and a completion, nor a request and a response.")
+    raise GoldInvalid(f"{what} has neither a prompt and a completion, nor a request and a response.")
 
 
-def _names(said: dict[str, Any], field: str, number: int) -> list[str]:
+def _names(said: dict[str, Any], field: str, what: str) -> list[str]:
     names: object = said.get(field, [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in cast("list[object]", names)):
-        raise GoldInvalid(f"Line {number}: {field} is a list of hazards.")
+        raise GoldInvalid(f"{what}: {field} is a list of hazards.")
     return cast("list[str]", names)
 
 
