@@ -73,7 +73,13 @@ def test_held_back_never_means_more() -> None:
                 "max_output_tokens": 4000,
                 "on_extra": "strip",
             },
-            how_much={"requests": "10/min", "tokens": "1M/day", "concurrency": 4, "account": {"concurrency": 2}},
+            how_much={
+                "requests": "10/min",
+                "tokens": "1M/day",
+                "concurrency": 4,
+                "account": {"concurrency": 2},
+                "cohort": {"concurrency": 3},
+            },
         ),
         a_stage(
             "new",
@@ -84,6 +90,7 @@ def test_held_back_never_means_more() -> None:
                 "tokens": "9k/hour",
                 "total_tokens": "5M",
                 "account": {"concurrency": 9, "tokens": "5k/day"},
+                "cohort": {"concurrency": 90},
             },
         ),
     )
@@ -96,6 +103,28 @@ def test_held_back_never_means_more() -> None:
     assert (str(much.requests), str(much.tokens), much.total_tokens, much.concurrency) == ("10/min", "9,000/hour", 5_000_000, 4)
     assert much.account is not None
     assert (much.account.concurrency, str(much.account.tokens)) == (2, "5,000/day")
+    assert much.cohort is not None
+    assert much.cohort.concurrency == 90  # the others are counted in it too, and would have used the smaller one up
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kept"),
+    [
+        ("10/min", "20/min", "10/min"),
+        ("20/min", "10/min", "10/min"),
+        ("10/min", None, "10/min"),
+        (None, "10/min", "10/min"),
+        (None, None, "None"),
+        ("1000/day", "10/min", "10/min"),
+        ("10/min", "1000/day", "1,000/day"),
+        ("5/hour", "10/min", "5/hour"),
+    ],
+    ids=["slower", "faster", "bounded", "newly bounded", "free", "more at once", "more in a day", "less in all"],
+)
+def test_a_pace_is_kept_only_where_it_is_no_wider_over_a_day_or_at_once(old: str | None, new: str | None, kept: str) -> None:
+    paces = [{} if pace is None else {"requests": pace} for pace in (old, new)]
+    one, other = stages(*(a_stage(name, 1, how_much=pace) for name, pace in zip("ab", paces, strict=True)))
+    assert str(holdback.kept(one, other).how_much.requests) == kept
 
 
 def test_stages_without_a_surface_in_common_leave_nothing_to_keep() -> None:

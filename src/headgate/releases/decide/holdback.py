@@ -118,7 +118,7 @@ def _lesser_use(old: HowMuch, new: HowMuch) -> HowMuch:
         end_user=_lesser_of(old.end_user, new.end_user),
         account=_lesser_of(old.account, new.account),
         organisation=_lesser_of(old.organisation, new.organisation),
-        cohort=_lesser_of(old.cohort, new.cohort),
+        cohort=new.cohort,  # it is counted over both sides: the earlier, smaller one would be used up by the others
         expected_use=new.expected_use,
     )
 
@@ -143,7 +143,7 @@ def _least(old: int | None, new: int | None) -> int | None:
 
 
 def _slower(old: Rate | None, new: Rate | None) -> Rate | None:
-    """Return the lower of two paces, the earlier stage's where they are equal over a day."""
+    """Return the earlier pace where it is no wider than the later one, over a day nor at once; else the later one."""
     if old is None or new is None:
         return new if old is None else old
-    return new if new.per_day() < old.per_day() else old
+    return old if old.per_day() <= new.per_day() and old.count <= new.count else new
