@@ -288,6 +288,8 @@ class Leases(Protocol):
     def carry_out(self, asks: Sequence[Ask], chores: Chores, *, now_us: int) -> list[Lent | Short]:
         """Do the chores, then answer each ask in order, in one transaction.
 
+        Where there is nothing but looks, each quota is told as it stood at some instant of the call.
+
         Args:
             asks: What is wanted.
             chores: What is given back or kept.

@@ -5,8 +5,10 @@ workers cannot both have the last of it; the same statement opens the next windo
 row is in, so a clock that was set back admits nothing twice. Places have owners and an expiry: a worker that dies frees them
 by silence, and taking or leaving one twice changes nothing.
 
-An ask that falls short half-way gives back what it had, in the same transaction. Statements are compiled once and carried out
-by the driver: making and wrapping them costs ten times what the database does.
+An ask that falls short half-way gives back what it had, in the same transaction. Looks alone take no transaction: one quota is
+one row, so each is seen as it stood at an instant within the call, and so within the request that is told of it.
+
+Statements are compiled once and carried out by the driver: making and wrapping them costs ten times what the database does.
 """
 
 from __future__ import annotations
