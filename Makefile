@@ -1,6 +1,6 @@
 # One entry point for people and for CI. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-slow check bench bench-replay bench-revocation bench-gateway bench-evidence soak test-upstream docs pictures clean
+.PHONY: help setup up test test-slow test-browser check bench bench-replay bench-revocation bench-gateway bench-evidence soak test-upstream docs pictures clean
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE # a start takes twice as long without compiled modules
 
@@ -14,10 +14,14 @@ up: setup ## Start Headgate with a small stand-in model, apply an example plan, 
 	@$(BIN)/headgate up $(ARGS)
 
 test: setup ## Run the tests (about ten minutes on two cores; COVERAGE=1 tells what they reach)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(if $(COVERAGE),--cov --cov-report=term:skip-covered) -q
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --ignore=tests/browser $(if $(COVERAGE),--cov --cov-report=term:skip-covered) -q
 
 test-slow: setup ## Run the simulations and the load tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow -q
+
+test-browser: setup ## Run the stories in a real browser (installs Debian's Chromium where there is none); pictures in build/pages
+	@tools/chromium.sh
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q tests/browser $(ARGS)
 
 check: setup ## Lint, types, import contracts, generated documents
 	$(BIN)/ruff check .
