@@ -349,3 +349,75 @@ class Forged(Refused):
     """The request does not come from a page of this console that was given to this session."""
 
     code = "session.forged"
+
+
+class AttemptOver(Unauthenticated):
+    """What was begun here is not known any more: it was finished, took too long, or belongs to another browser."""
+
+    code = "attempt.over"
+
+
+class PasskeyRefused(Unauthenticated):
+    """What was shown is not the answer of a passkey that is known here, or its holder was not verified by it."""
+
+    code = "passkey.refused"
+
+
+class PasskeyCopied(Unauthenticated):
+    """A passkey counts its uses, and this one has counted backwards: there are two of it. It was removed."""
+
+    code = "passkey.copied"
+
+
+class PasskeyInvalid(Invalid):
+    """The passkey cannot be added as described."""
+
+    code = "passkey.invalid"
+
+
+class PasskeyNotFound(NotFound):
+    """There is no such passkey."""
+
+    code = "passkey.not_found"
+
+
+class IdentityUnknown(Unauthenticated):
+    """The provider knows who this is, and nobody here is linked with them."""
+
+    code = "identity.unknown"
+
+
+class IdentityTaken(Refused):
+    """The provider's account is linked with a member of staff already."""
+
+    code = "identity.taken"
+
+
+class IdentityInvalid(Invalid):
+    """This cannot be an account at a provider."""
+
+    code = "identity.invalid"
+
+
+class IdentityNotFound(NotFound):
+    """There is no such link with a provider."""
+
+    code = "identity.not_found"
+
+
+class ProviderRefused(Unauthenticated):
+    """The provider did not say who this is, or what it said does not hold."""
+
+    code = "provider.refused"
+
+
+class ProviderUnavailable(Unavailable):
+    """The provider does not answer, or not as OpenID providers do."""
+
+    code = "provider.unavailable"
+
+
+class ProviderNotSet(NotFound):
+    """No provider is set for this installation."""
+
+    code = "provider.not_set"

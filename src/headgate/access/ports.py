@@ -1,22 +1,49 @@
-"""What access needs from outside: a store whose reads see one moment, and whose writes carry their ledger entries along."""
+"""What access needs from outside: a store, somebody who reads passkeys, and a provider that says who somebody is.
+
+The store's reads see one moment, and its writes carry their ledger entries along.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from headgate.access.model import Account, Cohort, Grant, Key, Organisation, Session, SignInLink, Staff
+from headgate.access.model import (
+    Account,
+    Attempt,
+    Cohort,
+    Grant,
+    Identity,
+    Key,
+    Organisation,
+    Passkey,
+    Session,
+    SignInLink,
+    Staff,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from headgate.access.model import Declared, Described, KeyHolder, Page
-    from headgate.kernel.ids import AccountId, GrantId, KeyId, LinkId, OrganisationId, SessionId, StaffId
+    from headgate.access.model import Asked, Declared, Described, KeyHolder, MadePasskey, Page, Proven
+    from headgate.kernel.digest import Json
+    from headgate.kernel.ids import (
+        AccountId,
+        AttemptId,
+        GrantId,
+        IdentityId,
+        KeyId,
+        LinkId,
+        OrganisationId,
+        PasskeyId,
+        SessionId,
+        StaffId,
+    )
     from headgate.ledger.model import Entry
 
-Thing: TypeAlias = Organisation | Account | Cohort | Grant | Key | Staff | SignInLink | Session
-"""Whatever has a row of its own."""
+Thing: TypeAlias = Organisation | Account | Cohort | Grant | Key | Staff | SignInLink | Session | Passkey | Identity
+"""Whatever has a row of its own, which may change."""
 
 
 class View(Protocol):
@@ -146,11 +173,47 @@ class View(Protocol):
         """Return the sessions of a member of staff that nobody has ended."""
         ...
 
+    def passkey(self, id: PasskeyId) -> Passkey:
+        """Return one passkey, removed or not."""
+        ...
+
+    def passkey_called(self, credential_id: bytes) -> Passkey | None:
+        """Return the passkey that an authenticator calls so, unless it was removed."""
+        ...
+
+    def has_passkey_called(self, credential_id: bytes) -> bool:
+        """Return whether a passkey that an authenticator calls so was ever added."""
+        ...
+
+    def passkeys(self, staff_id: StaffId) -> list[Passkey]:
+        """Return the passkeys of a member of staff, the oldest first; without those that were removed."""
+        ...
+
+    def identity(self, id: IdentityId) -> Identity:
+        """Return one link with a provider, undone or not."""
+        ...
+
+    def identity_of(self, issuer: str, subject: str) -> Identity | None:
+        """Return whom a provider's account signs in, unless nobody."""
+        ...
+
+    def identities(self, staff_id: StaffId) -> list[Identity]:
+        """Return the links of a member of staff with providers, the oldest first; without those that were undone."""
+        ...
+
+    def attempt(self, id: AttemptId) -> Attempt:
+        """Return one attempt.
+
+        Raises:
+            AttemptOver: There is none.
+        """
+        ...
+
 
 class Transaction(View, Protocol):
     """A change in the making: nobody else changes access until it is over, and all of it is kept or none."""
 
-    def add(self, thing: Thing) -> None:
+    def add(self, thing: Thing | Attempt) -> None:
         """Enter something new."""
         ...
 
@@ -171,6 +234,14 @@ class Transaction(View, Protocol):
 
         Up to date is who has accepted the terms in force, or was let in before there were any (``first_terms``).
         """
+        ...
+
+    def drop(self, id: AttemptId) -> None:
+        """Forget an attempt."""
+        ...
+
+    def drop_attempts(self, *, ended_by: datetime, strangers_at_most: int) -> None:
+        """Forget the attempts that have ended, and the oldest of those without a session beyond so many."""
         ...
 
     def record(self, entry: Entry) -> int:
@@ -202,5 +273,79 @@ class Store(Protocol):
 
         Raises:
             AccessStoreUnavailable: The database is locked, full or gone.
+        """
+        ...
+
+
+class PasskeyReader(Protocol):
+    """Speaks with authenticators, in the form of their published protocol (WebAuthn)."""
+
+    def creation(self, member: Staff, challenge: bytes, known: Sequence[Passkey]) -> Mapping[str, Json]:
+        """Return what a browser is given to make a passkey: one that knows its owner and verifies them.
+
+        Args:
+            member: Whose it will be.
+            challenge: What its answer must be made from.
+            known: Passkeys whose authenticators need not make another.
+        """
+        ...
+
+    def made(self, response: str, challenge: bytes) -> MadePasskey:
+        """Read a browser's answer to ``creation``.
+
+        Raises:
+            PasskeyRefused: It is none, or not to this challenge and this installation, or nobody was verified.
+        """
+        ...
+
+    def request(self, challenge: bytes, allowed: Sequence[Passkey]) -> Mapping[str, Json]:
+        """Return what a browser is given to use a passkey.
+
+        Args:
+            challenge: What its answer must be made from.
+            allowed: The passkeys that will do; any that the browser has, where there are none.
+        """
+        ...
+
+    def called(self, response: str) -> bytes:
+        """Return what the authenticator calls the passkey of an answer to ``request``; nothing is checked yet.
+
+        Raises:
+            PasskeyRefused: It is no such answer.
+        """
+        ...
+
+    def shown(self, response: str, challenge: bytes, passkey: Passkey) -> int:
+        """Check an answer to ``request``, and return how often the authenticator says that it has signed.
+
+        Raises:
+            PasskeyRefused: It was not made by this passkey, from this challenge, for this installation and its owner, or nobody
+                was verified.
+        """
+        ...
+
+
+class Provider(Protocol):
+    """An OpenID provider that the operator trusts to say who somebody is."""
+
+    @property
+    def issuer(self) -> str:
+        """What it calls itself."""
+        ...
+
+    def address(self, asked: Asked) -> str:
+        """Return where a browser is sent to be asked.
+
+        Raises:
+            ProviderUnavailable: It does not answer.
+        """
+        ...
+
+    def proven(self, code: str, asked: Asked) -> Proven:
+        """Return who somebody is who came back with this code.
+
+        Raises:
+            ProviderRefused: The code is not taken, or what was signed does not fit what was asked.
+            ProviderUnavailable: It does not answer.
         """
         ...

@@ -43,6 +43,20 @@ class Settings(BaseModel):
             description="Where browsers reach this installation, without a path; empty: `http://localhost` and the port.",
         ),
     ] = ""
+    oidc_issuer: Annotated[
+        str,
+        Field(
+            pattern=r"^$|^https://[^\s?#@]+$|^http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?[^\s?#@]*$",
+            description="The OpenID provider that staff sign in with, exactly as it spells itself; empty: none.",
+        ),
+    ] = ""
+    oidc_client_id: Annotated[str, Field(description="What that provider calls this installation.")] = ""
+    oidc_secret_file: Annotated[
+        str, Field(description="File that holds what this installation proves itself to that provider with.")
+    ] = ""
+    oidc_secret_env: Annotated[
+        str, Field(description="Environment variable that holds the same, where no file does; neither: a public client.")
+    ] = ""
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes; two use a small machine well.")] = 2
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Least severe event that is logged.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NAME_CHARS = 200
 REASON_CHARS = 500
+SUBJECT_CHARS = 255
 NETWORKS_AT_MOST = 64
 SEATS_AT_MOST = 10**9
 FULL_PERCENT = 100
@@ -25,7 +26,9 @@ FULL_PERCENT = 100
 _COHORT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _DECLARED_WORD = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _TERMS_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_PRIVATE = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|\bhgs?_\w{20,}")
+_ISSUER = re.compile(r"(https://|http://(?=(localhost|127\.0\.0\.1)[:/]))[^\s?#@]{3,300}")
+"""Without TLS only on this very machine, where nobody listens in between."""
+_PRIVATE = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|\bhg[abls]?_\w{20,}")
 
 
 def name_for(text: str, invalid: type[HeadgateError]) -> str:
@@ -38,6 +41,20 @@ def name_for(text: str, invalid: type[HeadgateError]) -> str:
     if not 1 <= len(name) <= NAME_CHARS or not name.isprintable():
         raise invalid(f"A name is one printable line of 1 to {NAME_CHARS} characters.")
     return name
+
+
+def identity_for(issuer: str, subject: str) -> tuple[str, str]:
+    """Return a provider and what it calls somebody, as they may be written down.
+
+    Raises:
+        IdentityInvalid: The issuer is no address without a query, or the subject is none (OpenID Connect Core 1.0, section 2).
+    """
+    where, who = issuer.strip(), subject.strip()
+    if not _ISSUER.fullmatch(where):
+        raise errors.IdentityInvalid("An issuer is an https address without a question mark, as the provider spells it.")
+    if not 1 <= len(who) <= SUBJECT_CHARS or not who.isascii() or not who.isprintable():
+        raise errors.IdentityInvalid(f"A subject is 1 to {SUBJECT_CHARS} printable ASCII characters.")
+    return where, who
 
 
 def declared_word(text: str) -> str:

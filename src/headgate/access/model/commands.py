@@ -42,6 +42,8 @@ class Policy:
         session_renewal: How old a session's text may grow before it is renewed.
         session_overlap: How long the text before still works after a renewal, for what was under way.
         verified_for: How recently somebody must have proved that it is they, for a dangerous command.
+        attempt_life: How long somebody may take to prove who they are, once asked.
+        attempts_open_at_most: How many attempts of strangers are kept at once; the oldest give way.
         terms_grace: How long holders have to accept changed terms unless the change says otherwise.
     """
 
@@ -57,6 +59,8 @@ class Policy:
     session_renewal: timedelta = timedelta(minutes=15)
     session_overlap: timedelta = timedelta(seconds=30)
     verified_for: timedelta = timedelta(minutes=5)
+    attempt_life: timedelta = timedelta(minutes=5)
+    attempts_open_at_most: int = 5000
     terms_grace: timedelta = timedelta(days=14)
 
 
@@ -137,6 +141,9 @@ class Command(Enum):
     STAFF_PAGE = ("staff.page", Permission.STAFF)
     STAFF_RENEW = ("staff.renew", Permission.STAFF)
     STAFF_REVOKE = ("staff.revoke", Permission.STAFF)
+    STAFF_LINK = ("staff.link", Permission.STAFF)
+    STAFF_UNLINK = ("staff.unlink", Permission.STAFF)
+    STAFF_LINKED = ("staff.linked", Permission.STAFF)
     SESSIONS_INVITE = ("sessions.invite", Permission.STAFF)
     SESSIONS_END_ALL = ("sessions.end_all", Permission.STAFF)
 

@@ -101,6 +101,7 @@ class Session:
         ends_at: First instant at which it no longer works, whatever happens.
         ended_at: When it was ended before that.
         revision: How often the row has changed.
+        browser: What signed in, and from where, in words for its holder to recognise.
     """
 
     id: SessionId
@@ -115,3 +116,4 @@ class Session:
     ends_at: datetime
     ended_at: datetime | None = None
     revision: int = 0
+    browser: str = ""

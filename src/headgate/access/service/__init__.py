@@ -13,8 +13,11 @@ from headgate.access.service.chat_page import ChatPage
 from headgate.access.service.cohorts import Cohorts, Occupied
 from headgate.access.service.desk import Desk
 from headgate.access.service.grants import Grants, accept
+from headgate.access.service.identities import Identities
 from headgate.access.service.keys import Keys
 from headgate.access.service.organisations import Organisations
+from headgate.access.service.passkeys import Passkeys
+from headgate.access.service.providers import Providers
 from headgate.access.service.sessions import Sessions
 from headgate.access.service.staff import StaffRoster
 from headgate.access.service.sweeping import SCHEDULER, sweep
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from headgate.access.model import Grant, Issued, KeyHolder, Staff, Swept
-    from headgate.access.ports import Store
+    from headgate.access.ports import PasskeyReader, Provider, Store
     from headgate.kernel.actor import Role
     from headgate.kernel.clock import Clock
     from headgate.kernel.ids import KeyId
@@ -55,6 +58,7 @@ class Access:
         staff: Commands on staff.
         sessions: Being signed in to a browser.
         chat_page: Being on the chat page.
+        identities: Which accounts at a provider sign whom in.
 
     Raises:
         ValueError: The pepper is too short, or the environment cannot be spelt in a key.
@@ -80,6 +84,15 @@ class Access:
         self.staff = StaffRoster(desk)
         self.sessions = Sessions(desk)
         self.chat_page = ChatPage(desk)
+        self.identities = Identities(desk)
+
+    def passkeys(self, reader: PasskeyReader) -> Passkeys:
+        """Return the commands on passkeys, which are read by ``reader``."""
+        return Passkeys(self._desk, reader)
+
+    def providers(self, provider: Provider) -> Providers:
+        """Return the ways in by an OpenID provider that the operator trusts."""
+        return Providers(self._desk, provider)
 
     def identify(self, text: str) -> KeyHolder:
         """Return whose key this is, whatever state it is in: one query, by the key's identifier.

@@ -5,6 +5,8 @@ old, when its holder ends it, and when its holder is revoked or given a new toke
 before works for a moment longer, for requests that were under way. A text that was renewed longer ago is somebody's copy, and
 whoever shows it ends the session for everybody.
 
+Signing in proves who somebody is, unless a provider only repeats what it saw hours ago: then nothing dangerous may be done yet.
+
 A page proves that it was given to this session by a value of its own; a form or a call without it, or from another place, is
 forged. Dangerous commands ask for more: that its holder has proved within the last minutes that it is they.
 """
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from headgate.kernel.ids import StaffId
 
 _SEEN_STEP = timedelta(minutes=1)
+_BROWSER_AT_MOST = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +84,25 @@ class Sessions:
             tx.record(entry("staff.invited", staff_id, by, now, link_id=link_id, expires_at_us=to_us(ends)))
         return Issued(link, text)
 
-    def begin_by_link(self, text: str) -> Issued[Session]:
+    def begin_by_link(self, text: str, *, browser: str = "") -> Issued[Session]:
         """Sign in whoever a link is for. A link works once.
+
+        Args:
+            text: The link's text.
+            browser: What signs in, and from where, in words for its holder to recognise.
 
         Raises:
             LinkMalformed: The text is none.
             LinkUnusable: Nobody made it, it was used, or it is too old.
             StaffRevoked: Whom it is for was revoked.
         """
-        parsed = LINK.parse(text)
+        LINK.parse(text)
         now = self._desk.now()
         with self._desk.store.writing() as tx:
-            try:
-                link = tx.sign_in_link(LinkId(parsed.id))
-            except errors.LinkUnusable:
-                raise _unusable() from None
-            if not same(link.digest, self._desk.pepper.of_link(text)) or link.used_at is not None or now >= link.expires_at:
-                raise _unusable()
-            tx.save(replace(link, used_at=now))
-            return self._begin(tx, tx.member(link.staff_id), SignedInBy.LINK, now)
+            link = self._used(tx, text, now)
+            return begin(self._desk, tx, tx.member(link.staff_id), SignedInBy.LINK, browser=browser, now=now)
 
-    def begin(self, staff_id: StaffId, means: SignedInBy) -> Issued[Session]:
+    def begin(self, staff_id: StaffId, means: SignedInBy, *, browser: str = "") -> Issued[Session]:
         """Sign in a member of staff whom a passkey or a provider has just named.
 
         Raises:
@@ -110,7 +111,7 @@ class Sessions:
         """
         now = self._desk.now()
         with self._desk.store.writing() as tx:
-            return self._begin(tx, tx.member(staff_id), means, now)
+            return begin(self._desk, tx, tx.member(staff_id), means, browser=browser, now=now)
 
     def resume(self, text: str) -> Resumed:
         """Return who is signed in by a cookie's text, as it stands now.
@@ -153,13 +154,39 @@ class Sessions:
         """
         now = self._desk.now()
         with self._desk.store.writing() as tx:
-            present = tx.session(session.id)
-            if present.ended_at is not None:
-                raise _over()
-            fresh = self._with_new_text(present, now)
-            tx.save(replace(fresh.of, verified_at=now, means=means))
-            tx.record(entry("staff.verified", session.staff_id, _self(session), now, session_id=session.id, method=means.value))
-            return Issued(tx.session(session.id), fresh.secret)
+            return verified(self._desk, tx, session, means, now=now)
+
+    def verify_by_link(self, session: Session, text: str) -> Issued[Session]:
+        """Take a fresh link of its holder's as the proof that it is they; the text is renewed.
+
+        Raises:
+            LinkMalformed: The text is none.
+            LinkUnusable: Nobody made it, it was used, is too old, or is for somebody else.
+            SessionOver: The session has ended meanwhile.
+        """
+        LINK.parse(text)
+        now = self._desk.now()
+        with self._desk.store.writing() as tx:
+            if self._used(tx, text, now).staff_id != session.staff_id:
+                raise _unusable()
+            return verified(self._desk, tx, session, SignedInBy.LINK, now=now)
+
+    def open_ones(self, staff_id: StaffId, *, by: Actor) -> list[Session]:
+        """Return the sessions of a member of staff that still work, the newest first.
+
+        Raises:
+            Forbidden: ``by`` may not, and is somebody else.
+        """
+        if by.id != staff_id:
+            by.must(Command.SESSIONS_END_ALL.needs)
+        now, idle = self._desk.now(), self._desk.policy.session_idle
+        with self._desk.store.reading() as view:
+            found = view.open_sessions(staff_id)
+        return sorted(
+            (session for session in found if now < session.ends_at and now - session.seen_at < idle),
+            key=lambda session: session.began_at,
+            reverse=True,
+        )
 
     def must_be_verified(self, session: Session) -> None:
         """Go on only if the session's holder proved within the last minutes that it is they.
@@ -171,7 +198,7 @@ class Sessions:
             raise errors.VerificationDue(
                 "This needs you to prove that it is you.",
                 rule="dangerous commands",
-                help="Confirm with your passkey, then do it again.",
+                help="Confirm that it is you, then do it again.",
             )
 
     def page_proof(self, session: Session) -> str:
@@ -194,7 +221,7 @@ class Sessions:
             present = tx.session(session.id)
             if present.ended_at is None:
                 tx.save(replace(present, ended_at=now))
-                tx.record(entry("staff.signed_out", session.staff_id, _self(session), now, session_id=session.id))
+                tx.record(entry("staff.signed_out", session.staff_id, self_of(session), now, session_id=session.id))
 
     def end_all(self, staff_id: StaffId, *, by: Actor) -> int:
         """End every session of a member of staff, and return how many there were.
@@ -213,38 +240,24 @@ class Sessions:
                 tx.record(entry("staff.signed_out", staff_id, by, now, sessions=ended))
             return ended
 
-    def _begin(self, tx: Transaction, member: Staff, means: SignedInBy, now: datetime) -> Issued[Session]:
-        must_be_active(member)
-        session_id = SessionId(self._desk.new_id("ses", at=now))
-        text = SESSION.mint(session_id, entropy=self._desk.entropy(SECRET_BYTES)).text
-        session = Session(
-            id=session_id,
-            staff_id=member.id,
-            means=means,
-            digest=self._desk.pepper.of_session(text),
-            earlier_digest=None,
-            began_at=now,
-            seen_at=now,
-            renewed_at=now,
-            verified_at=now,
-            ends_at=now + self._desk.policy.session_life,
-        )
-        tx.add(session)
-        tx.record(entry("staff.signed_in", member.id, _self(session), now, session_id=session_id, method=means.value))
-        return Issued(session, text)
+    def _used(self, tx: Transaction, text: str, now: datetime) -> SignInLink:
+        """Return a link that is good, and use it up."""
+        try:
+            link = tx.sign_in_link(LinkId(LINK.parse(text).id))
+        except errors.LinkUnusable:
+            raise _unusable() from None
+        if not same(link.digest, self._desk.pepper.of_link(text)) or link.used_at is not None or now >= link.expires_at:
+            raise _unusable()
+        tx.save(replace(link, used_at=now))
+        return link
 
     def _renewed(self, session: Session, actor: Actor, now: datetime) -> Resumed:
-        fresh = self._with_new_text(session, now)
+        fresh = _with_new_text(self._desk, session, now)
         try:
             saved = self._saved(fresh.of)
         except errors.AccessMoved:  # another request of the same browser has just done it
             return Resumed(session, actor, None)
         return Resumed(saved, actor, fresh.secret)
-
-    def _with_new_text(self, session: Session, now: datetime) -> Issued[Session]:
-        text = SESSION.mint(session.id, entropy=self._desk.entropy(SECRET_BYTES)).text
-        digest = self._desk.pepper.of_session(text)
-        return Issued(replace(session, digest=digest, earlier_digest=session.digest, renewed_at=now, seen_at=now), text)
 
     def _seen(self, session: Session, now: datetime) -> Session:
         try:
@@ -268,6 +281,72 @@ class Sessions:
 _WATCHMAN = Actor.system("sessions")
 
 
+def begin(
+    desk: Desk,
+    tx: Transaction,
+    member: Staff,
+    means: SignedInBy,
+    *,
+    browser: str,
+    now: datetime,
+    verified_at: datetime | None = None,
+) -> Issued[Session]:
+    """Sign in a member of staff, within a change in the making.
+
+    Args:
+        desk: The tools of access.
+        tx: The change.
+        member: Who.
+        means: What it rests on.
+        browser: What signs in, and from where.
+        now: The present instant.
+        verified_at: When they proved that it is they; just now, when absent.
+
+    Raises:
+        StaffRevoked: They were revoked.
+    """
+    must_be_active(member)
+    session_id = SessionId(desk.new_id("ses", at=now))
+    text = SESSION.mint(session_id, entropy=desk.entropy(SECRET_BYTES)).text
+    session = Session(
+        id=session_id,
+        staff_id=member.id,
+        means=means,
+        digest=desk.pepper.of_session(text),
+        earlier_digest=None,
+        began_at=now,
+        seen_at=now,
+        renewed_at=now,
+        verified_at=now if verified_at is None else min(now, verified_at),
+        ends_at=now + desk.policy.session_life,
+        browser=browser[:_BROWSER_AT_MOST],
+    )
+    tx.add(session)
+    tx.record(entry("staff.signed_in", member.id, self_of(session), now, session_id=session_id, method=means.value))
+    return Issued(session, text)
+
+
+def verified(desk: Desk, tx: Transaction, session: Session, means: SignedInBy, *, now: datetime) -> Issued[Session]:
+    """Take in, within a change in the making, that a session's holder has just proved that it is they.
+
+    Raises:
+        SessionOver: It has ended meanwhile.
+    """
+    present = tx.session(session.id)
+    if present.ended_at is not None:
+        raise _over()
+    fresh = _with_new_text(desk, present, now)
+    tx.save(replace(fresh.of, verified_at=now, means=means))
+    tx.record(entry("staff.verified", session.staff_id, self_of(session), now, session_id=session.id, method=means.value))
+    return Issued(tx.session(session.id), fresh.secret)
+
+
+def _with_new_text(desk: Desk, session: Session, now: datetime) -> Issued[Session]:
+    text = SESSION.mint(session.id, entropy=desk.entropy(SECRET_BYTES)).text
+    digest = desk.pepper.of_session(text)
+    return Issued(replace(session, digest=digest, earlier_digest=session.digest, renewed_at=now, seen_at=now), text)
+
+
 def end_open_sessions(tx: Transaction, staff_id: StaffId, *, now: datetime) -> int:
     """End every open session of a member of staff, and return how many there were."""
     open_ones = tx.open_sessions(staff_id)
@@ -286,7 +365,8 @@ def must_be_active(member: Staff) -> None:
         raise errors.StaffRevoked("This member of staff was revoked.", rule=f"state of {member.id}")
 
 
-def _self(session: Session) -> Actor:
+def self_of(session: Session) -> Actor:
+    """Return a session's holder, as somebody who acts on what is theirs and needs no permission for it."""
     return Actor(session.staff_id, session.staff_id, frozenset(), frozenset())
 
 

@@ -14,18 +14,22 @@ from typing import TYPE_CHECKING, Any
 from headgate.access.model import (
     Account,
     AccountState,
+    Attempt,
     Cohort,
     CohortState,
     Declared,
     Described,
     Grant,
     GrantState,
+    Identity,
     Key,
     KeyHolder,
     KeyState,
     KeyUse,
     Organisation,
     OrganisationState,
+    Passkey,
+    Purpose,
     Session,
     SignedInBy,
     SignInLink,
@@ -37,7 +41,18 @@ from headgate.access.store import tables
 from headgate.kernel.actor import Role
 from headgate.kernel.clock import from_us, to_us
 from headgate.kernel.digest import canonical_json
-from headgate.kernel.ids import AccountId, GrantId, KeyId, LinkId, OrganisationId, SessionId, StaffId
+from headgate.kernel.ids import (
+    AccountId,
+    AttemptId,
+    GrantId,
+    IdentityId,
+    KeyId,
+    LinkId,
+    OrganisationId,
+    PasskeyId,
+    SessionId,
+    StaffId,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,7 +63,7 @@ if TYPE_CHECKING:
     from headgate.access.ports import Thing
 
 
-def row_of(thing: Thing) -> tuple[sa.Table, dict[str, Any]]:  # noqa: PLR0911 - one arm for each table
+def row_of(thing: Thing | Attempt) -> tuple[sa.Table, dict[str, Any]]:  # noqa: C901, PLR0911 - one arm for each table
     """Return the table that a value belongs in and its row there."""
     match thing:
         case Organisation():
@@ -148,6 +163,42 @@ def row_of(thing: Thing) -> tuple[sa.Table, dict[str, Any]]:  # noqa: PLR0911 - 
                 "ends_at_us": to_us(thing.ends_at),
                 "ended_at_us": _us(thing.ended_at),
                 "revision": thing.revision,
+                "browser": thing.browser,
+            }
+        case Passkey():
+            return tables.passkeys, {
+                "id": thing.id,
+                "staff_id": thing.staff_id,
+                "credential_id": thing.credential_id,
+                "public_key": thing.public_key,
+                "sign_count": thing.sign_count,
+                "name": thing.name,
+                "created_at_us": to_us(thing.created_at),
+                "last_used_at_us": _us(thing.last_used_at),
+                "removed_at_us": _us(thing.removed_at),
+                "revision": thing.revision,
+            }
+        case Identity():
+            return tables.identities, {
+                "id": thing.id,
+                "staff_id": thing.staff_id,
+                "issuer": thing.issuer,
+                "subject": thing.subject,
+                "linked_at_us": to_us(thing.linked_at),
+                "last_used_at_us": _us(thing.last_used_at),
+                "removed_at_us": _us(thing.removed_at),
+                "revision": thing.revision,
+            }
+        case Attempt():
+            return tables.attempts, {
+                "id": thing.id,
+                "purpose": thing.purpose.value,
+                "session_id": thing.session_id,
+                "digest": thing.digest,
+                "challenge": thing.challenge,
+                "to_path": thing.to,
+                "created_at_us": to_us(thing.created_at),
+                "expires_at_us": to_us(thing.expires_at),
             }
 
 
@@ -289,6 +340,52 @@ def session_of(row: sa.RowMapping) -> Session:
         ends_at=from_us(row["ends_at_us"]),
         ended_at=_instant(row["ended_at_us"]),
         revision=row["revision"],
+        browser=row["browser"],
+    )
+
+
+def passkey_of(row: sa.RowMapping) -> Passkey:
+    """Return the passkey that a row says."""
+    return Passkey(
+        id=PasskeyId(row["id"]),
+        staff_id=StaffId(row["staff_id"]),
+        credential_id=row["credential_id"],
+        public_key=row["public_key"],
+        sign_count=row["sign_count"],
+        name=row["name"],
+        created_at=from_us(row["created_at_us"]),
+        last_used_at=_instant(row["last_used_at_us"]),
+        removed_at=_instant(row["removed_at_us"]),
+        revision=row["revision"],
+    )
+
+
+def identity_of(row: sa.RowMapping) -> Identity:
+    """Return the link with a provider that a row says."""
+    return Identity(
+        id=IdentityId(row["id"]),
+        staff_id=StaffId(row["staff_id"]),
+        issuer=row["issuer"],
+        subject=row["subject"],
+        linked_at=from_us(row["linked_at_us"]),
+        last_used_at=_instant(row["last_used_at_us"]),
+        removed_at=_instant(row["removed_at_us"]),
+        revision=row["revision"],
+    )
+
+
+def attempt_of(row: sa.RowMapping) -> Attempt:
+    """Return the attempt that a row says."""
+    session_id = row["session_id"]
+    return Attempt(
+        id=AttemptId(row["id"]),
+        purpose=Purpose(row["purpose"]),
+        session_id=None if session_id is None else SessionId(session_id),
+        digest=row["digest"],
+        challenge=row["challenge"],
+        to=row["to_path"],
+        created_at=from_us(row["created_at_us"]),
+        expires_at=from_us(row["expires_at_us"]),
     )
 
 

@@ -31,21 +31,33 @@ if TYPE_CHECKING:
 
     from headgate.access.model import (
         Account,
+        Attempt,
         Cohort,
         Declared,
         Described,
         Grant,
+        Identity,
         Key,
         KeyHolder,
         Organisation,
         Page,
+        Passkey,
         Session,
         SignInLink,
         Staff,
     )
     from headgate.access.ports import Thing, Transaction, View
     from headgate.kernel.errors import HeadgateError
-    from headgate.kernel.ids import GrantId, LinkId, OrganisationId, SessionId, StaffId
+    from headgate.kernel.ids import (
+        AttemptId,
+        GrantId,
+        IdentityId,
+        LinkId,
+        OrganisationId,
+        PasskeyId,
+        SessionId,
+        StaffId,
+    )
     from headgate.ledger.model import Entry
 
 _ADVISORY_LOCK = 0x68_67_61_63  # "hgac"
@@ -254,6 +266,40 @@ class _View:
             sa.select(tables.sessions).where(sessions.staff_id == staff_id, sessions.ended_at_us.is_(None)), rows.session_of
         )
 
+    def passkey(self, id: PasskeyId) -> Passkey:
+        return rows.passkey_of(self._one(tables.passkeys, id, errors.PasskeyNotFound, "passkey"))
+
+    def passkey_called(self, credential_id: bytes) -> Passkey | None:
+        passkeys = tables.passkeys.c
+        query = sa.select(tables.passkeys).where(passkeys.credential_id == credential_id, passkeys.removed_at_us.is_(None))
+        return next(iter(self._all(query, rows.passkey_of)), None)
+
+    def has_passkey_called(self, credential_id: bytes) -> bool:
+        return self._any(tables.passkeys.c.credential_id == credential_id)
+
+    def passkeys(self, staff_id: StaffId) -> list[Passkey]:
+        passkeys = tables.passkeys.c
+        query = sa.select(tables.passkeys).where(passkeys.staff_id == staff_id, passkeys.removed_at_us.is_(None))
+        return self._all(query.order_by(passkeys.id), rows.passkey_of)
+
+    def identity(self, id: IdentityId) -> Identity:
+        return rows.identity_of(self._one(tables.identities, id, errors.IdentityNotFound, "link"))
+
+    def identity_of(self, issuer: str, subject: str) -> Identity | None:
+        identities = tables.identities.c
+        query = sa.select(tables.identities).where(
+            identities.issuer == issuer, identities.subject == subject, identities.removed_at_us.is_(None)
+        )
+        return next(iter(self._all(query, rows.identity_of)), None)
+
+    def identities(self, staff_id: StaffId) -> list[Identity]:
+        identities = tables.identities.c
+        query = sa.select(tables.identities).where(identities.staff_id == staff_id, identities.removed_at_us.is_(None))
+        return self._all(query.order_by(identities.id), rows.identity_of)
+
+    def attempt(self, id: AttemptId) -> Attempt:
+        return rows.attempt_of(self._one(tables.attempts, id, errors.AttemptOver, "attempt"))
+
     def _one(self, table: sa.Table, id: str, absent: type[HeadgateError], what: str) -> sa.RowMapping:
         query = sa.select(table).where(_id_of(table) == id)
         row = self._connection.execute(query).mappings().one_or_none()
@@ -278,7 +324,7 @@ class _View:
 class _Transaction(_View):
     """A change in the making."""
 
-    def add(self, thing: Thing) -> None:
+    def add(self, thing: Thing | Attempt) -> None:
         table, row = rows.row_of(thing)
         self._connection.execute(sa.insert(table), row)
 
@@ -311,6 +357,16 @@ class _Transaction(_View):
             .values(terms_due_at_us=to_us(due_at), revision=grants.revision + 1)
         )
         return self._connection.execute(update).rowcount
+
+    def drop(self, id: AttemptId) -> None:
+        self._connection.execute(sa.delete(tables.attempts).where(tables.attempts.c.id == id))
+
+    def drop_attempts(self, *, ended_by: datetime, strangers_at_most: int) -> None:
+        attempts = tables.attempts.c
+        stranger = attempts.session_id.is_(None)
+        newest = sa.select(attempts.id).where(stranger).order_by(attempts.id.desc()).offset(strangers_at_most).limit(1)
+        self._connection.execute(sa.delete(tables.attempts).where(attempts.expires_at_us <= to_us(ended_by)))
+        self._connection.execute(sa.delete(tables.attempts).where(stranger, attempts.id <= newest.scalar_subquery()))
 
     def record(self, entry: Entry) -> int:
         return append(self._connection, entry)

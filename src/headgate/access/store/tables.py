@@ -157,6 +157,63 @@ sessions = sa.Table(
     sa.Column("ends_at_us", _Us, nullable=False),
     sa.Column("ended_at_us", _Us),
     sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("browser", sa.Text, nullable=False, server_default=""),
     sa.Index("access_session_by_staff", "staff_id", "ended_at_us"),
+    sqlite_strict=True,
+)
+
+passkeys = sa.Table(
+    "access_passkey",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("staff_id", sa.Text, sa.ForeignKey("access_staff.id"), nullable=False),
+    sa.Column("credential_id", sa.LargeBinary, nullable=False),
+    sa.Column("public_key", sa.LargeBinary, nullable=False),
+    sa.Column("sign_count", _Us, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("last_used_at_us", _Us),
+    sa.Column("removed_at_us", _Us),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Index("access_passkey_by_credential", "credential_id", unique=True),
+    sa.Index("access_passkey_by_staff", "staff_id", "removed_at_us"),
+    sqlite_strict=True,
+)
+
+identities = sa.Table(
+    "access_identity",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("staff_id", sa.Text, sa.ForeignKey("access_staff.id"), nullable=False),
+    sa.Column("issuer", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("linked_at_us", _Us, nullable=False),
+    sa.Column("last_used_at_us", _Us),
+    sa.Column("removed_at_us", _Us),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Index(
+        "access_identity_one_owner",
+        "issuer",
+        "subject",
+        unique=True,
+        sqlite_where=sa.text("removed_at_us IS NULL"),
+        postgresql_where=sa.text("removed_at_us IS NULL"),
+    ),
+    sa.Index("access_identity_by_staff", "staff_id", "removed_at_us"),
+    sqlite_strict=True,
+)
+
+attempts = sa.Table(
+    "access_attempt",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Text, sa.ForeignKey("access_session.id")),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("challenge", sa.LargeBinary, nullable=False),
+    sa.Column("to_path", sa.Text, nullable=False),
+    sa.Column("created_at_us", _Us, nullable=False),
+    sa.Column("expires_at_us", _Us, nullable=False),
+    sa.Index("access_attempt_by_end", "expires_at_us"),
     sqlite_strict=True,
 )

@@ -42,6 +42,10 @@ class Pepper:
         """Return the digest of a sign-in link's text, 32 bytes."""
         return self._digest(b"link", text)
 
+    def of_attempt(self, text: str) -> bytes:
+        """Return the digest of an attempt's text, 32 bytes."""
+        return self._digest(b"attempt", text)
+
     def of_session(self, text: str) -> bytes:
         """Return the digest of a session's text, 32 bytes."""
         return self._digest(b"session", text)

@@ -1,6 +1,7 @@
 """The texts of what staff are known by: ``<what>_<id>_<secret><checksum>``, like a key's and never taken for one.
 
-``hgs_`` is a token, for the command line and the API; ``hgl_`` a link that signs in once; ``hgb_`` a browser's session.
+``hgs_`` is a token, for the command line and the API; ``hgl_`` a link that signs in once; ``hgb_`` a browser's session; ``hga_``
+an attempt to sign in.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from headgate.access.errors import LinkMalformed, SessionMalformed, StaffTokenMalformed
+from headgate.access.errors import AttemptOver, LinkMalformed, SessionMalformed, StaffTokenMalformed
 from headgate.access.wire.checksum import is_sealed, sealed, secret_of
 from headgate.kernel.errors import Unauthenticated  # noqa: TC001 - a dataclass's annotation
 
@@ -77,3 +78,12 @@ class Spelling:
 TOKEN = Spelling("hgs", "stf", StaffTokenMalformed, "a staff token")
 LINK = Spelling("hgl", "lnk", LinkMalformed, "a sign-in link")
 SESSION = Spelling("hgb", "ses", SessionMalformed, "a session")
+ATTEMPT = Spelling("hga", "att", AttemptOver, "an attempt to sign in")
+
+SIGN_IN = "/console/sign-in"
+"""Where a browser shows its sign-in link; what stands behind ``#`` is never sent with the address."""
+
+
+def link_address(origin: str, text: str) -> str:
+    """Return a sign-in link's text as something to open in a browser."""
+    return f"{origin}{SIGN_IN}#{text}"

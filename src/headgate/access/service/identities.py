@@ -1,0 +1,112 @@
+"""Which account at which OpenID provider signs which member of staff in.
+
+Linking is always somebody's explicit act: the member's own, who has just shown both sides that it is they, or that of somebody
+who manages staff. An e-mail address never links anything: it can be given to somebody else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from headgate.access import errors
+from headgate.access.decide.inputs import identity_for
+from headgate.access.model import Command, Identity
+from headgate.access.service.desk import entry
+from headgate.access.service.sessions import must_be_active
+from headgate.kernel.ids import IdentityId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from headgate.access.ports import Transaction
+    from headgate.access.service.desk import Desk
+    from headgate.kernel.actor import Actor
+    from headgate.kernel.ids import StaffId
+
+
+class Identities:
+    """What can be asked about links with providers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def link(self, staff_id: StaffId, *, issuer: str, subject: str, by: Actor) -> Identity:
+        """Link a provider's account with a member of staff; linking what is linked already changes nothing.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            StaffNotFound: There is no such member.
+            StaffRevoked: They were revoked.
+            IdentityInvalid: This cannot be an account at a provider.
+            IdentityTaken: It is linked with somebody else.
+        """
+        by.must(Command.STAFF_LINK.needs)
+        where, who = identity_for(issuer, subject)
+        now = self._desk.now()
+        with self._desk.store.writing() as tx:
+            must_be_active(tx.member(staff_id))
+            return linked(self._desk, tx, staff_id, where, who, by=by, now=now)
+
+    def unlink(self, identity_id: IdentityId, *, by: Actor) -> Identity:
+        """Undo a link; sessions that it began go on.
+
+        Raises:
+            Forbidden: ``by`` may not, and the link is not theirs.
+            IdentityNotFound: There is no such link.
+        """
+        now = self._desk.now()
+        with self._desk.store.writing() as tx:
+            identity = self._seen_by(by, tx.identity(identity_id))
+            tx.save(replace(identity, removed_at=now))
+            tx.record(
+                entry("staff.provider_unlinked", identity.staff_id, by, now, identity_id=identity.id, issuer=identity.issuer)
+            )
+        return identity
+
+    def get(self, identity_id: IdentityId, *, by: Actor) -> Identity:
+        """Return one link.
+
+        Raises:
+            Forbidden: ``by`` may not, and the link is not theirs.
+            IdentityNotFound: There is no such link.
+        """
+        with self._desk.store.reading() as view:
+            return self._seen_by(by, view.identity(identity_id))
+
+    def of(self, staff_id: StaffId, *, by: Actor) -> list[Identity]:
+        """Return the links of a member of staff.
+
+        Raises:
+            Forbidden: ``by`` may not, and is somebody else.
+        """
+        if by.id != staff_id:
+            by.must(Command.STAFF_LINKED.needs)
+        with self._desk.store.reading() as view:
+            return view.identities(staff_id)
+
+    def _seen_by(self, by: Actor, identity: Identity) -> Identity:
+        if by.id != identity.staff_id:
+            by.must(Command.STAFF_UNLINK.needs)
+        if identity.removed_at is not None:
+            raise errors.IdentityNotFound("There is no such link.")
+        return identity
+
+
+def linked(desk: Desk, tx: Transaction, staff_id: StaffId, issuer: str, subject: str, *, by: Actor, now: datetime) -> Identity:
+    """Link a provider's account with a member of staff, within a change in the making.
+
+    Raises:
+        IdentityTaken: It is linked with somebody else.
+    """
+    present = tx.identity_of(issuer, subject)
+    if present is not None:
+        if present.staff_id != staff_id:
+            raise errors.IdentityTaken(
+                "This provider's account is linked with another member of staff.", help="Undo that link first."
+            )
+        return present
+    identity = Identity(IdentityId(desk.new_id("idn", at=now)), staff_id, issuer, subject, linked_at=now)
+    tx.add(identity)
+    tx.record(entry("staff.provider_linked", staff_id, by, now, identity_id=identity.id, issuer=issuer))
+    return identity
