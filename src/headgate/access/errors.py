@@ -339,6 +339,12 @@ class SessionOver(Unauthenticated):
     code = "session.over"
 
 
+class SessionNotFound(NotFound):
+    """There is no such session of this member of staff, or it has ended."""
+
+    code = "session.not_found"
+
+
 class VerificationDue(Refused):
     """A dangerous command asks that its author has proved within the last minutes that it is they."""
 

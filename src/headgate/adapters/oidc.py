@@ -1,8 +1,8 @@
 """An OpenID provider over HTTP: the authorization code flow with PKCE (OpenID Connect Core 1.0, RFC 7636, RFC 9207).
 
 What the provider publishes of itself is kept for an hour; keys that it has added since are fetched when a token names one, at
-most once a minute. An ID token counts only if it is signed by an asymmetric key of the provider's, comes from it, is for us, has not
-ended, and carries the nonce of this attempt. Nothing else that a provider tells of a person is read.
+most once a minute. An ID token counts only if it is signed by an asymmetric key of the provider's, comes from it, is for us, has
+not ended, and carries the nonce of this attempt. Nothing else that a provider tells of a person is read.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from headgate.access.errors import ProviderRefused, ProviderUnavailable
 from headgate.access.model import Proven
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyreqwest.client import SyncClient
     from pyreqwest.request import SyncRequestBuilder
 
@@ -43,6 +45,9 @@ _TIMEOUT = timedelta(seconds=10)
 _SESSION_S = 12 * 3600
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _OK = 200
+_request_at = cast("Callable[..., str]", prepare_grant_uri)
+_challenge = cast("Callable[[str], str]", create_s256_code_challenge)
+_well_known = cast("Callable[..., str]", get_well_known_url)
 _BAD_REQUEST, _UNAUTHORIZED = 400, 401
 
 
@@ -95,7 +100,7 @@ class OpenidProvider:
     def address(self, asked: Asked) -> str:
         published = self._known()
         more = {"prompt": "login", "max_age": "0"} if asked.fresh else {"max_age": str(_SESSION_S)}
-        address: object = prepare_grant_uri(
+        return _request_at(
             published.authorization,
             self._client.id,
             "code",
@@ -103,11 +108,10 @@ class OpenidProvider:
             scope="openid",
             state=asked.state,
             nonce=asked.nonce,
-            code_challenge=str(create_s256_code_challenge(asked.verifier)),  # pyright: ignore[reportUnknownArgumentType]
+            code_challenge=_challenge(asked.verifier),
             code_challenge_method="S256",
             **more,
         )
-        return str(address)
 
     def proven(self, code: str, asked: Asked) -> Proven:
         token = self._token(self._known(), code, asked)
@@ -173,7 +177,7 @@ class OpenidProvider:
         known, now = self._published, self._now()
         if known is not None and now - known.read_at < (_KEYS_AGAIN if keys_again else _KEPT):
             return known
-        told = self._get(str(get_well_known_url(self._client.issuer, external=True)))  # pyright: ignore[reportUnknownArgumentType]
+        told = self._get(_well_known(self._client.issuer, external=True))
         if told.get("issuer") != self._client.issuer:
             raise _unavailable()
         authorization, token, jwks = (

@@ -20,6 +20,7 @@ from rich.markup import escape
 from headgate import __version__
 from headgate.access.cli import Session as AccessSession
 from headgate.access.cli import commands as access_commands
+from headgate.access.wire.spelled import instant
 from headgate.adapters.ray import RayFarm
 from headgate.bootstrap import logs
 from headgate.bootstrap.processes.plan import processes
@@ -118,16 +119,23 @@ class _Root:
         name: Annotated[str, typer.Option(help="Your name, as others will see it.")] = "owner",
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """Make an installation and its first member of staff, and print their token once.
+        """Make an installation and its first member of staff, and print their token and a sign-in link, each once.
 
-        The token is also left in the directory, readable by its owner only, so that the commands that follow know you.
+        The token is also left in the directory, readable by its owner only, so that the commands that follow know you. The link
+        signs you in to the console, once; it is said beside the results, so that the token can be piped alone.
         """
         made = initialise(self._terminal, name)
+        ends = instant(made.ends_at)
         if as_json:
-            typer.echo(json.dumps({"data": str(self._terminal.directory), "staff": made.of.id, "token": made.secret}))
+            told = {"staff": made.first.of.id, "token": made.first.secret, "link": made.link, "link_expires_at": ends}
+            typer.echo(json.dumps({"data": str(self._terminal.directory), **told}))
             return
-        typer.echo(made.secret)
-        typer.echo(f"{self._terminal.directory} is ready; the line above is your token. Next: headgate up", err=True)
+        typer.echo(made.first.secret)
+        typer.echo(
+            f"{self._terminal.directory} is ready; the line above is your token. Next: headgate up\n"
+            f"The console, once it runs, in a browser; this works once, until {ends}:\n{made.link}",
+            err=True,
+        )
 
     def serve(
         self,

@@ -9,6 +9,7 @@ import importlib
 import json
 import pkgutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,11 @@ import headgate
 from headgate.access.decide import permissions_markdown
 from headgate.bootstrap.cli import application
 from headgate.bootstrap.cli_help import command_line_markdown
+from headgate.bootstrap.faces import console_markdown
+from headgate.bootstrap.home import Home
 from headgate.bootstrap.http import status_of
-from headgate.bootstrap.settings import settings_markdown
+from headgate.bootstrap.settings import Settings, settings_markdown
+from headgate.bootstrap.wiring import open_house
 from headgate.kernel.errors import HeadgateError
 from headgate.releases.decide.lint import lints_markdown
 from headgate.releases.wire.schema import plan_schema
@@ -33,11 +37,21 @@ def documents() -> dict[str, str]:
     return {
         "errors.md": errors_markdown(),
         "settings.md": settings_markdown(),
-        "permissions.md": permissions_markdown(),
+        "permissions.md": f"{permissions_markdown()}\n{_console()}",
         "lints.md": lints_markdown(),
         "plan-schema.json": json.dumps(plan_schema(), indent=2, sort_keys=True) + "\n",
         "cli.md": command_line_markdown(application()),
     }
+
+
+def _console() -> str:
+    """Return the console's addresses, from the pages of an installation that is made for this and thrown away."""
+    with tempfile.TemporaryDirectory() as directory:
+        house = open_house(Home(Path(directory)), Settings())
+        try:
+            return console_markdown(house)
+        finally:
+            house.close()
 
 
 def all_errors() -> list[type[HeadgateError]]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from starlette.routing import Mount
 
+from headgate.adapters.oidc import OpenidProvider
+from headgate.adapters.passkeys import WebauthnReader
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.http import status_of
+from headgate.bootstrap.provider import client_of
 from headgate.bootstrap.simulations import ProcessSimulations
+from headgate.console.addresses import addresses_markdown
 from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
 from headgate.console.door import Door
-from headgate.console.pages import ledger, plans, releases, sign_in, simulating
+from headgate.console.pages import confirm, ledger, me, plans, releases, sign_in, simulating, staff
 from headgate.kernel.actor import Actor, Permission
 from headgate.look.assets import Assets
 from headgate.look.browser import Cookie
@@ -42,8 +47,8 @@ def faces(house: House, talking: Talking) -> list[BaseRoute]:
         house: The installation.
         talking: The way to models, for the chat page.
     """
-    assets = Assets("headgate.look", "headgate.console", "headgate.portal")
-    pages = Pages("headgate.console", "headgate.portal", assets=assets)
+    assets = _assets()
+    pages = _pages(assets)
     return [Mount(AT, console(house, pages)), *portal(house, pages, talking), assets.route()]
 
 
@@ -57,8 +62,11 @@ def console(house: House, pages: Pages) -> Starlette:
 
 def desks_of(house: House) -> Desks:
     """Return whom the staff's pages ask."""
+    client = client_of(house.settings, os.environ)
     return Desks(
         access=house.access,
+        passkeys=house.access.passkeys(WebauthnReader(house.settings.origin)),
+        providers=None if client is None else house.access.providers(OpenidProvider(client, house.clock)),
         releases=house.releases,
         safety=house.desk,
         filing=house.filing,
@@ -68,6 +76,7 @@ def desks_of(house: House) -> Desks:
         drafting=house.drafting,
         simulations=ProcessSimulations(house.home.simulations, house.clock),
         clock=house.clock,
+        origin=house.settings.origin,
     )
 
 
@@ -75,11 +84,21 @@ def console_tables(desks: Desks) -> list[Table]:
     """Return every address of the console that asks who its caller is; tests walk it, and the documents print it."""
     return [
         sign_in.table(desks, AT),
+        confirm.table(desks, AT),
+        me.table(desks, AT),
+        staff.table(desks, AT),
         releases.table(desks),
         ledger.table(desks, AT),
         plans.table(desks, AT),
         simulating.table(desks, AT),
     ]
+
+
+def console_markdown(house: House) -> str:
+    """Return the console's addresses for the documentation."""
+    desks = desks_of(house)
+    outside = sign_in.outside(desks, Door(house.access.sessions, house.settings.origin), _pages(_assets()), AT)
+    return addresses_markdown(AT, console_tables(desks), outside)
 
 
 def portal(house: House, pages: Pages, talking: Talking) -> list[BaseRoute]:
@@ -96,3 +115,11 @@ def portal(house: House, pages: Pages, talking: Talking) -> list[BaseRoute]:
     )
     chat = ChatPages(desks, cookie, pages, status_of=status_of, published=public.names)
     return [Mount(CHAT_AT, chat.application()), *public.routes()]
+
+
+def _assets() -> Assets:
+    return Assets("headgate.look", "headgate.console", "headgate.portal")
+
+
+def _pages(assets: Assets) -> Pages:
+    return Pages("headgate.console", "headgate.portal", assets=assets)

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from pyreqwest.exceptions import PyreqwestError
 
 import headgate
 from headgate.access.errors import StaffExists
+from headgate.access.wire.staff_credential import link_address
 from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.cohorts import keep_cohorts
 from headgate.bootstrap.processes.plan import processes
@@ -28,20 +29,22 @@ from headgate.bootstrap.processes.ports import must_be_free
 from headgate.bootstrap.processes.served import served
 from headgate.bootstrap.processes.supervisor import Child, Supervisor
 from headgate.bootstrap.wiring import open_house
-from headgate.kernel.actor import Role
+from headgate.kernel.actor import Actor, Permission, Role
 from headgate.kernel.digest import sha256_of
 from headgate.kernel.errors import NotFound, Unavailable
+from headgate.kernel.ids import StaffId
 from headgate.releases.model.plan import Api, Surface, Upstream, Version
 from headgate.releases.wire.checking import check_plan
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
 
     from headgate.access.model import Issued, Staff
     from headgate.bootstrap.settings import Settings
     from headgate.bootstrap.terminal import Terminal
     from headgate.bootstrap.wiring import House
-    from headgate.kernel.actor import Actor
     from headgate.releases.model.plan import Plan, Stage
     from headgate.releases.model.release import Release
 
@@ -65,7 +68,22 @@ class ExampleMissing(NotFound):
     code = "up.example_missing"
 
 
-def initialise(terminal: Terminal, name: str) -> Issued[Staff]:
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """An installation that was just made.
+
+    Attributes:
+        first: Its first member of staff, with their token.
+        link: What signs them in to the console, once; absent from ``repr``.
+        ends_at: First instant at which the link no longer works.
+    """
+
+    first: Issued[Staff]
+    link: str = field(repr=False)
+    ends_at: datetime
+
+
+def initialise(terminal: Terminal, name: str) -> Initialised:
     """Make an installation and its first member of staff, and leave their token where the terminal finds it.
 
     Raises:
@@ -75,10 +93,12 @@ def initialise(terminal: Terminal, name: str) -> Issued[Staff]:
     house = open_house(terminal.home, terminal.settings())
     try:
         made = house.access.first_staff(name, roles=FIRST_ROLES, life=timedelta(days=house.settings.staff_token_days))
+        first = Actor.staff(made.of.id, made.of.name, made.of.roles)
+        invited = house.access.sessions.invite(made.of.id, by=first)
     finally:
         house.close()
     _write_secret(terminal.home.token, made.secret)
-    return made
+    return Initialised(made, link_address(house.settings.origin, invited.secret), invited.of.expires_at)
 
 
 def example(name: str) -> str:
@@ -146,7 +166,7 @@ class Up:
         house, by = self._terminal.house(), self._terminal.actor()
         plan = _plan(server, name, weights=_stand_in_weights() if stand_in else None)
         release, _ = house.releases.apply(plan, by=by)
-        key = self._key(house, by, release)
+        key, link = self._key(house, by, release), self._link(house, by)
         self._terminal.close()
         children = processes(self._terminal.directory, settings)
         if stand_in:
@@ -155,7 +175,7 @@ class Up:
             children = [Child("small-model", command, dict(os.environ)), *children]
         logs.configure("warning")
         supervisor = Supervisor(children)
-        threading.Thread(target=self._greet, args=(supervisor, release, key, stand_in), daemon=True).start()
+        threading.Thread(target=self._greet, args=(supervisor, release, key, link, stand_in), daemon=True).start()
         with served(self._terminal.directory):
             supervisor.run()
 
@@ -171,7 +191,13 @@ class Up:
         _write_secret(path, issued.secret)
         return issued.secret
 
-    def _greet(self, supervisor: Supervisor, release: Release, key: str, stand_in: bool) -> None:  # noqa: FBT001 - one caller, by thread
+    def _link(self, house: House, by: Actor) -> str | None:
+        """Return a link that signs whoever sits here in to the console; only who manages staff may make one."""
+        if not by.may(Permission.STAFF):
+            return None
+        return link_address(self._settings.origin, house.access.sessions.invite(StaffId(by.id), by=by).secret)
+
+    def _greet(self, supervisor: Supervisor, release: Release, key: str, link: str | None, stand_in: bool) -> None:  # noqa: FBT001 - one caller, by thread
         base = f"http://{self._settings.host}:{self._settings.port}"
         if not _answers(f"{base}/readyz"):
             self._out.print(f"[red]Headgate did not come up at {base} within {_READY_S:.0f} s; see the log above.[/]")
@@ -201,6 +227,8 @@ class Up:
                 "\nIn front of your own model server instead: [bold]headgate up --upstream http://127.0.0.1:8000/v1[/]",
                 soft_wrap=True,
             )
+        if link is not None:
+            self._out.print(f"\nThe console, in a browser (this link works once): {link}", markup=False, soft_wrap=True)
         self._out.print("What stands between it and the next stage: [bold]headgate status[/]    Stop: Ctrl-C", soft_wrap=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from headgate.access.errors import SessionMalformed, SessionOver, StaffRevoked, VerificationDue
 from headgate.console.door import PROOF_FIELD, PROOF_HEADER
-from headgate.console.visit import Answer, Deed, Handed, Screen, Shown, Streamed, Told, Visit, Went
+from headgate.console.visit import Answer, Deed, Handed, Screen, Shown, Streamed, Told, Visit, Went, within
 from headgate.kernel.errors import HeadgateError
 from headgate.look.headers import PRIVATE
 
@@ -129,6 +129,8 @@ class Console:
                     page.delete_cookie(_SAID, path=AT)
                 return page
             case Went():
+                if answer.renewed is not None:
+                    request.state.renewed = answer.renewed
                 response = RedirectResponse(answer.to, HTTPStatus.SEE_OTHER, PRIVATE)
                 value = quote(json.dumps(answer.said, ensure_ascii=True))
                 response.set_cookie(_SAID, value, max_age=_SAID_S, path=AT, httponly=True, samesite="lax")
@@ -161,6 +163,9 @@ class Console:
             return away
         if isinstance(error, VerificationDue) and request.method == "GET":
             return self._keeping(request, RedirectResponse(f"{CONFIRM}?to={came}", HTTPStatus.SEE_OTHER, PRIVATE))
+        if isinstance(error, VerificationDue):
+            text = self._pages.render("console/late.html", at=AT, confirm=CONFIRM, to=_page_of(request), error=error)
+            return self._keeping(request, Response(text, self._status_of(type(error)), PRIVATE, "text/html; charset=utf-8"))
         return self._keeping(request, self._trouble(self._status_of(type(error)), error))
 
     async def _on_http(self, request: Request, error: HTTPException) -> Response:
@@ -186,6 +191,12 @@ def _wants_page(request: Request) -> bool:
 
 def _named(name: str) -> dict[str, str]:
     return {**PRIVATE, "content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+
+
+def _page_of(request: Request) -> str:
+    """Return the page that a command was given on, as its browser says; the first page, where it says nothing of use."""
+    came = urlsplit(request.headers.get("referer", ""))
+    return within(f"{came.path}?{came.query}" if came.query else came.path, AT)
 
 
 def _said(request: Request) -> str | None:

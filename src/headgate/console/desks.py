@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headgate.access.service import Access
+    from headgate.access.service.passkeys import Passkeys
+    from headgate.access.service.providers import Providers
     from headgate.console.trials import Simulations
     from headgate.evidence.service import Filing
     from headgate.evidence.service.comparing import Comparing
@@ -24,6 +26,8 @@ class Desks:
 
     Attributes:
         access: Who gets in, staff and their sessions among them.
+        passkeys: The passkeys of staff.
+        providers: Ways in by an OpenID provider; ``None`` where none is set.
         releases: Plans and where they stand.
         safety: Draws, review, gold items and incidents.
         filing: Evidence that was handed in.
@@ -33,9 +37,12 @@ class Desks:
         drafting: Texts of plans that somebody looks at.
         simulations: Who plays them.
         clock: The time.
+        origin: Where browsers reach this installation: ``https://gate.example``.
     """
 
     access: Access
+    passkeys: Passkeys
+    providers: Providers | None
     releases: ReleaseService
     safety: Desk
     filing: Filing
@@ -45,3 +52,4 @@ class Desks:
     drafting: Drafting
     simulations: Simulations
     clock: Clock
+    origin: str

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PROOF_FIELD = "proof"
 PROOF_HEADER = "x-page-proof"
 _LIFE_S = 12 * 3600
+_ATTEMPT_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Door:
     @property
     def _by_tls(self) -> bool:
         return self.origin.startswith("https://")
+
+    @property
+    def attempt_cookie(self) -> str:
+        """The name of the cookie that binds an attempt to sign in to the browser that began it."""
+        return f"{self.cookie}-attempt"
 
     def visitor(self, request: Request) -> Resumed:
         """Return who comes.
@@ -74,6 +80,20 @@ class Door:
     def take(self, response: Response) -> None:
         """Remove the session's cookie."""
         response.delete_cookie(self.cookie, path="/", secure=self._by_tls, httponly=True, samesite="lax")
+
+    def keep_attempt(self, response: Response, text: str) -> None:
+        """Set the cookie of an attempt to sign in."""
+        response.set_cookie(
+            self.attempt_cookie, text, max_age=_ATTEMPT_S, path="/", secure=self._by_tls, httponly=True, samesite="lax"
+        )
+
+    def attempt(self, request: Request) -> str | None:
+        """Return the text of the attempt that this browser began, if it holds one."""
+        return request.cookies.get(self.attempt_cookie)
+
+    def drop_attempt(self, response: Response) -> None:
+        """Remove the cookie of an attempt."""
+        response.delete_cookie(self.attempt_cookie, path="/", secure=self._by_tls, httponly=True, samesite="lax")
 
 
 def _asked(request: Request) -> str:

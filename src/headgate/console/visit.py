@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -68,10 +69,12 @@ class Went:
     Attributes:
         to: Where.
         said: One sentence: what was done. It never holds a secret.
+        renewed: The session's new text, where the command renewed it; absent from ``repr``.
     """
 
     to: str
     said: str
+    renewed: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +156,16 @@ class Deed:
 
 
 Table = tuple[Screen | Deed, ...]
+
+
+def within(to: str | None, at: str) -> str:
+    """Return where to go next: a page of the console, never another place.
+
+    Args:
+        to: What was asked for, by whoever asked.
+        at: The console's path.
+    """
+    if to is None or not to.startswith(f"{at}/") or "\\" in to or not to.isascii() or not to.isprintable():
+        return f"{at}/"
+    segments = unquote(urlsplit(to).path).split("/")
+    return f"{at}/" if {".", ".."} & set(segments) or "" in segments[1:-1] else to

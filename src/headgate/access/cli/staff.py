@@ -12,7 +12,7 @@ from headgate.access.model import Page
 from headgate.access.wire import spelled
 from headgate.access.wire.staff_credential import link_address
 from headgate.kernel.actor import Role  # noqa: TC001  Typer reads the annotations
-from headgate.kernel.ids import StaffId
+from headgate.kernel.ids import IdentityId, StaffId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,9 @@ class StaffVerbs:
             ("add", self.add),
             ("list", self.list_),
             ("invite", self.invite),
+            ("link", self.link),
+            ("unlink", self.unlink),
+            ("linked", self.linked),
             ("renew", self.renew),
             ("revoke", self.revoke),
         )
@@ -74,6 +77,44 @@ class StaffVerbs:
         ends = spelled.instant(issued.of.expires_at)
         said = f"It works once, until {ends}, for whoever opens it. This is the only time that it is shown."
         show_secret(link, {"member": member, "expires_at": ends}, as_json=as_json, name="link", said=said)
+
+    def link(
+        self,
+        member: Annotated[str, typer.Argument(help="Their identifier, stf_…")],
+        *,
+        issuer: Annotated[str, typer.Option(help="The OpenID provider, exactly as it spells itself.")],
+        subject: Annotated[str, typer.Option(help="What the provider calls their account (`sub`); never an e-mail address.")],
+        yes: Yes = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Let an account at an OpenID provider sign a member of staff in."""
+        session = self._open()
+        found = session.access.staff.get(StaffId(member), by=session.by)
+        ask(f"Whoever is {subject!r} at {issuer} will be signed in as {found.name} ({member}).", yes=yes)
+        linked = session.access.identities.link(StaffId(member), issuer=issuer, subject=subject, by=session.by)
+        show(spelled.identity(linked), as_json=as_json)
+
+    def unlink(
+        self,
+        identity: Annotated[str, typer.Argument(help="The link's identifier, idn_…")],
+        *,
+        as_json: AsJson = False,
+    ) -> None:
+        """Undo a link with a provider; sessions that it began go on."""
+        session = self._open()
+        show(spelled.identity(session.access.identities.unlink(IdentityId(identity), by=session.by)), as_json=as_json)
+
+    def linked(
+        self,
+        member: Annotated[str, typer.Argument(help="Their identifier, stf_…")],
+        *,
+        as_json: AsJson = False,
+    ) -> None:
+        """List the accounts at providers that sign a member of staff in."""
+        session = self._open()
+        found = session.access.identities.of(StaffId(member), by=session.by)
+        columns = ("id", "issuer", "subject", "linked_at", "last_used_at")
+        show_all([spelled.identity(each) for each in found], columns, limit=len(found) + 1, as_json=as_json)
 
     def renew(
         self,

@@ -223,6 +223,20 @@ class Sessions:
                 tx.save(replace(present, ended_at=now))
                 tx.record(entry("staff.signed_out", session.staff_id, self_of(session), now, session_id=session.id))
 
+    def end_other(self, session: Session, other: SessionId) -> None:
+        """End another session of the same holder.
+
+        Raises:
+            SessionNotFound: They have none such, or it has ended.
+        """
+        now = self._desk.now()
+        with self._desk.store.writing() as tx:
+            found = next((each for each in tx.open_sessions(session.staff_id) if each.id == other), None)
+            if found is None:
+                raise errors.SessionNotFound("This session has ended, or is not yours.")
+            tx.save(replace(found, ended_at=now))
+            tx.record(entry("staff.signed_out", session.staff_id, self_of(session), now, session_id=found.id))
+
     def end_all(self, staff_id: StaffId, *, by: Actor) -> int:
         """End every session of a member of staff, and return how many there were.
 

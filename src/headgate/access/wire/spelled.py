@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from headgate.access.model import Account, Cohort, Declared, Grant, Key, Organisation, Staff
+    from headgate.access.model import Account, Cohort, Declared, Grant, Identity, Key, Organisation, Staff
 
 Spelled = dict[str, Any]
 
@@ -104,6 +104,18 @@ def member(value: Staff) -> Spelled:
         "token_expires_at": instant(value.token_expires_at),
         "created_at": instant(value.created_at),
         "revision": value.revision,
+    }
+
+
+def identity(value: Identity) -> Spelled:
+    """Spell a link with a provider."""
+    return {
+        "id": value.id,
+        "staff_id": value.staff_id,
+        "issuer": value.issuer,
+        "subject": value.subject,
+        "linked_at": instant(value.linked_at),
+        "last_used_at": _maybe(value.last_used_at),
     }
 
 
