@@ -16,7 +16,7 @@ from headgate.kernel.actor import PERMISSIONS, Actor, Role
 from headgate.kernel.errors import Forbidden, HeadgateError
 
 DAY = timedelta(days=1)
-DESKS = ("organisations", "accounts", "cohorts", "grants", "keys", "staff", "sessions", "chat_page")
+DESKS = ("organisations", "accounts", "cohorts", "grants", "keys", "staff", "sessions", "chat_page", "identities")
 
 
 def call(access: Any, command: Command, by: Actor) -> None:

@@ -141,11 +141,12 @@ class Command(Enum):
     STAFF_PAGE = ("staff.page", Permission.STAFF)
     STAFF_RENEW = ("staff.renew", Permission.STAFF)
     STAFF_REVOKE = ("staff.revoke", Permission.STAFF)
-    STAFF_LINK = ("staff.link", Permission.STAFF)
-    STAFF_UNLINK = ("staff.unlink", Permission.STAFF)
-    STAFF_LINKED = ("staff.linked", Permission.STAFF)
     SESSIONS_INVITE = ("sessions.invite", Permission.STAFF)
     SESSIONS_END_ALL = ("sessions.end_all", Permission.STAFF)
+    SESSIONS_OPEN_ONES = ("sessions.open_ones", Permission.STAFF)
+    IDENTITIES_LINK = ("identities.link", Permission.STAFF)
+    IDENTITIES_UNLINK = ("identities.unlink", Permission.STAFF)
+    IDENTITIES_OF = ("identities.of", Permission.STAFF)
 
     def __new__(cls, spelling: str, needs: Permission) -> Command:  # noqa: PYI034 - an enum's own class
         member = object.__new__(cls)

@@ -13,12 +13,13 @@ from headgate.access import errors
 from headgate.access.decide.inputs import identity_for
 from headgate.access.model import Command, Identity
 from headgate.access.service.desk import entry
-from headgate.access.service.sessions import must_be_active
+from headgate.access.service.sessions import must_be_active, self_of
 from headgate.kernel.ids import IdentityId
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from headgate.access.model import Session
     from headgate.access.ports import Transaction
     from headgate.access.service.desk import Desk
     from headgate.kernel.actor import Actor
@@ -41,7 +42,7 @@ class Identities:
             IdentityInvalid: This cannot be an account at a provider.
             IdentityTaken: It is linked with somebody else.
         """
-        by.must(Command.STAFF_LINK.needs)
+        by.must(Command.IDENTITIES_LINK.needs)
         where, who = identity_for(issuer, subject)
         now = self._desk.now()
         with self._desk.store.writing() as tx:
@@ -49,30 +50,33 @@ class Identities:
             return linked(self._desk, tx, staff_id, where, who, by=by, now=now)
 
     def unlink(self, identity_id: IdentityId, *, by: Actor) -> Identity:
-        """Undo a link; sessions that it began go on.
+        """Undo somebody's link; sessions that it began go on.
 
         Raises:
-            Forbidden: ``by`` may not, and the link is not theirs.
+            Forbidden: ``by`` may not.
             IdentityNotFound: There is no such link.
         """
-        now = self._desk.now()
+        by.must(Command.IDENTITIES_UNLINK.needs)
         with self._desk.store.writing() as tx:
-            identity = self._seen_by(by, tx.identity(identity_id))
-            tx.save(replace(identity, removed_at=now))
-            tx.record(
-                entry("staff.provider_unlinked", identity.staff_id, by, now, identity_id=identity.id, issuer=identity.issuer)
-            )
-        return identity
+            return self._undone(tx, _standing(tx.identity(identity_id)), by)
 
-    def get(self, identity_id: IdentityId, *, by: Actor) -> Identity:
-        """Return one link.
+    def unlink_own(self, session: Session, identity_id: IdentityId) -> Identity:
+        """Undo a link of a session's holder; sessions that it began go on.
 
         Raises:
-            Forbidden: ``by`` may not, and the link is not theirs.
-            IdentityNotFound: There is no such link.
+            IdentityNotFound: They have none such.
+        """
+        with self._desk.store.writing() as tx:
+            return self._undone(tx, _own(tx.identity(identity_id), session), self_of(session))
+
+    def own(self, session: Session, identity_id: IdentityId) -> Identity:
+        """Return a link of a session's holder.
+
+        Raises:
+            IdentityNotFound: They have none such.
         """
         with self._desk.store.reading() as view:
-            return self._seen_by(by, view.identity(identity_id))
+            return _own(view.identity(identity_id), session)
 
     def of(self, staff_id: StaffId, *, by: Actor) -> list[Identity]:
         """Return the links of a member of staff.
@@ -81,15 +85,15 @@ class Identities:
             Forbidden: ``by`` may not, and is somebody else.
         """
         if by.id != staff_id:
-            by.must(Command.STAFF_LINKED.needs)
+            by.must(Command.IDENTITIES_OF.needs)
         with self._desk.store.reading() as view:
             return view.identities(staff_id)
 
-    def _seen_by(self, by: Actor, identity: Identity) -> Identity:
-        if by.id != identity.staff_id:
-            by.must(Command.STAFF_UNLINK.needs)
-        if identity.removed_at is not None:
-            raise errors.IdentityNotFound("There is no such link.")
+    def _undone(self, tx: Transaction, identity: Identity, by: Actor) -> Identity:
+        now = self._desk.now()
+        tx.save(replace(identity, removed_at=now))
+        told = entry("staff.provider_unlinked", identity.staff_id, by, now, identity_id=identity.id, issuer=identity.issuer)
+        tx.record(told)
         return identity
 
 
@@ -110,3 +114,15 @@ def linked(desk: Desk, tx: Transaction, staff_id: StaffId, issuer: str, subject:
     tx.add(identity)
     tx.record(entry("staff.provider_linked", staff_id, by, now, identity_id=identity.id, issuer=issuer))
     return identity
+
+
+def _standing(identity: Identity) -> Identity:
+    if identity.removed_at is not None:
+        raise errors.IdentityNotFound("There is no such link.")
+    return identity
+
+
+def _own(identity: Identity, session: Session) -> Identity:
+    if identity.staff_id != session.staff_id:
+        raise errors.IdentityNotFound("You have no such link.")
+    return _standing(identity)

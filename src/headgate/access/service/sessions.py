@@ -178,7 +178,7 @@ class Sessions:
             Forbidden: ``by`` may not, and is somebody else.
         """
         if by.id != staff_id:
-            by.must(Command.SESSIONS_END_ALL.needs)
+            by.must(Command.SESSIONS_OPEN_ONES.needs)
         now, idle = self._desk.now(), self._desk.policy.session_idle
         with self._desk.store.reading() as view:
             found = view.open_sessions(staff_id)

@@ -101,9 +101,9 @@ class _Me:
         return Shown("console/leaving.html", {"address": leaving.address, "issuer": self.desks.providers.issuer})
 
     def about_identity(self, visit: Visit) -> Shown:
-        identity = self.desks.access.identities.get(IdentityId(visit.path["identity"]), by=visit.actor)
+        identity = self.desks.access.identities.own(visit.session, IdentityId(visit.path["identity"]))
         return Shown("console/provider_unlink.html", {"identity": identity})
 
     def unlink_provider(self, visit: Visit) -> Went:
-        removed = self.desks.access.identities.unlink(IdentityId(visit.path["identity"]), by=visit.actor)
+        removed = self.desks.access.identities.unlink_own(visit.session, IdentityId(visit.path["identity"]))
         return Went(f"{self.at}/me", f"You are no longer linked with your account at {removed.issuer}.")
