@@ -41,6 +41,6 @@ def commands(open_session: Callable[[], Session]) -> typer.Typer:
         app.command(name)(verb)
     app.command("calibration")(CalibrationVerb(open_session).calibration)
     reckoning = ReckonVerbs(open_session)
-    for verb in (reckoning.before_after, reckoning.holdback, reckoning.patient):
+    for verb in (reckoning.before_after, reckoning.compare, reckoning.holdback, reckoning.patient):
         app.command(verb.__name__.replace("_", "-"))(verb)
     return app

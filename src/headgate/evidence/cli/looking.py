@@ -117,7 +117,9 @@ def _lines(filed: Filed, *, now: datetime) -> Iterator[str]:
         yield f"  caveat       {caveat.code}: {plain(caveat.says)}"
     if filed.goalposts is not None:
         posts = ", ".join(f"{scenario} {limit:g}" for scenario, limit in filed.goalposts.thresholds.items())
-        yield f"  goalposts    {posts}, margin {filed.goalposts.margin:g}, when it was filed"
+        asked = filed.goalposts.forecast
+        worst = "" if asked is None else f", forecast {asked.tolerated:g} of the worst of {asked.queries:,} queries"
+        yield f"  goalposts    {posts}, margin {filed.goalposts.margin:g}{worst}, when it was filed"
     yield from _done(filed)
 
 

@@ -1,17 +1,21 @@
-"""``headgate evidence before-after``, ``holdback`` and ``patient``: comparisons, and what comes of waiting."""
+"""``headgate evidence before-after``, ``compare``, ``holdback`` and ``patient``: comparisons, and what comes of waiting."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations when it runs
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from headgate.evidence.cli.session import AsJson, plain, print_json
+from headgate.evidence.decide import pairing
 from headgate.evidence.decide.comparing import read_holdback, said
 from headgate.evidence.decide.phrases import rate_text
 from headgate.evidence.errors import NotEvidence
+from headgate.evidence.importers.counts_csv import clusters_in
+from headgate.evidence.importers.interface import MOST_DOCUMENT_BYTES, Reason, Unfit
 from headgate.evidence.model.comparing import HoldbackClaim
 from headgate.evidence.wire import encode
 from headgate.stats.patient import Budget, before_containment
@@ -52,6 +56,24 @@ class ReckonVerbs:
         ratio = "" if found.ratio is None else f"The later rate is {found.ratio:.2g} times the earlier. "
         for line in (said(found.before), said(found.after), ratio + found.caveat):
             typer.echo(plain(line))
+
+    def compare(
+        self,
+        first: Annotated[Path, typer.Argument(help="A table of plain counts.", exists=True, dir_okay=False, show_default=False)],
+        second: Annotated[
+            Path, typer.Argument(help="Another, of the same items.", exists=True, dir_okay=False, show_default=False)
+        ],
+        *,
+        confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Coverage of the intervals.")] = pairing.CONFIDENCE,
+        as_json: AsJson = False,
+    ) -> None:
+        """Compare two results item by item, from tables of counts that name their items; it passes no gate."""
+        found = pairing.pair(*(clusters_in(_table(file)) for file in (first, second)), confidence=confidence)
+        if as_json:
+            print_json([msgspec.to_builtins(each) for each in found])
+            return
+        for each in found:
+            typer.echo(plain(pairing.said(each)))
 
     def holdback(
         self,
@@ -118,6 +140,13 @@ class ReckonVerbs:
                 f" {row.harmful:,.0f} harmful requests until access is closed."
             )
         typer.echo("These are means, for the best alarm that there can be when false alarms are rare.")
+
+
+def _table(file: Path) -> bytes:
+    size = file.stat().st_size
+    if size > MOST_DOCUMENT_BYTES:
+        raise Unfit(Reason.TOO_LARGE, f"A table may hold {MOST_DOCUMENT_BYTES:,} bytes; this one holds {size:,}.")
+    return file.read_bytes()
 
 
 def _left_open(not_shown: Sequence[str]) -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 HEADER = ("task", "metric", "unit", "cluster", "k", "n")
 _DIGITS = 10
 
-_Name = tuple[str, str, str]
+Name = tuple[str, str, str]
+"""Task, metric and unit."""
 
 
 class CountsCsv:
@@ -42,14 +43,7 @@ class CountsCsv:
         return glimpse.start.removeprefix(b"\xef\xbb\xbf").startswith(",".join(HEADER).encode())
 
     def read(self, upload: Upload, declared: Declared) -> Imported:
-        findings: dict[_Name, dict[str, tuple[int, int]]] = {}
-        for number, (name, cluster, k, n) in enumerate(_rows(whole(upload)), start=2):
-            if number > MOST_ENTRIES:
-                raise Unfit(Reason.TOO_LARGE, f"A table may hold {MOST_ENTRIES:,} rows.")
-            clusters = findings.setdefault(name, {})
-            if cluster in clusters or (clusters and "" in {cluster, *clusters}):
-                raise Unfit(Reason.DUPLICATE, f"Row {number:,} names a cluster again, or none beside others.")
-            clusters[cluster] = (n, k)
+        findings = clusters_in(whole(upload))
         gathered = Gathered(upload, declared, self.format)
         for (task, metric, unit), clusters in findings.items():
             alone, named = clusters.get(""), kept_or(unit, "unit")
@@ -58,7 +52,24 @@ class CountsCsv:
         return gathered.imported()
 
 
-def _rows(content: bytes) -> Iterator[tuple[_Name, str, int, int]]:
+def clusters_in(content: bytes) -> dict[Name, dict[str, tuple[int, int]]]:
+    """Return the clusters of a table by task, metric and unit, and by name: units, and units that count.
+
+    Raises:
+        Unfit: It is no such table.
+    """
+    findings: dict[Name, dict[str, tuple[int, int]]] = {}
+    for number, (name, cluster, k, n) in enumerate(_rows(content), start=2):
+        if number > MOST_ENTRIES:
+            raise Unfit(Reason.TOO_LARGE, f"A table may hold {MOST_ENTRIES:,} rows.")
+        clusters = findings.setdefault(name, {})
+        if cluster in clusters or (clusters and "" in {cluster, *clusters}):
+            raise Unfit(Reason.DUPLICATE, f"Row {number:,} names a cluster again, or none beside others.")
+        clusters[cluster] = (n, k)
+    return findings
+
+
+def _rows(content: bytes) -> Iterator[tuple[Name, str, int, int]]:
     try:
         rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         if tuple(next(rows, ())) != HEADER:

@@ -46,6 +46,39 @@ class BeforeAfter:
 
 
 @dataclass(frozen=True, slots=True)
+class Paired:
+    """Two results on the same clusters of units: items, prompts, people.
+
+    Attributes:
+        task: What was run.
+        metric: The number's name.
+        unit: What is counted.
+        both: Clusters that both results have.
+        only_first: Clusters that only the first has.
+        only_second: Clusters that only the second has.
+        first: The mean over the common clusters of each one's share that counts, of the first.
+        second: The same of the second.
+        difference: ``second - first``.
+        low: Lower end of a two-sided interval of the difference, in ``[-1, 1]``.
+        high: Its upper end.
+        confidence: The interval's coverage.
+    """
+
+    task: str
+    metric: str
+    unit: str
+    both: int
+    only_first: int
+    only_second: int
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class HoldbackClaim:
     """What a holdback is asked.
 
