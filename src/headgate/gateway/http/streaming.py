@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from headgate.gateway.errors import UpstreamFailed, UpstreamGarbage
 from headgate.gateway.model import OutputScreen, Refusal
@@ -27,7 +27,7 @@ from headgate.kernel.errors import HeadgateError
 from headgate.traffic.model import Screened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from headgate.gateway.http.asgi import Headers
     from headgate.gateway.http.outlet import Outlet
@@ -236,14 +236,14 @@ class Streaming:
             return
         if self._outlet.status is None:
             self._underway.answered(self._clock.monotonic())
-            await self._reached(self._outlet.begin(200, self._headers))
+            await self._reached(Begun(self._outlet.begin(200, self._headers)))
         body = frames[0].raw if len(frames) == 1 else b"".join([frame.raw for frame in frames])
-        await self._reached(self._outlet.write(body))
+        sending = Begun(self._outlet.write(body))
+        if not sending.returned:
+            await self._reached(sending)
 
-    async def _reached(self, sending: Coroutine[Any, Any, None]) -> None:
-        """Wait for the client where it has to be waited for; meanwhile it is not the model server that may be late."""
-        begun = Begun(sending)
-        if not begun.returned:
-            self._underway.until(self._clock.monotonic() + self._settings.send_idle_s, Stop.CLIENT_STALLED)
-            await begun
-            self._keep_waiting()
+    async def _reached(self, sending: Begun[None]) -> None:
+        """Wait for the client; meanwhile it is not the model server that may be late."""
+        self._underway.until(self._clock.monotonic() + self._settings.send_idle_s, Stop.CLIENT_STALLED)
+        await sending
+        self._keep_waiting()
