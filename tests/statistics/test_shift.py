@@ -26,7 +26,7 @@ def sounded(came: np.ndarray, unknown: np.ndarray, ratio: float, between: float)
 @pytest.mark.parametrize(("mean", "swing", "seed"), [(3.0, 0.0, 1), (20.0, 0.0, 2), (10.0, 0.8, 3)])
 def test_a_false_alarm_comes_no_oftener_than_promised(mean: float, swing: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    runs, looks = 400, 6 * BETWEEN
+    runs, looks = 150, 6 * BETWEEN
     hours = np.arange(looks)
     lengths = np.empty(runs)
     for run in range(runs):

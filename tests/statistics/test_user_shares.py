@@ -39,7 +39,7 @@ def a_stream(
 @pytest.mark.parametrize(("worst", "floor", "seed"), [(1.0, 1.0, 1), (0.25, 1.0, 2), (0.25, 0.2, 3), (0.01, 0.5, 4)])
 def test_a_false_alarm_comes_no_oftener_than_promised(worst: float, floor: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    runs, looks = 300, 6 * BETWEEN
+    runs, looks = 150, 6 * BETWEEN
     factors = np.stack([a_stream(rng, CALM, worst, looks=looks, each=10, floor=floor) for _ in range(runs)])
     lengths = sounded(factors, 10.0, math.log(BETWEEN))  # cut off at six times what is promised, which only shortens the mean
     mean, error = float(lengths.mean()), float(lengths.std()) / math.sqrt(runs)
@@ -71,7 +71,7 @@ def test_reading_a_fifth_takes_longer_and_still_notices() -> None:
     delays = {
         floor: float(
             sounded(
-                np.stack([a_stream(rng, 0.1, 0.25, looks=600, each=10, floor=floor) for _ in range(200)]), 10.0, math.log(8760)
+                np.stack([a_stream(rng, 0.1, 0.25, looks=600, each=10, floor=floor) for _ in range(80)]), 10.0, math.log(8760)
             ).mean()
         )
         for floor in (1.0, 0.2)

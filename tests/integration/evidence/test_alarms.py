@@ -376,16 +376,16 @@ def test_many_users_who_do_harm_cut_the_stage_and_the_same_harm_of_one_does_not(
     release = world.release(SHARES)
     epoch = release.epoch("staff")
     for _ in range(2):
-        world.people(epoch, None, 10)
-    world.people(epoch, None, 10, harms=1)
+        world.people(epoch, None, 6)
+    world.people(epoch, None, 6, harms=1)
     world.judge()
     for _ in range(4):
         world.hour(epoch, 1)
     wire = f"rise.{HAZARD}.user_shares.cut"
     calm = world.wires(release)[wire].reading
     assert (calm.tripped, calm.numbers["k"]) == (False, 1)
-    assert "1 user with harm of cyber_misuse among 30 users observed for 3h00m each" in calm.sentence
-    world.people(epoch, None, 10, harms=6)
+    assert "1 user with harm of cyber_misuse among 18 users observed for 3h00m each" in calm.sentence
+    world.people(epoch, None, 6, harms=5)
     for _ in range(4):
         world.hour(epoch, 1)
     assert world.tick() == []  # nobody has read it yet: a label that is missing is no harm
