@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from headgate.access.model import Asked, Declared, Described, KeyHolder, MadePasskey, Page, Proven
+    from headgate.access.model import AccountsSought, Asked, Declared, Described, KeyHolder, MadePasskey, Page, Proven
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import (
         AccountId,
@@ -57,20 +57,24 @@ class View(Protocol):
         """Return one organisation."""
         ...
 
-    def organisations(self, page: Page) -> list[Organisation]:
-        """Return a page of organisations in the order of their identifiers."""
+    def organisations(self, page: Page, *, named: str | None = None) -> list[Organisation]:
+        """Return a page of organisations in the order of their identifiers, with ``named`` in their names if it is given."""
         ...
 
     def account(self, id: AccountId) -> Account:
         """Return one account."""
         ...
 
-    def accounts(self, page: Page, *, organisation_id: OrganisationId | None = None) -> list[Account]:
-        """Return a page of accounts in the order of their identifiers."""
+    def accounts(self, page: Page, sought: AccountsSought) -> list[Account]:
+        """Return a page of the accounts that are looked for, in the order of their identifiers."""
         ...
 
     def described(self, ids: Collection[AccountId]) -> dict[AccountId, Described]:
         """Return what the people behind these accounts are told apart by; absent accounts are absent."""
+        ...
+
+    def accounts_with(self, email_hash: bytes) -> list[Account]:
+        """Return the accounts that carry this hash, closed ones too."""
         ...
 
     def has_account_with(self, email_hash: bytes) -> bool:

@@ -17,7 +17,7 @@ from headgate.console.addresses import addresses_markdown
 from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
 from headgate.console.door import Door
-from headgate.console.pages import confirm, ledger, me, plans, releases, sign_in, simulating, staff
+from headgate.console.pages import access, confirm, ledger, me, plans, releases, sign_in, simulating, staff
 from headgate.kernel.actor import Actor, Permission
 from headgate.look.assets import Assets
 from headgate.look.browser import Cookie
@@ -91,6 +91,7 @@ def console_tables(desks: Desks) -> list[Table]:
         ledger.table(desks, AT),
         plans.table(desks, AT),
         simulating.table(desks, AT),
+        access.table(desks, AT),
     ]
 
 

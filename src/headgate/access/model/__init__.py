@@ -6,6 +6,7 @@ whoever asks for it by name.
 """
 
 from headgate.access.model.commands import (
+    AccountsSought,
     Command,
     Issued,
     Page,
@@ -52,6 +53,7 @@ __all__ = [
     "SURFACES",
     "Account",
     "AccountState",
+    "AccountsSought",
     "Asked",
     "Attempt",
     "Cohort",

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from headgate.kernel.actor import Permission
+
+if TYPE_CHECKING:
+    from headgate.access.model.seats import AccountState
+    from headgate.kernel.ids import OrganisationId
 
 T = TypeVar("T")
 
@@ -71,10 +75,29 @@ class Page:
     Attributes:
         after: The last identifier of the page before; empty for the first page.
         limit: How many at most, 1 to 1000.
+        newest_first: Whether the list runs backwards: identifiers sort by when they were made.
     """
 
     after: str = ""
     limit: int = 100
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsSought:
+    """Which accounts are looked for; what is left out may be anything.
+
+    Attributes:
+        named: What stands somewhere in their name, in letters of either case.
+        organisation_id: Whom they belong to.
+        organisation_named: What stands somewhere in the name of whom they belong to.
+        state: Whether they may be used.
+    """
+
+    named: str | None = None
+    organisation_id: OrganisationId | None = None
+    organisation_named: str | None = None
+    state: AccountState | None = None
 
 
 @dataclass(frozen=True, slots=True)

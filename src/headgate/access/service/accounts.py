@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from headgate.access.decide.inputs import declared_word, name_for, reason_for
 from headgate.access.errors import AccountDuplicate, AccountInvalid, AccountMoveIllegal
-from headgate.access.model import Account, AccountState, Command, Page, Tier
+from headgate.access.model import Account, AccountsSought, AccountState, Command, Page, Tier
 from headgate.access.service.desk import entry
 from headgate.kernel.ids import AccountId
 
@@ -107,15 +107,42 @@ class Accounts:
         with self._desk.store.reading() as view:
             return view.account(id)
 
-    def page(self, page: Page | None = None, *, organisation_id: OrganisationId | None = None, by: Actor) -> list[Account]:
-        """Return a page of accounts, of one organisation if it is named.
+    def page(
+        self,
+        page: Page | None = None,
+        *,
+        organisation_id: OrganisationId | None = None,
+        sought: AccountsSought | None = None,
+        by: Actor,
+    ) -> list[Account]:
+        """Return a page of accounts.
+
+        Args:
+            page: Which page; the first when absent.
+            organisation_id: Only the accounts of this organisation.
+            sought: Only the accounts that are looked for; it stands in the place of ``organisation_id``.
+            by: Who asks.
 
         Raises:
             Forbidden: ``by`` may not.
         """
         by.must(Command.ACCOUNTS_PAGE.needs)
         with self._desk.store.reading() as view:
-            return view.accounts(page or Page(), organisation_id=organisation_id)
+            return view.accounts(page or Page(), sought or AccountsSought(organisation_id=organisation_id))
+
+    def with_email(self, email: str, *, by: Actor) -> list[Account]:
+        """Return the accounts that were entered with an e-mail address, the newest first, closed ones too.
+
+        The address itself is not kept: it is hashed as it was then, and compared.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            AccountInvalid: It is no e-mail address.
+        """
+        by.must(Command.ACCOUNTS_PAGE.needs)
+        wanted = self._email_hash(email)
+        with self._desk.store.reading() as view:
+            return [] if wanted is None else view.accounts_with(wanted)
 
     def declare(
         self,

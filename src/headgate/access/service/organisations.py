@@ -54,15 +54,15 @@ class Organisations:
         with self._desk.store.reading() as view:
             return view.organisation(id)
 
-    def page(self, page: Page | None = None, *, by: Actor) -> list[Organisation]:
-        """Return a page of organisations.
+    def page(self, page: Page | None = None, *, named: str | None = None, by: Actor) -> list[Organisation]:
+        """Return a page of organisations, with ``named`` in their names if it is given.
 
         Raises:
             Forbidden: ``by`` may not.
         """
         by.must(Command.ORGANISATIONS_PAGE.needs)
         with self._desk.store.reading() as view:
-            return view.organisations(page or Page())
+            return view.organisations(page or Page(), named=named)
 
     def suspend(self, id: OrganisationId, *, reason: str, by: Actor) -> Organisation:
         """Bar an organisation, and with it every account that belongs to it.

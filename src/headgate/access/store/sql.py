@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from headgate.access.model import (
         Account,
+        AccountsSought,
         Attempt,
         Cohort,
         Declared,
@@ -134,14 +135,32 @@ class _View:
         row = self._one(tables.organisations, id, errors.OrganisationNotFound, "organisation")
         return rows.organisation_of(row)
 
-    def organisations(self, page: Page) -> list[Organisation]:
-        return self._page(tables.organisations, page, rows.organisation_of)
+    def organisations(self, page: Page, *, named: str | None = None) -> list[Organisation]:
+        return self._page(tables.organisations, page, rows.organisation_of, _holds(tables.organisations.c.name, named))
 
     def account(self, id: AccountId) -> Account:
         return rows.account_of(self._one(tables.accounts, id, errors.AccountNotFound, "account"))
 
-    def accounts(self, page: Page, *, organisation_id: OrganisationId | None = None) -> list[Account]:
-        return self._page(tables.accounts, page, rows.account_of, _same(tables.accounts.c.organisation_id, organisation_id))
+    def accounts(self, page: Page, sought: AccountsSought) -> list[Account]:
+        accounts, organisations = tables.accounts.c, tables.organisations.c
+        belongs = sa.true()
+        if sought.organisation_named is not None:
+            belongs = accounts.organisation_id.in_(
+                sa.select(organisations.id).where(_holds(organisations.name, sought.organisation_named))
+            )
+        return self._page(
+            tables.accounts,
+            page,
+            rows.account_of,
+            _same(accounts.organisation_id, sought.organisation_id),
+            _same(accounts.state, None if sought.state is None else sought.state.value),
+            _holds(accounts.name, sought.named),
+            belongs,
+        )
+
+    def accounts_with(self, email_hash: bytes) -> list[Account]:
+        held = sa.select(tables.accounts).where(tables.accounts.c.email_hash == email_hash)
+        return self._all(held.order_by(tables.accounts.c.id.desc()), rows.account_of)
 
     def described(self, ids: Collection[AccountId]) -> dict[AccountId, Described]:
         wanted = sorted(set(ids))
@@ -314,8 +333,11 @@ class _View:
         self, table: sa.Table, page: Page, read: Callable[[sa.RowMapping], _T], *conditions: sa.ColumnElement[bool]
     ) -> list[_T]:
         key = _id_of(table)
-        query = sa.select(table).where(key > page.after, *conditions).order_by(key).limit(page.limit)
-        return self._all(query, read)
+        if page.newest_first:
+            beyond, order = (key < page.after if page.after else sa.true()), key.desc()
+        else:
+            beyond, order = key > page.after, key.asc()
+        return self._all(sa.select(table).where(beyond, *conditions).order_by(order).limit(page.limit), read)
 
     def _any(self, *conditions: sa.ColumnElement[bool]) -> bool:
         return self._connection.execute(sa.select(sa.exists().where(*conditions))).scalar_one()
@@ -389,6 +411,10 @@ def _open_grant() -> sa.ColumnElement[bool]:
 
 def _same(column: sa.Column[Any], value: str | None) -> sa.ColumnElement[bool]:
     return sa.true() if value is None else column == value
+
+
+def _holds(column: sa.Column[Any], part: str | None) -> sa.ColumnElement[bool]:
+    return sa.true() if part is None else column.icontains(part, autoescape=True)
 
 
 @contextmanager
