@@ -17,7 +17,7 @@ from headgate.console.addresses import addresses_markdown
 from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
 from headgate.console.door import Door
-from headgate.console.pages import access, confirm, ledger, me, plans, releases, sign_in, simulating, staff
+from headgate.console.pages import access, confirm, health, ledger, me, plans, releases, sign_in, simulating, staff
 from headgate.kernel.actor import Actor, Permission
 from headgate.look.assets import Assets
 from headgate.look.browser import Cookie
@@ -75,6 +75,7 @@ def desks_of(house: House) -> Desks:
         ledger=house.ledger,
         drafting=house.drafting,
         simulations=ProcessSimulations(house.home.simulations, house.clock),
+        vitals=HouseVitals(house),
         clock=house.clock,
         origin=house.settings.origin,
     )
@@ -92,6 +93,7 @@ def console_tables(desks: Desks) -> list[Table]:
         plans.table(desks, AT),
         simulating.table(desks, AT),
         access.table(desks, AT),
+        health.table(desks),
     ]
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from headgate.access.service.passkeys import Passkeys
     from headgate.access.service.providers import Providers
     from headgate.console.trials import Simulations
+    from headgate.console.vitals import Vitals
     from headgate.evidence.service import Filing
     from headgate.evidence.service.comparing import Comparing
     from headgate.evidence.service.forecasting import Forecasting
@@ -36,6 +37,7 @@ class Desks:
         ledger: What was decided.
         drafting: Texts of plans that somebody looks at.
         simulations: Who plays them.
+        vitals: Who can tell how the parts are doing.
         clock: The time.
         origin: Where browsers reach this installation: ``https://gate.example``.
     """
@@ -51,5 +53,6 @@ class Desks:
     ledger: Ledger
     drafting: Drafting
     simulations: Simulations
+    vitals: Vitals
     clock: Clock
     origin: str

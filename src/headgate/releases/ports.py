@@ -147,6 +147,10 @@ class ReleasesTx(Protocol):
         """Take or renew the controller's lease; ``False`` when somebody else holds it at ``now``."""
         ...
 
+    def leased(self) -> tuple[str, datetime] | None:
+        """Return who took the controller's lease last, and until when; ``None`` if nobody ever has."""
+        ...
+
 
 class Releases(Protocol):
     """Where releases are kept."""

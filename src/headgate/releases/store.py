@@ -233,6 +233,10 @@ class SqlReleasesTx:
         self._connection.execute(controllers.insert().values(id=1, holder=holder, until_us=to_us(until)))
         return True
 
+    def leased(self) -> tuple[str, datetime] | None:
+        row = self._connection.execute(sa.select(controllers.c.holder, controllers.c.until_us)).one_or_none()
+        return None if row is None else (row.holder, from_us(row.until_us))
+
 
 class SqlDrafts:
     """Drafts in whatever database the engine reaches.

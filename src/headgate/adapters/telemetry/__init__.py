@@ -2,8 +2,8 @@
 
 from headgate.adapters.telemetry.counting import Counting
 from headgate.adapters.telemetry.exposition import exposed
-from headgate.adapters.telemetry.sheets import Sheets
+from headgate.adapters.telemetry.sheets import Seen, Sheets, seen
 from headgate.adapters.telemetry.tracing import Tracing
 from headgate.adapters.telemetry.watching import Watching
 
-__all__ = ["Counting", "Sheets", "Tracing", "Watching", "exposed"]
+__all__ = ["Counting", "Seen", "Sheets", "Tracing", "Watching", "exposed", "seen"]

@@ -16,6 +16,7 @@ import fcntl
 import os
 import secrets
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,6 +50,63 @@ class Sheet(msgspec.Struct):
     def put_histogram(self, family: Family, values: Mapping[tuple[str, ...], tuple[list[int], float]]) -> None:
         """Enter the bucket counts and the sums of a histogram."""
         self.numbers[family.name] = [(list(labels), [*map(float, counts), total]) for labels, (counts, total) in values.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One worker, as somebody sees it who is none.
+
+    Attributes:
+        worker: Its name.
+        lives: Whether it has not ended.
+        written_at: When it last wrote its sheet down, in seconds since 1970; ``None`` if it never has.
+        sheet: What it counted.
+    """
+
+    worker: str
+    lives: bool
+    written_at: float | None
+    sheet: Sheet
+
+
+def seen(directory: Path) -> list[Seen]:
+    """Return every worker whose sheet lies in a directory, those that have ended and were not put together yet too.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    found: list[Seen] = []
+    for name in _names(directory):
+        path = directory / f"{name}.json"
+        with suppress(FileNotFoundError):  # a worker that took over has just put it together
+            written = path.stat().st_mtime if path.exists() else None
+            found.append(Seen(name, _lives(directory, name), written, _read(path) or Sheet()))
+    return found
+
+
+def _names(directory: Path) -> list[str]:
+    return sorted(path.stem for path in directory.glob("*.lock") if path.stem != _ENDED)
+
+
+def _lives(directory: Path, name: str) -> bool:
+    try:
+        lock = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _read(path: Path) -> Sheet | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Sheet)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
 class Sheets:
@@ -117,26 +175,13 @@ class Sheets:
             os.close(lock)
 
     def _names(self) -> list[str]:
-        return sorted(path.stem for path in self._directory.glob("*.lock") if path.stem != _ENDED)
+        return _names(self._directory)
 
     def _lives(self, name: str) -> bool:
-        try:
-            lock = os.open(self._path(name, "lock"), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(lock)
-        return False
+        return _lives(self._directory, name)
 
     def _read(self, name: str) -> Sheet | None:
-        try:
-            return msgspec.json.decode(self._path(name, "json").read_bytes(), type=Sheet)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
+        return _read(self._path(name, "json"))
 
     def _write(self, name: str, sheet: Sheet) -> None:
         draft = self._path(name, f"{self._name}.draft")

@@ -102,6 +102,11 @@ class Deciding:
         with self._releases.transaction() as tx:
             return tx.lease(holder, now=now, until=until)
 
+    def leased(self) -> tuple[str, datetime] | None:
+        """Return who took the controller's lease last, and until when; ``None`` if nobody ever has."""
+        with self._releases.snapshot() as tx:
+            return tx.leased()
+
     def every(self) -> tuple[Release, ...]:
         """Return every release, for Headgate's own processes."""
         with self._releases.snapshot() as tx:
