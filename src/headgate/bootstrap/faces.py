@@ -13,6 +13,7 @@ from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.http import status_of
 from headgate.bootstrap.provider import client_of
 from headgate.bootstrap.simulations import ProcessSimulations
+from headgate.bootstrap.vitals import HouseVitals
 from headgate.console.addresses import addresses_markdown
 from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
