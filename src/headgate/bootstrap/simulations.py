@@ -91,13 +91,12 @@ class ProcessSimulations:
         trial = _trial(where)
         if trial is None:
             return Idle()
-        runs = self._running() == owner  # before the result is looked for: it is there when the process has ended
         done = _number(where / "progress")
+        if self._running() == owner:  # until its process is gone, nothing else can begin: so long it is under way
+            return UnderWay(trial, done)
         told = _json(where / "result.json")
         if told is not None:
             return NotPlayed(trial, done, told["why"]) if "why" in told else Played(trial, told)
-        if runs:
-            return UnderWay(trial, done)
         return NotPlayed(trial, done, "It was ended, or it took longer than a page waits for.")
 
     def end(self, owner: str) -> None:
