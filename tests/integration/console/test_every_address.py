@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
@@ -34,14 +34,14 @@ from headgate.look.headers import PRIVATE
 from headgate.look.pages import Pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    import httpx
 
 ORIGIN = "http://localhost:8900"
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 PAGE, SCRIPT = "text/html", "application/json"
+Row: TypeAlias = Screen | Deed
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Walk:
     clock: Hands
     pages: Pages
     client: TestClient
-    rows: list[Screen | Deed]
+    rows: list[Row]
     everything: Actor = field(default_factory=lambda: Actor.system("test", *Permission))
 
     @property
@@ -87,14 +87,14 @@ class Walk:
 
     def call(
         self,
-        row: Screen | Deed,
+        row: Row,
         cookie: str | None,
         proof: str | None = None,
         *,
         accept: str = SCRIPT,
         method: str | None = None,
-        **headers: str | None,
-    ) -> httpx.Response:
+        **headers: Any,
+    ) -> Any:
         """Call an address as a page of ours would, but for what is said otherwise; ``None`` leaves a header out."""
         usual: dict[str, str | None] = {"accept": accept, "origin": ORIGIN, "sec-fetch-site": "same-origin"}
         usual["cookie"] = None if cookie is None else f"headgate={cookie}"
@@ -111,11 +111,11 @@ def _dashed(headers: dict[str, str | None]) -> dict[str, str | None]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def path_of(row: Screen | Deed) -> str:
+def path_of(row: Row) -> str:
     return AT + re.sub(r"\{\w+(:int)?(:\w+)?\}", lambda match: "7" if match[1] else "01JD8E0000ABCDEFGHJKMNPQRS", row.path)
 
 
-def told(response: httpx.Response) -> tuple[int, str | None]:
+def told(response: Any) -> tuple[int, str | None]:
     return response.status_code, response.json().get("code") if "json" in response.headers["content-type"] else None
 
 
@@ -131,7 +131,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     house.close()
 
 
-def assert_refused(walk: Walk, rows: list[Any], expected: tuple[int, str], call: Any) -> None:
+def assert_refused(walk: Walk, rows: Sequence[Row], expected: tuple[int, str], call: Callable[[Row], Any]) -> None:
     """Hold every row to one refusal, none of which is written down."""
     before = walk.recorded()
     wrong = {f"{type(row).__name__} {row.path}": found for row in rows if (found := told(call(row))) != expected}
@@ -210,7 +210,7 @@ def test_a_command_needs_the_proof_of_a_page_of_its_own_session(walk: Walk) -> N
     ],
     ids=str,
 )
-def test_a_command_must_come_from_a_page_of_this_place(walk: Walk, headers: dict[str, str | None]) -> None:
+def test_a_command_must_come_from_a_page_of_this_place(walk: Walk, headers: dict[str, Any]) -> None:
     _, cookie, proof = walk.somebody()
     assert_refused(walk, walk.deeds, (403, "session.forged"), lambda row: walk.call(row, cookie, proof, **headers))
 
@@ -284,7 +284,7 @@ def test_what_nobody_foresaw_carries_the_headers_too_and_says_nothing(walk: Walk
             assert {name: answer.headers.get(name) for name in PRIVATE} == PRIVATE
 
 
-def by_link(client: TestClient, link: str, to: str = "/console/me") -> httpx.Response:
+def by_link(client: TestClient, link: str, to: str = "/console/me") -> Any:
     headers = {"origin": str(client.base_url).rstrip("/"), "accept": PAGE}
     return client.post(SIGN_IN, data={"link": link, "to": to}, headers=headers)
 
@@ -316,7 +316,7 @@ def test_under_tls_a_cookie_goes_no_other_way(walk: Walk) -> None:
         assert client.get(f"{AT}/me", headers={"accept": PAGE}).status_code == 200
 
 
-def flags(response: httpx.Response, name: str) -> set[str]:
+def flags(response: Any, name: str) -> set[str]:
     """Return the attributes under which a response sets a cookie, in lower case."""
     found = next(value for value in response.headers.get_list("set-cookie") if value.startswith(f"{name}="))
     return {part.strip().lower() for part in found.split(";")[1:]}
