@@ -51,6 +51,18 @@ def start(desk: Desk, purpose: Purpose, *, session: Session | None, to: str = ""
     return Issued(attempt, text)
 
 
+def named(text: str) -> AttemptId:
+    """Return the attempt that a browser's text is of; nothing is checked yet.
+
+    Raises:
+        AttemptOver: It is of none.
+    """
+    try:
+        return AttemptId(ATTEMPT.parse(text).id)
+    except errors.AttemptOver:
+        raise _over() from None
+
+
 def take(desk: Desk, attempt_id: AttemptId, *purposes: Purpose, session: Session | None, text: str | None = None) -> Attempt:
     """Return an attempt and forget it: nobody takes it a second time. What is somebody else's stays untouched.
 

@@ -13,10 +13,9 @@ from headgate.access import errors
 from headgate.access.decide.inputs import name_for
 from headgate.access.decide.proving import counts_on
 from headgate.access.model import Passkey, Purpose, SignedInBy
-from headgate.access.service.attempts import start, take
+from headgate.access.service.attempts import named, start, take
 from headgate.access.service.desk import entry
 from headgate.access.service.sessions import begin, self_of, verified
-from headgate.access.wire.staff_credential import ATTEMPT
 from headgate.kernel.actor import Actor
 from headgate.kernel.ids import AttemptId, PasskeyId
 
@@ -152,8 +151,7 @@ class Passkeys:
             PasskeyCopied: There are two of this passkey; it was removed.
             StaffRevoked: Its holder was revoked.
         """
-        attempt_id = AttemptId(ATTEMPT.parse(text).id)
-        attempt = take(self._desk, attempt_id, Purpose.SIGN_IN_BY_PASSKEY, session=None, text=text)
+        attempt = take(self._desk, named(text), Purpose.SIGN_IN_BY_PASSKEY, session=None, text=text)
         called = self._reader.called(response)
         now = self._desk.now()
         with self._desk.store.writing() as tx:
