@@ -46,7 +46,7 @@ class Settings(BaseModel):
     oidc_issuer: Annotated[
         str,
         Field(
-            pattern=r"^$|^https://[^\s?#@]+$|^http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?[^\s?#@]*$",
+            pattern=r"^$|^https://[^\s?#@]+$|^http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?(/[^\s?#@]*)?$",
             description="The OpenID provider that staff sign in with, exactly as it spells itself; empty: none.",
         ),
     ] = ""

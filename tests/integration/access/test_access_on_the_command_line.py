@@ -139,3 +139,25 @@ def test_what_an_account_declares_is_written_down_and_shown(terminal: Terminal) 
     shown = terminal.json(f"account show {account}")["declared"]
     assert shown == {name: word for name, word in said.items() if word is not None}
     assert isinstance(terminal.run(f"account declare {account} --language French").exception, HeadgateError)
+
+
+def test_an_account_at_a_provider_is_linked_with_a_yes_and_undone(terminal: Terminal, access: Any) -> None:
+    member = access.authenticate_staff(terminal.ok("staff add Grace --role auditor").stdout.strip()).id
+    line = f"staff link {member} --issuer https://accounts.example --subject 1234"
+    refused = terminal.run(line, typed="n\n")
+    assert refused.exit_code == 1
+    assert "will be signed in as Grace" in refused.stderr
+    assert terminal.ok(f"staff linked {member} --json").stdout == ""
+    linked = terminal.json(f"{line} --yes")
+    assert (linked["staff_id"], linked["subject"]) == (member, "1234")
+    assert terminal.json(f"staff linked {member}")["id"] == linked["id"]
+    terminal.ok(f"staff unlink {linked['id']}")
+    assert terminal.ok(f"staff linked {member} --json").stdout == ""
+
+
+def test_an_invitation_is_a_link_alone_on_standard_output(terminal: Terminal, access: Any) -> None:
+    member = access.authenticate_staff(terminal.ok("staff add Grace --role auditor").stdout.strip()).id
+    link = terminal.ok(f"staff invite {member}").stdout.strip()
+    place, _, text = link.partition("#")
+    assert place == "https://gate.example/console/sign-in"
+    assert access.sessions.begin_by_link(text).of.staff_id == member
