@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from headgate.console.visit import Deed, Handed, Screen, Shown, Streamed, Told, Visit, Went
 from headgate.kernel.actor import Permission
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 _PAGE = 50
 _LARGEST = 2**63 - 1
 """No ledger comes to have more entries: a database counts them in 64 bits."""
-_PLACES = {"rel": "releases/{}", "acc": "access/accounts/{}", "gr": "access/grants/{}", "org": "access/organisations/{}"}
+_PLACES = {
+    "acc": "access/accounts/{}",
+    "gr": "access/grants/{}",
+    "key": "access/keys/{}",
+    "org": "access/organisations/{}",
+    "rel": "releases/{}",
+}
 """Where the console shows what an entry happened to, by the prefix of its identifier."""
 
 
@@ -185,14 +191,22 @@ def _place(visit: Visit) -> int:
 
 
 def _row(recorded: Recorded) -> dict[str, Any]:
-    place = _PLACES.get(recorded.entry.subject.partition("_")[0])
     return {
         "seq": recorded.seq,
         "entry": recorded.entry,
-        "place": None if place is None else place.format(recorded.entry.subject),
+        "place": _shown_at(recorded.entry.kind, recorded.entry.subject),
         "why": recorded.entry.body.get("reason"),
         "leaf_hash": spelled.recorded(recorded)["leaf_hash"],
     }
+
+
+def _shown_at(kind: str, subject: str) -> str | None:
+    """Return where the console shows what an entry happened to; ``None`` where it does not."""
+    if kind.startswith("cohort."):
+        return f"access/cohorts/{quote(subject, safe='')}"
+    thing = subject.partition("/")[0]  # an epoch is named for its release
+    place = _PLACES.get(thing.partition("_")[0])
+    return None if place is None else place.format(quote(thing, safe=""))
 
 
 def _proof(witnessed: Witnessed) -> dict[str, Any]:

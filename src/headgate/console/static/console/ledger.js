@@ -31,7 +31,7 @@ async function follow(note, what) {
   const [old, young] = earlier.size <= later.size ? [earlier, later] : [later, earlier];
   if (old.size === young.size) {
     if (!same(old.root, young.root)) throw new Broken(`Two different ledgers of ${entries(old.size)} were signed: history was rewritten.`);
-    return { kind: unchecked ? "warn" : "good", sentence: `Both are of the same ${entries(old.size)}.${unchecked}` };
+    return { kind: unchecked ? "warn" : "good", sentence: `There are the same ${entries(old.size)} as then.${unchecked}` };
   }
   const response = await fetch(`${compare.dataset.consistency}?from=${old.size}&to=${young.size}`, { headers: { accept: "application/json" } });
   if (!response.ok) throw new Broken(`The ledger cannot show that it has grown from ${what}: ${entries(young.size)} were signed, and it has not so many.`);
@@ -72,7 +72,7 @@ async function sinceLastTime() {
   const sound = await told(panel, async () => {
     if (last.key !== key) throw new Broken("The ledger's key is another one than when this browser looked last. Ask who changed it, and compare the checkpoint with somebody else's.");
     const { kind, sentence } = await follow(last.note, "the checkpoint that this browser noted last");
-    return { kind, sentence: `Since ${new Date(last.at).toLocaleString()}: ${sentence}` };
+    return { kind, sentence: `Since ${last.at.slice(0, 16).replace("T", " ")} UTC: ${sentence}` };
   });
   if (sound) localStorage.setItem(REMEMBERED, JSON.stringify(now));
 }
