@@ -120,7 +120,8 @@ class HouseVitals:
             return Vital("Steward", Standing.UNKNOWN, "It has never been at work here.", then="Start it: headgate serve.")
         holder, until = leased
         if until <= now:
-            says = f"It has not been at work since {until:%Y-%m-%d %H:%M:%S} UTC at the latest: nothing is judged, drawn, sealed or signed."
+            since = f"{until:%Y-%m-%d %H:%M:%S} UTC at the latest"
+            says = f"It has not been at work since {since}: nothing is judged, drawn, sealed or signed."
             return Vital("Steward", Standing.ILL, says, (("last one", holder),), "Start it again: headgate serve.")
         return Vital("Steward", Standing.WELL, "It is at work.", (("process", holder),))
 
