@@ -134,6 +134,7 @@ class Command(Enum):
     ACCOUNTS_ADD = ("accounts.add", Permission.GRANT)
     ACCOUNTS_GET = ("accounts.get", Permission.VIEW)
     ACCOUNTS_PAGE = ("accounts.page", Permission.VIEW)
+    ACCOUNTS_WITH_EMAIL = ("accounts.with_email", Permission.VIEW)
     ACCOUNTS_SUSPEND = ("accounts.suspend", Permission.KEY)
     ACCOUNTS_REINSTATE = ("accounts.reinstate", Permission.GRANT)
     ACCOUNTS_CLOSE = ("accounts.close", Permission.GRANT)

@@ -139,7 +139,7 @@ class Accounts:
             Forbidden: ``by`` may not.
             AccountInvalid: It is no e-mail address.
         """
-        by.must(Command.ACCOUNTS_PAGE.needs)
+        by.must(Command.ACCOUNTS_WITH_EMAIL.needs)
         wanted = self._email_hash(email)
         with self._desk.store.reading() as view:
             return [] if wanted is None else view.accounts_with(wanted)

@@ -72,7 +72,7 @@ def table(desks: Desks, at: str) -> Table:
 
     return (
         Screen("/access", accounts, Command.ACCOUNTS_PAGE.needs),
-        Deed("/access/find", find, Command.ACCOUNTS_PAGE.needs),
+        Deed("/access/find", find, Command.ACCOUNTS_WITH_EMAIL.needs),
         Screen("/access/organisations", organisations, Command.ORGANISATIONS_PAGE.needs),
         Screen("/access/cohorts", cohorts, Command.COHORTS_PAGE.needs),
     )
