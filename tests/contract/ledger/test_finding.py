@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from headgate.adapters.database import open_sqlite
 from headgate.ledger.model import Entry, Recorded, Sought
@@ -113,9 +114,9 @@ def test_no_question_sorts_or_walks_through_the_whole_ledger(engine: sa.Engine, 
         asked.append((statement, parameters))
 
     with engine.connect() as connection:
-        sa.event.listen(connection, "before_cursor_execute", note)
+        event.listen(connection, "before_cursor_execute", note)
         newest(connection, sought, before=50, limit=5)
-        sa.event.remove(connection, "before_cursor_execute", note)
+        event.remove(connection, "before_cursor_execute", note)
         for statement, parameters in asked:
             steps = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
             assert not any(step.startswith("SCAN ledger_entry") for step in steps), (statement, steps)
