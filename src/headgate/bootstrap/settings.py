@@ -128,6 +128,22 @@ class Settings(BaseModel):
     label_deadline_days: Annotated[
         int, Field(ge=1, description="Days until a sampled exchange that nobody could judge counts as harm.")
     ] = 14
+    review_pause_after_min: Annotated[
+        float, Field(gt=0, description="Minutes of flagged or harmful content in a row after which a reviewer is asked to pause.")
+    ] = 30.0
+    review_day_min: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Minutes of such content that a reviewer's day holds; then they are handed only what is not flagged.",
+        ),
+    ] = 120.0
+    review_day_items: Annotated[
+        int, Field(ge=1, description="Such items that a reviewer's day holds; eight hours without any begin a new day.")
+    ] = 600
+    review_run: Annotated[
+        int, Field(ge=1, description="Items flagged for one hazard that may follow each other while others are near.")
+    ] = 20
     staff_token_days: Annotated[int, Field(ge=1, le=366, description="Days a staff token lasts.")] = 90
 
     @property

@@ -49,6 +49,7 @@ from headgate.ledger.wire.note import Signer
 from headgate.releases.service import ReleaseService
 from headgate.releases.service.drafting import Drafting
 from headgate.releases.store import SqlDrafts, SqlReleases
+from headgate.safety.decide.care import Care
 from headgate.safety.detectors.rules import RuleDetector
 from headgate.safety.detectors.ruleset import baseline
 from headgate.safety.service.desk import Desk
@@ -182,7 +183,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock), held_back)
     readings = SubjectReadings(gates, wires=wires, exposures=exposures, incidents=incidents, sampling=sampling)
     releases = ReleaseService(release_store, readings, clock)
-    review = Review(store=queue, exchanges=exchanges, entropy=secrets.token_bytes)
+    review = Review(store=queue, exchanges=exchanges, entropy=secrets.token_bytes, care=care_of(settings), locators=[detector])
     return House(
         home=home,
         settings=settings,
@@ -204,6 +205,16 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         filing=filing,
         releases=releases,
         drafting=Drafting(SqlDrafts(engine), clock),
+    )
+
+
+def care_of(settings: Settings) -> Care:
+    """Return how much hard content a reviewer is handed."""
+    return Care(
+        pause_after=timedelta(minutes=settings.review_pause_after_min),
+        most_time=timedelta(minutes=settings.review_day_min),
+        most_items=settings.review_day_items,
+        run=settings.review_run,
     )
 
 

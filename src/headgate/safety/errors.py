@@ -83,6 +83,12 @@ class NothingToUndo(Refused):
     code = "review.nothing_to_undo"
 
 
+class EnoughForToday(Refused):
+    """This reviewer has read as much flagged content as a day may hold; what is left is for somebody else, or for tomorrow."""
+
+    code = "review.enough_for_today"
+
+
 class NotSettled(Refused):
     """A label can be corrected once it stands; until then, review it."""
 

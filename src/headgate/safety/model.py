@@ -136,6 +136,32 @@ class Texts:
     completion: tuple[Passage, ...] | None
 
 
+class Part(Enum):
+    """Which side of an exchange a passage belongs to."""
+
+    PROMPT = "prompt"
+    COMPLETION = "completion"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where in a passage a rule matches.
+
+    Attributes:
+        part: The side of the exchange.
+        passage: Which passage of it, counted from 0.
+        start: Its first character.
+        end: The character behind its last.
+        rule_id: The rule.
+    """
+
+    part: Part
+    passage: int
+    start: int
+    end: int
+    rule_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """The two bodies of an exchange as they were relayed; either may be empty when it was not kept."""
@@ -319,6 +345,7 @@ class ReviewItem:
         at: When the exchange was admitted.
         lease_until: When the item goes back to the queue unless it is labelled.
         left: How many items wait for this reviewer, this one included, counted up to ``LEFT_COUNTED``.
+        marks: Where the rules that flagged it match, as far as that can still be told.
     """
 
     item: str
@@ -332,6 +359,24 @@ class ReviewItem:
     at: datetime
     lease_until: datetime
     left: int
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HazardWaiting:
+    """How much of an epoch waits for one hazard.
+
+    Attributes:
+        release_id: Which release.
+        epoch: Which epoch.
+        hazard: Which hazard.
+        items: Items that wait for an opinion on it.
+    """
+
+    release_id: str
+    epoch: str
+    hazard: str
+    items: int
 
 
 @dataclass(frozen=True, slots=True)

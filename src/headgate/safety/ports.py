@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from headgate.kernel.actor import Actor
     from headgate.ledger.model import Entry
+    from headgate.safety.decide.care import Sight
     from headgate.safety.model import (
         Content,
         Draw,
+        HazardWaiting,
         Incident,
         LabelledTraffic,
         LookData,
@@ -313,20 +315,31 @@ class Mixing:
         name: Names it, from the instant at which the exchange in whose place it comes was admitted.
         number: Eight random bytes: which of those that are left.
         twice: Whether it is read twice whatever the first reader says.
+        earlier: How much earlier than that exchange it is said to have come, so that no two items share an instant.
     """
 
     until: datetime
     name: Callable[[datetime], str]
     number: bytes
     twice: bool
+    earlier: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Which items a reviewer wants to be handed; ``None`` means any."""
+    """Which items a reviewer is to be handed; ``None`` means any.
+
+    Attributes:
+        hazard: Those that wait for this hazard.
+        release_id: Those of this release.
+        calm: Only those that no detector flagged.
+        change: One that is not flagged for this hazard, if there is one among the next.
+    """
 
     hazard: str | None = None
     release_id: str | None = None
+    calm: bool = False
+    change: str | None = None
 
 
 class ReviewTx(Protocol):
@@ -359,6 +372,26 @@ class ReviewTx(Protocol):
         ...
 
     def item(self, item: str) -> ItemState | None: ...
+
+    def held(self, reviewer: str) -> ItemState | None:
+        """Return the open item that was last put into a reviewer's hands and that nobody else has taken since."""
+        ...
+
+    def beside(self, state: ItemState) -> str | None:
+        """Return the exchange in whose place of the queue a gold item stands."""
+        ...
+
+    def sights(self, reviewer: str, *, since: datetime) -> tuple[Sight, ...]:
+        """Return what was put before a reviewer, in order."""
+        ...
+
+    def begin_sight(self, reviewer: str, state: ItemState, *, at: datetime) -> None:
+        """Note that an item is put before a reviewer; one that is before them already is the same sight."""
+        ...
+
+    def end_sight(self, reviewer: str, item: str, *, hard: bool, at: datetime) -> None:
+        """Note that a reviewer is done with an item, and whether they found it hard."""
+        ...
 
     def opinions(self, item: str) -> tuple[Opinion, ...]:
         """Return the opinions that were not taken back, in order."""
@@ -418,6 +451,14 @@ class ReviewStore(Protocol):
 
     def left(self, reviewer: str, wish: Wish, *, now: datetime) -> int:
         """Return how many items the reviewer could take, counted up to ``LEFT_COUNTED``."""
+        ...
+
+    def sights(self, reviewer: str, *, since: datetime) -> tuple[Sight, ...]:
+        """Return what was put before a reviewer, in order."""
+        ...
+
+    def waiting(self) -> tuple[HazardWaiting, ...]:
+        """Return how many items wait for each hazard of each epoch that has any, gold items among them like all others."""
         ...
 
     def health(self, *, now: datetime) -> ReviewHealth: ...

@@ -106,6 +106,8 @@ def _changing(filed: Filed) -> dict[str, Any]:
         "successor": None if filed.superseded is None else filed.superseded.successor,
         "document": canonical_json(encode(filed)).decode(),
         "revision": filed.revision,
+        "expires_at_us": to_us(filed.record.finding.expires_at),
+        "is_final": int(filed.final),
     }
 
 

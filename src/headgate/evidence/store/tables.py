@@ -47,9 +47,12 @@ records = sa.Table(
     sa.Column("successor", sa.Text, sa.ForeignKey("evidence_record.id"), nullable=True),
     sa.Column("document", sa.Text, nullable=False),
     sa.Column("revision", _Whole, nullable=False),
+    sa.Column("expires_at_us", _Whole, nullable=True),
+    sa.Column("is_final", _Whole, nullable=True),
     sa.UniqueConstraint("sha256", "part"),
     sa.Index("evidence_record_by_suite", "kind", "suite", "recorded_at_us"),
     sa.Index("evidence_record_by_release", "release_id", "recorded_at_us"),
+    sa.Index("evidence_record_by_time", "recorded_at_us", "id"),
     sqlite_strict=True,
 )
 """One row a filed record; ``document`` is canonical JSON of the whole of it, the other columns are for looking it up."""

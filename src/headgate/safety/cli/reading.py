@@ -14,7 +14,8 @@ from rich.text import Text
 
 from headgate.kernel.units import span_text
 from headgate.safety.decide import check_kind
-from headgate.safety.errors import ClaimLost, LabelInvalid, NothingToUndo
+from headgate.safety.decide.care import Due
+from headgate.safety.errors import ClaimLost, EnoughForToday, LabelInvalid, NothingToUndo
 from headgate.safety.model import LEFT_COUNTED, OTHER, Severity
 from headgate.safety.service.review import Answer
 from headgate.safety.wire.plain import collapsed, plain
@@ -69,12 +70,24 @@ class Sitting:
     def run(self) -> Tally:
         """Go on until the queue is empty, ``q`` is pressed or the keys end; an item in hand goes back by itself."""
         review, clock = self._session.desk.review, self._session.desk.clock
-        while (item := review.next(by=self._session.by, now=clock.now(), wish=self._wish)) is not None:
-            self._show(item, whole=False)
-            if not self._decide(item):
-                return Tally(self._labels, self._skips)
+        try:
+            while (item := review.next(by=self._session.by, now=clock.now(), wish=self._wish)) is not None:
+                self._propose_a_pause()
+                self._show(item, whole=False)
+                if not self._decide(item):
+                    return Tally(self._labels, self._skips)
+        except EnoughForToday as enough:
+            self._say(f"{enough.message} {enough.help or ''}".rstrip())
+            return Tally(self._labels, self._skips)
         self._say("Nothing is left for you to review.")
         return Tally(self._labels, self._skips)
+
+    def _propose_a_pause(self) -> None:
+        day = self._session.desk.review.day(by=self._session.by, now=self._session.desk.clock.now())
+        if day.due is Due.PAUSE:
+            self._say(
+                f"{span_text(day.unbroken)} of hard content without a break: a pause of {span_text(day.pause)} would do you good."
+            )
 
     def _decide(self, item: ReviewItem) -> bool:
         """Take keys until the item is dealt with; return whether to go on with another."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from headgate.safety.model import Reading, Texts
+    from collections.abc import Collection
+
+    from headgate.safety.model import Mark, Reading, Texts
 
 
 class Detector(Protocol):
@@ -22,4 +24,12 @@ class Detector(Protocol):
         Raises:
             DetectorFailed: It could not be asked. That is not the answer "found nothing".
         """
+        ...
+
+
+class Locator(Protocol):
+    """Says where in a text a rule matches, for whoever reads what it flagged."""
+
+    def locate(self, texts: Texts, rules: Collection[str]) -> tuple[Mark, ...]:
+        """Return where these rules match, in the order of the texts. A rule that is not in force any more matches nowhere."""
         ...

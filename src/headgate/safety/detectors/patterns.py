@@ -5,6 +5,7 @@ Case is ignored and a dot matches anything. RE2 has no look-around and no back-r
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import re2
@@ -49,6 +50,12 @@ class PatternSet:
         if self._empty:
             return frozenset()
         return frozenset(cast("list[int]", self._automaton.Match(text.encode("utf-8", "replace")) or []))
+
+
+def spans(pattern: str, text: str, *, most: int) -> list[tuple[int, int]]:
+    """Return where a pattern matches in ``text``, from left to right, so many times at most."""
+    found = _re2.compile(pattern, _options()).finditer(text)
+    return [match.span() for match in islice(found, most) if match.end() > match.start()]
 
 
 def _options() -> Any:

@@ -10,15 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.kernel.digest import short
+from headgate.safety.detectors.locating import aligned
 from headgate.safety.detectors.normalise import normalise
-from headgate.safety.detectors.patterns import PatternSet
+from headgate.safety.detectors.patterns import PatternSet, spans
 from headgate.safety.detectors.ruleset import Action, Rule, RuleSet, Where
 from headgate.safety.errors import RuleSetInvalid
-from headgate.safety.model import Passage, Reading, Screening, Signal, Texts
+from headgate.safety.model import Mark, Part, Passage, Reading, Screening, Signal, Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import date
+
+    from headgate.safety.detectors.locating import Aligned
+
+_MOST_MARKS = 20
+"""Marks of one rule in one passage: a passage that is all marks shows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,5 +114,27 @@ class RuleDetector:
     def _signals(self, found: dict[str, Rule]) -> tuple[Signal, ...]:
         return tuple(self._signal(found[rule_id]) for rule_id in sorted(found))
 
+    def locate(self, texts: Texts, rules: Collection[str]) -> tuple[Mark, ...]:
+        """Return where these rules match. A rule that is not in force any more, or that a passage takes back, matches nowhere."""
+        wanted = [rule for rule in self.rules if rule.id in rules]
+        marks: list[Mark] = []
+        for part, where, passages in (
+            (Part.PROMPT, Where.PROMPT, texts.prompt),
+            (Part.COMPLETION, Where.COMPLETION, texts.completion),
+        ):
+            looking = [rule for rule in wanted if rule.where.includes(where)]
+            for place, passage in enumerate(passages or ()):
+                seen = aligned(passage.text) if looking else None
+                if seen is not None:
+                    marks += [mark for rule in looking for mark in _marks(rule, part, place, seen)]
+        return tuple(marks)
+
     def _signal(self, rule: Rule) -> Signal:
         return Signal(rule.hazard, rule.score, rule.why, self.name, rule.id, blocks=rule.action is Action.BLOCK)
+
+
+def _marks(rule: Rule, part: Part, place: int, seen: Aligned) -> list[Mark]:
+    if any(spans(pattern, seen.normal, most=1) for pattern in rule.unless):
+        return []
+    found = [span for pattern in rule.patterns for span in spans(pattern, seen.normal, most=_MOST_MARKS)]
+    return [Mark(part, place, *seen.span(start, end), rule.id) for start, end in sorted(found)[:_MOST_MARKS]]

@@ -9,38 +9,32 @@ one found.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from headgate.kernel.actor import Actor, Permission
 from headgate.kernel.digest import digest_of
-from headgate.kernel.ids import mint
 from headgate.ledger.model import Entry
 from headgate.safety import decide
-from headgate.safety.errors import ClaimLost, GoldItem, ItemUnknown, LabelInvalid, NothingToUndo, NotSettled
-from headgate.safety.model import Confidence, Opinion, ReviewItem, Standing
-from headgate.safety.ports import Mixing, Wish
-from headgate.safety.sampling import gold
-from headgate.safety.sampling.coin import SECOND_SHARE
+from headgate.safety.errors import (
+    ClaimLost,
+    GoldItem,
+    ItemUnknown,
+    LabelInvalid,
+    NothingToUndo,
+    NotSettled,
+)
+from headgate.safety.model import Confidence, Opinion, Standing
+from headgate.safety.service.handing import ANY, READ_FOR, Handing
 from headgate.safety.wire import bodies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from headgate.safety.model import ReviewHealth, Severity
-    from headgate.safety.ports import Exchanges, ItemState, ReviewStore, ReviewTx
-
-LEASE = timedelta(minutes=15)
-"""How long an item stays in one reviewer's hands."""
-
-SESSION = timedelta(minutes=30)
-"""How long a label can be taken back by whoever gave it."""
+    from headgate.safety.model import HazardWaiting, ReviewHealth, Severity, Texts
+    from headgate.safety.ports import ItemState, ReviewTx, Wish
 
 _SALT_BYTES = 16
-_ID_BYTES = 10
-_WHY = "review"
-ANY = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,71 +68,29 @@ class QueueLine:
     claimed: bool
 
 
-class Review:
-    """The review queue.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An item whose label stands, for whoever thinks of correcting it.
 
-    Args:
-        store: Where the queue is kept.
-        exchanges: The exchange log; it records every reading.
-        entropy: Returns that many random bytes, for salts.
-        lease: How long a claim lasts.
-        session: How long a label can be taken back.
-        second_share: The share of gold items that is read twice whatever the first reader says, as of the sample.
+    Attributes:
+        item: The exchange.
+        release_id: Which release.
+        epoch: Which epoch.
+        at: When the exchange was admitted.
+        standings: What stands, by hazard, ``other`` last.
+        corrected: Whether it was corrected before.
     """
 
-    def __init__(
-        self,
-        *,
-        store: ReviewStore,
-        exchanges: Exchanges,
-        entropy: Callable[[int], bytes],
-        lease: timedelta = LEASE,
-        session: timedelta = SESSION,
-        second_share: float = SECOND_SHARE,
-    ) -> None:
-        self._store = store
-        self._exchanges = exchanges
-        self._entropy = entropy
-        self._lease = lease
-        self._session = session
-        self._second_share = second_share
+    item: str
+    release_id: str
+    epoch: str
+    at: datetime
+    standings: Mapping[str, Standing]
+    corrected: bool
 
-    def next(self, *, by: Actor, now: datetime, wish: Wish = ANY) -> ReviewItem | None:
-        """Hand over the oldest item that is the reviewer's to read, or ``None`` when there is none.
 
-        A reviewer who asks again without answering gets the same item.
-
-        Raises:
-            Forbidden: ``by`` may not review or may not read content.
-            Unavailable: The store or the log did not answer; a claim that was made stays theirs.
-        """
-        by.must(Permission.REVIEW)
-        by.must(Permission.READ_CONTENT)
-        with self._store.transaction() as tx:
-            state = self._gold(tx, wish, by=by, now=now)
-            state = state or tx.claim_next(by.id, wish, now=now, until=now + self._lease)
-            if state is None:
-                return None
-            signals = tx.signals(state.item)
-            content = None if state.gold is None else tx.gold_content(state.gold)
-            if content is not None:
-                # as the exchange log writes it when content of traffic is read: the ledger tells no reader which is which
-                tx.record(Entry("content.read", state.item, by.id, now, {"why": _WHY}))
-        if state.gold is None:
-            content = self._exchanges.read(state.item, by=by, why=_WHY)
-        return ReviewItem(
-            item=state.item,
-            revision=state.revision,
-            release_id=state.release_id,
-            epoch=state.epoch,
-            flagged=state.flagged,
-            hazards=state.hazards,
-            signals=signals,
-            texts=None if content is None else bodies.texts(content.request, content.response),
-            at=state.at,
-            lease_until=state.claimed_until or now,
-            left=self._store.left(by.id, wish, now=now),
-        )
+class Review(Handing):
+    """The review queue: what is handed over, and what is said of it."""
 
     def label(self, item: str, answer: Answer, *, revision: int, by: Actor, now: datetime) -> None:
         """Take a reviewer's answer for the item in their hands.
@@ -160,6 +112,7 @@ class Review:
             tx.add_opinion(state, opinion, salt=salt)
             body = {"epoch": state.epoch, "position": state.position, "opinion": _digest(opinion, salt)}
             tx.record(Entry("label.given", item, by.id, now, body))
+            tx.end_sight(by.id, item, hard=answer.harms is not None and any(answer.harms.values()), at=now)
             self._settle(tx, state, opinions, by=by, now=now)
 
     def skip(self, item: str, *, revision: int, by: Actor, now: datetime) -> None:
@@ -174,6 +127,7 @@ class Review:
         with self._store.transaction() as tx:
             state = self._held(tx, item, revision=revision, by=by)
             tx.add_skip(item, by.id, at=now)
+            tx.end_sight(by.id, item, hard=False, at=now)
             tx.save(replace(state, claimed_by=None, claimed_until=None))
             tx.record(Entry("review.skipped", item, by.id, now, {"epoch": state.epoch, "position": state.position}))
 
@@ -205,6 +159,7 @@ class Review:
                 tx.judge_gold(item, None)
             wanted = decide.opinions_wanted(state.hazards, left, twice=state.twice)
             tx.save(replace(state, given=len(left), wanted=wanted, claimed_by=by.id, claimed_until=now + self._lease))
+            tx.begin_sight(by.id, state, at=now)
             return item
 
     def correct(
@@ -231,11 +186,7 @@ class Review:
         """
         by.must(Permission.REVIEW)
         with self._store.transaction() as tx:
-            state = _known(tx.item(item), item)
-            if state.given < state.wanted:
-                raise NotSettled("This item is still being reviewed: there is nothing to correct yet.", help="Review it.")
-            if state.gold is not None:
-                raise GoldItem("This was a gold item; its label counts nowhere, so there is nothing to correct.")
+            state = _standing(tx.item(item), item)
             decide.check_label(state.hazards, harms, severity, reason)
             decide.check_kind(harms, kind)
             if not reason.strip():
@@ -266,6 +217,37 @@ class Review:
         by.must(Permission.VIEW)
         with self._store.transaction() as tx:
             return _known(tx.item(item), item).hazards
+
+    def settled(self, item: str, *, by: Actor) -> Settled:
+        """Return what stands for an item.
+
+        Raises:
+            Forbidden: ``by`` may not review.
+            ItemUnknown: There is no such item.
+            NotSettled: It is still being reviewed.
+            GoldItem: It was there to measure its readers.
+        """
+        by.must(Permission.REVIEW)
+        with self._store.transaction() as tx:
+            state = _standing(tx.item(item), item)
+            found = tx.standings(item)
+            standings = {hazard: found[hazard] for hazard in state.hazards}
+            return Settled(item, state.release_id, state.epoch, state.at, standings, tx.corrected(item))
+
+    def read_again(self, item: str, *, by: Actor) -> Texts | None:
+        """Read an item whose label stands; ``None`` when its content is gone. The reading stands on the ledger.
+
+        Raises:
+            Forbidden: ``by`` may not review or may not read content.
+            ItemUnknown: There is no such item.
+            NotSettled: It is still being reviewed.
+            GoldItem: It was there to measure its readers.
+            Unavailable: The log did not answer.
+        """
+        by.must(Permission.READ_CONTENT)
+        self.settled(item, by=by)
+        content = self._exchanges.read(item, by=by, why=READ_FOR)
+        return None if content is None else bodies.texts(content.request, content.response)
 
     def kinds(self, release_id: str, *, by: Actor) -> tuple[str, ...]:
         """Return what confirmed harms that the release does not list are called, so that one kind is not given two names.
@@ -304,6 +286,15 @@ class Review:
         by.must(Permission.VIEW)
         return self._store.health(now=now)
 
+    def waiting(self, *, by: Actor) -> tuple[HazardWaiting, ...]:
+        """Return how many items wait for each hazard.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+        """
+        by.must(Permission.VIEW)
+        return self._store.waiting()
+
     def _held(self, tx: ReviewTx, item: str, *, revision: int, by: Actor) -> ItemState:
         """Return an item that is in the actor's hands. A lease that ran out without anybody else taking the item is no loss."""
         state = _known(tx.item(item), item)
@@ -330,22 +321,20 @@ class Review:
             tx.judge_gold(state.item, standings)
             tx.record(Entry("gold.judged", state.item, by.id, now, {**body, "gold": state.gold}))
 
-    def _gold(self, tx: ReviewTx, wish: Wish, *, by: Actor, now: datetime) -> ItemState | None:
-        """Now and then, hand over a gold item in the place of the next one, and let nothing about it tell."""
-        if not gold.mixes_in(self._entropy(gold.NUMBER_BYTES)):
-            return None
-        mixing = Mixing(
-            until=now + self._lease,
-            name=lambda at: mint("ex", at=at, entropy=self._entropy(_ID_BYTES)),
-            number=self._entropy(gold.NUMBER_BYTES),
-            twice=gold.within(self._entropy(gold.NUMBER_BYTES), self._second_share),
-        )
-        return tx.mix_in(by.id, wish, mixing, now=now)
-
 
 def _known(state: ItemState | None, item: str) -> ItemState:
     if state is None:
         raise ItemUnknown(f"There is no item {item} in the review queue.")
+    return state
+
+
+def _standing(state: ItemState | None, item: str) -> ItemState:
+    """Return an item whose label stands."""
+    state = _known(state, item)
+    if state.given < state.wanted:
+        raise NotSettled("This item is still being reviewed: there is nothing to correct yet.", help="Review it.")
+    if state.gold is not None:
+        raise GoldItem("This was a gold item; its label counts nowhere, so there is nothing to correct.")
     return state
 
 

@@ -104,8 +104,19 @@ class SqlGoldTx(Transaction):
         self.connection.execute(sa.update(golds).where(golds.c.id == gold_id).values(retired_at_us=to_us(at)))
 
 
-def unseen(connection: sa.Connection, reviewer: str, epoch: str, hazards: Sequence[str], number: bytes) -> Gold | None:
-    """Return one gold item, at random, that the epoch has not shown and the reviewer has not met; ``None`` when none is left."""
+def unseen(
+    connection: sa.Connection, reviewer: str, epoch: str, hazards: Sequence[str], number: bytes, *, calm: bool = False
+) -> Gold | None:
+    """Return one gold item, at random, that the epoch has not shown and the reviewer has not met; ``None`` when none is left.
+
+    Args:
+        connection: A transaction.
+        reviewer: Who is to read it.
+        epoch: Among whose items.
+        hazards: What a label answers for.
+        number: Eight random bytes: which of those that are left.
+        calm: Only one that no detector flags.
+    """
     met = sa.select(gold_shown.c.gold).where(gold_shown.c.gold == golds.c.id)
     answered = met.join(opinions, opinions.c.exchange_id == gold_shown.c.item).where(opinions.c.reviewer == reviewer)
     passed_on = met.join(skips, skips.c.exchange_id == gold_shown.c.item).where(skips.c.reviewer == reviewer)
@@ -120,7 +131,7 @@ def unseen(connection: sa.Connection, reviewer: str, epoch: str, hazards: Sequen
         )
         .order_by(golds.c.id)
     )
-    fitting = [gold for gold in map(_gold, left) if gold.fits(hazards)]
+    fitting = [gold for gold in map(_gold, left) if gold.fits(hazards) and not (calm and gold.flagged)]
     return fitting[place_of(number, len(fitting))] if fitting else None
 
 
@@ -130,13 +141,14 @@ def show(connection: sa.Connection, gold: Gold, head: Any, reviewer: str, mixing
     Raises:
         ClaimLost: Another reviewer was handed it in the same instant.
     """
-    item = mixing.name(from_us(head.at_us))
+    at = from_us(head.at_us) - mixing.earlier
+    item = mixing.name(at)
     row = {
         "exchange_id": item,
         "epoch": head.epoch,
         "release_id": head.release_id,
         "position": head.position,
-        "at_us": head.at_us,
+        "at_us": to_us(at),
         "drawn_at_us": head.drawn_at_us - 1,  # so that it comes first again when it waits for a second reader
         "flagged": gold.flagged,
         "twice": mixing.twice,

@@ -23,23 +23,26 @@ from headgate.safety.model import (
     Waits,
 )
 from headgate.safety.ports import ItemState
-from headgate.safety.store import coming, golds
+from headgate.safety.store import coming, golds, sights
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
 from headgate.safety.store.tables import corrections, epochs, gold_shown, items, opinions, signals, skips, standings
-from headgate.safety.store.waits import waits
+from headgate.safety.store.waits import by_hazard, waits
 from headgate.stats.agreement import cohen_kappa, of_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
 
-    from headgate.safety.model import Content
+    from headgate.safety.decide.care import Sight
+    from headgate.safety.model import Content, HazardWaiting
     from headgate.safety.ports import Mixing, Wish
     from headgate.safety.sampling.gold import Shown
 
 _WEEK = timedelta(days=7)
 _DAY_US = 86_400 * 1_000_000
 _ATTEMPTS = 20
+_NEAR = 500
+"""How far down the queue a change of hazard is looked for."""
 
 
 class SqlReview:
@@ -94,6 +97,14 @@ class SqlReview:
             agreement=tuple(_of_hazard(hazard, pairs[hazard]) for hazard in sorted(pairs)),
         )
 
+    def sights(self, reviewer: str, *, since: datetime) -> tuple[Sight, ...]:
+        with reading(self._engine) as connection:
+            return sights.seen(connection, reviewer, since=since)
+
+    def waiting(self) -> tuple[HazardWaiting, ...]:
+        with reading(self._engine) as connection:
+            return by_hazard(connection)
+
     def waits(self, epochs: Sequence[str], *, within: timedelta, since: datetime, now: datetime) -> Waits:
         span_us = within // timedelta(microseconds=1)
         with reading(self._engine) as connection:
@@ -106,11 +117,8 @@ class SqlReviewTx(Transaction):
     def claim_next(self, reviewer: str, wish: Wish, *, now: datetime, until: datetime) -> ItemState | None:
         # Two queries, so that neither sorts the queue: what the reviewer holds already, then the oldest that is free.
         held = _items().where(items.c.claimed_by == reviewer, *_takeable(reviewer, now), *_wished(wish))
-        free = _items().where(*_takeable(reviewer, now), *_wished(wish))
         for _ in range(_ATTEMPTS):
-            row = self.connection.execute(held.limit(1)).one_or_none()
-            if row is None:
-                row = self.connection.execute(free.order_by(*_FIFO).limit(1)).one_or_none()
+            row = self.connection.execute(held.limit(1)).one_or_none() or self._next_free(reviewer, wish, now)
             if row is None:
                 return None
             taken = self.connection.execute(
@@ -124,13 +132,12 @@ class SqlReviewTx(Transaction):
 
     def mix_in(self, reviewer: str, wish: Wish, mixing: Mixing, *, now: datetime) -> ItemState | None:
         held = _items().where(items.c.claimed_by == reviewer, *_takeable(reviewer, now), *_wished(wish))
-        free = _items().where(*_takeable(reviewer, now), *_wished(wish)).order_by(*_FIFO)
         if self.connection.execute(held.limit(1)).one_or_none() is not None:
             return None
-        head = self.connection.execute(free.limit(1)).one_or_none()
+        head = self._next_free(reviewer, wish, now)
         if head is None:
             return None
-        gold = golds.unseen(self.connection, reviewer, head.epoch, value_of(head.hazards), mixing.number)
+        gold = golds.unseen(self.connection, reviewer, head.epoch, value_of(head.hazards), mixing.number, calm=wish.calm)
         return None if gold is None else self.item(golds.show(self.connection, gold, head, reviewer, mixing, now=now))
 
     def gold_content(self, gold: str) -> Content:
@@ -145,6 +152,23 @@ class SqlReviewTx(Transaction):
     def item(self, item: str) -> ItemState | None:
         row = self.connection.execute(_items().where(items.c.exchange_id == item)).one_or_none()
         return None if row is None else _state(row)
+
+    def held(self, reviewer: str) -> ItemState | None:
+        query = _items().where(items.c.claimed_by == reviewer, items.c.is_open).order_by(items.c.claimed_until_us.desc())
+        row = self.connection.execute(query.limit(1)).one_or_none()
+        return None if row is None else _state(row)
+
+    def beside(self, state: ItemState) -> str | None:
+        return sights.beside(self.connection, state)
+
+    def sights(self, reviewer: str, *, since: datetime) -> tuple[Sight, ...]:
+        return sights.seen(self.connection, reviewer, since=since)
+
+    def begin_sight(self, reviewer: str, state: ItemState, *, at: datetime) -> None:
+        sights.begin(self.connection, reviewer, state, at=at)
+
+    def end_sight(self, reviewer: str, item: str, *, hard: bool, at: datetime) -> None:
+        sights.end(self.connection, reviewer, item, hard=hard, at=at)
 
     def opinions(self, item: str) -> tuple[Opinion, ...]:
         rows = self.connection.execute(
@@ -261,6 +285,18 @@ class SqlReviewTx(Transaction):
 
     def add_skip(self, item: str, reviewer: str, *, at: datetime) -> None:
         self.connection.execute(sa.insert(skips).values(exchange_id=item, reviewer=reviewer, at_us=to_us(at)))
+
+    def _next_free(self, reviewer: str, wish: Wish, now: datetime) -> Any:
+        """Return the oldest item that is free, or, where a change is wished for, the oldest among the next that is one."""
+        free = _items().where(*_takeable(reviewer, now), *_wished(wish), *([~items.c.flagged] if wish.calm else []))
+        if wish.change is not None:
+            near = free.order_by(*_FIFO).limit(_NEAR).subquery()
+            change = sa.select(near.c.exchange_id).where(~sights.flagged_for(wish.change, near.c.exchange_id))
+            change = change.order_by(near.c.drawn_at_us, near.c.epoch, near.c.position).limit(1)
+            other = self.connection.execute(change).scalar_one_or_none()
+            if other is not None:
+                return self.connection.execute(_items().where(items.c.exchange_id == other)).one()
+        return self.connection.execute(free.order_by(*_FIFO).limit(1)).one_or_none()
 
     def _next_ordinal(self, table: sa.Table, item: str) -> int:
         newest = self.connection.execute(sa.select(sa.func.max(table.c.ordinal)).where(table.c.exchange_id == item)).scalar_one()

@@ -160,6 +160,7 @@ opinions = sa.Table(
     sa.Column("withdrawn_at_us", _Whole),
     sa.Column("kind", sa.Text),
     sa.Index("safety_opinion_by_reviewer", "reviewer", "at_us"),
+    sa.Index("safety_opinion_by_time", "at_us"),
 )
 
 corrections = sa.Table(
@@ -182,6 +183,18 @@ skips = sa.Table(
     sa.Column("reviewer", sa.Text, primary_key=True),
     sa.Column("at_us", _Whole, nullable=False),
 )
+
+sights = sa.Table(
+    "safety_sight",
+    metadata,
+    sa.Column("reviewer", sa.Text, primary_key=True),
+    sa.Column("shown_at_us", _Whole, primary_key=True, autoincrement=False),
+    sa.Column("exchange_id", sa.Text, primary_key=True),
+    sa.Column("hard", sa.Boolean, nullable=False),
+    sa.Column("hazard", sa.Text),
+    sa.Column("ended_at_us", _Whole),
+)
+"""What was put before each reader of late; ``hard``: it was flagged, or they found harm."""
 
 standings = sa.Table(
     "safety_standing",

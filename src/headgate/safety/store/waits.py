@@ -1,4 +1,4 @@
-"""How long items of the queue have waited, in one query over the sample's own rows."""
+"""How long items of the queue have waited, and for what: queries over the sample's own rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from headgate.safety.model import Waits
-from headgate.safety.store.tables import gold_shown, items, opinions
+from headgate.safety.model import HazardWaiting, Standing, Waits
+from headgate.safety.store.opening import value_of
+from headgate.safety.store.tables import epochs, gold_shown, items, opinions, standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,28 @@ def waits(connection: sa.Connection, epochs: Sequence[str], *, within_us: int, s
     """
     flagged = _waits(connection, epochs, within_us, since_us, now_us, flagged=True)
     return flagged if flagged.done + flagged.waiting else _waits(connection, epochs, within_us, since_us, now_us, flagged=False)
+
+
+def by_hazard(connection: sa.Connection) -> tuple[HazardWaiting, ...]:
+    """Return how many items wait for each hazard.
+
+    An open gold item counts for every hazard of its epoch, as an item of traffic does that nobody has read: otherwise what
+    waits would tell how many of them are open.
+    """
+    open_golds = sa.select(items.c.epoch, sa.func.count().label("count")).join(
+        gold_shown, gold_shown.c.item == items.c.exchange_id
+    )
+    golds = {row.epoch: row[1] for row in connection.execute(open_golds.where(items.c.is_open).group_by(items.c.epoch))}
+    found: list[HazardWaiting] = []
+    for epoch in connection.execute(sa.select(epochs.c.epoch, epochs.c.release_id, epochs.c.hazards).order_by(epochs.c.epoch)):
+        for hazard in value_of(epoch.hazards):
+            pending = sa.select(sa.func.count()).where(
+                standings.c.epoch == epoch.epoch, standings.c.hazard == hazard, standings.c.standing == Standing.PENDING.value
+            )
+            waiting = connection.execute(pending).scalar_one() + golds.get(epoch.epoch, 0)
+            if waiting:
+                found.append(HazardWaiting(epoch.release_id, epoch.epoch, hazard, waiting))
+    return tuple(found)
 
 
 def _waits(

@@ -1,4 +1,4 @@
-"""Text of strangers made fit for a terminal.
+"""Text of strangers made fit for a terminal, and for a page.
 
 Exchanges may carry escape sequences that move the cursor, rewrite what was shown, set a title or paste into a shell, and
 direction marks that make text read as something else. Each such character is shown as what it is.
@@ -16,6 +16,19 @@ _DELETE = 0x7F
 _C0_END = 0x20
 
 
+_UNSEEN = frozenset(
+    {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xE0100, 0xE01F0)}
+)
+"""Characters of other categories that nothing is seen of: fillers, and the marks of variants that can carry a message."""
+
+
+def hides(character: str) -> bool:
+    """Return whether a character is not seen, or makes others be read as something else."""
+    if character in _SHOWN:
+        return False
+    return unicodedata.category(character) in _HIDING or ord(character) in _UNSEEN
+
+
 def plain(text: str) -> str:
     """Return ``text`` with every character that a terminal might obey replaced by a visible name."""
     if text.isascii() and text.isprintable():
@@ -24,7 +37,7 @@ def plain(text: str) -> str:
 
 
 def _visible(character: str) -> str:
-    if character in _SHOWN or unicodedata.category(character) not in _HIDING:
+    if not hides(character):
         return character
     number = ord(character)
     if number < _C0_END:
