@@ -441,8 +441,8 @@ class ReviewStore(Protocol):
 
     def transaction(self) -> AbstractContextManager[ReviewTx]: ...
 
-    def queue(self, wish: Wish, *, limit: int) -> tuple[ItemState, ...]:
-        """Return the open items, oldest first."""
+    def queue(self, wish: Wish, *, limit: int, after: str | None = None) -> tuple[ItemState, ...]:
+        """Return the open items, oldest first, behind an item if one is named."""
         ...
 
     def kinds(self, release_id: str) -> tuple[str, ...]:

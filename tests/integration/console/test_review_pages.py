@@ -250,7 +250,9 @@ async def test_after_much_hard_content_a_pause_is_proposed_and_after_more_only_c
     assert 'id="rest"' in page
     await ada.do("/review/label", found="none", **held(page))
     place.clock.advance(timedelta(hours=9))
-    assert "ransomware" in await ada.call("/review/next")
+    rested = place.review().next(by=ada.actor, now=place.clock.now())
+    assert rested is not None
+    assert rested.flagged
 
 
 @pytest.mark.parametrize("role", [Role.AUDITOR, Role.ACCESS_REVIEWER, Role.BOARD])
@@ -274,3 +276,65 @@ async def test_a_form_that_names_no_item_or_no_state_is_refused(place: Place) ->
     for revision in ("", "x", "-1", "9" * 40):
         await ada.do("/review/label", 422, found="none", item=item, revision=revision)
     await ada.do("/review/label", 422, found="perhaps", item=item, revision="2")
+
+
+async def test_how_review_goes_is_told_without_telling_who_is_measured(place: Place) -> None:
+    empty = await place.sit(Role.AUDITOR).see("/review/health")
+    assert "Nothing waits." in empty
+    assert "Nobody has read anything yet." in empty
+    place.world.golds.add(of_texts("hello", "hi"), {CYBER: True}, source="ours", by=LEAD, now=place.world.now)
+    place.add(60)
+    ada = place.sit(Role.SAFETY_REVIEWER)
+    page = await ada.call("/review/next")
+    await ada.call("/review/label", found="none", **held(page))
+    told = await ada.see("/review/health")
+    assert "told to those who approve" in told
+    assert "1 labelled" not in told
+    waits = re.search(r'<strong class="figure">(\d+)</strong> items need', told)
+    assert waits is not None
+    assert f'<th scope="row">cyber misuse</th><td>rel_a/staff/1</td><td class="number">{waits[1]}</td>' in told
+    assert "none was shown yet" in await place.sit(Role.SAFETY_LEAD).see("/review/health")
+
+
+async def test_the_queue_goes_on_where_the_page_ended_and_names_no_item(place: Place) -> None:
+    place.add(60)
+    ada = place.sit(Role.AUDITOR)
+    page = await ada.see("/review/queue")
+    assert page.count("drawn at random") == 50
+    onward = re.search(r'href="/console(/review/queue\?after=\w+)"', page)
+    assert onward is not None
+    page = await ada.see(onward[1])
+    assert page.count("drawn at random") == 10
+    assert "Later ones" not in page
+    assert (await ada.see("/review/queue?after=ex_none")).count("drawn at random") == 50
+
+
+async def test_a_label_that_stands_is_corrected_after_a_look_at_what_would_change(place: Place) -> None:
+    place.add(text="a secret of somebody")
+    item = place.world.answer(LEAD)
+    ada = place.sit(Role.SAFETY_REVIEWER)
+    page = await ada.see(f"/review/correct?item={item}")
+    assert "no harm" in page
+    assert "a secret of somebody" not in page
+    assert "a secret of somebody" in (await ada.do("/review/correct/read", 200, item=item)).text
+    wanted: dict[str, Any] = {"item": item, "harm": CYBER, "severity": "high"}
+    assert "cyber misuse</strong>: no harm becomes harm" in (await ada.do("/review/correct/preview", 200, **wanted)).text
+    assert "A correction needs a reason" in (await ada.do("/review/correct", 422, **wanted)).text
+    await ada.do("/review/correct", **wanted, reason="read again")
+    assert place.world.labelled().harms != ()
+    assert "to take one away" in await ada.see("/review/correct")
+    lifted = (await ada.do("/review/correct/preview", 200, item=item)).text
+    assert "which needs somebody who approves" in lifted
+    await ada.do("/review/correct", 403, item=item, reason="no")
+    await place.sit(Role.SAFETY_LEAD).do("/review/correct", item=item, reason="no")
+    assert place.world.labelled().harms == ()
+
+
+async def test_what_cannot_be_corrected_says_why(place: Place) -> None:
+    place.add(2)
+    ada = place.sit(Role.SAFETY_REVIEWER)
+    assert "There is no item" in await ada.see("/review/correct?item=ex_%3Cscript%3E")
+    waiting = held(await ada.call("/review/next"))["item"]
+    assert "still being reviewed" in await ada.see(f"/review/correct?item={waiting}")
+    await ada.do("/review/correct/read", 403, item=waiting)
+    await place.sit(Role.AUDITOR).see("/review/correct", 403)

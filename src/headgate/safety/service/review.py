@@ -258,8 +258,17 @@ class Review(Handing):
         by.must(Permission.VIEW)
         return self._store.kinds(release_id)
 
-    def queue(self, *, by: Actor, now: datetime, wish: Wish = ANY, limit: int = 50) -> tuple[QueueLine, ...]:
+    def queue(
+        self, *, by: Actor, now: datetime, wish: Wish = ANY, limit: int = 50, after: str | None = None
+    ) -> tuple[QueueLine, ...]:
         """Return the open items, oldest first.
+
+        Args:
+            by: Who looks.
+            now: The present instant.
+            wish: Which.
+            limit: How many at most.
+            after: Only those that come behind this item; from the beginning when it is not there any more.
 
         Raises:
             Forbidden: ``by`` may not look.
@@ -274,7 +283,7 @@ class Review(Handing):
                 state.flagged,
                 state.claimed_until is not None and state.claimed_until > now,
             )
-            for state in self._store.queue(wish, limit=limit)
+            for state in self._store.queue(wish, limit=limit, after=after)
         )
 
     def health(self, *, by: Actor, now: datetime) -> ReviewHealth:

@@ -56,9 +56,12 @@ class SqlReview:
         with writing(self._engine) as connection:
             yield SqlReviewTx(connection)
 
-    def queue(self, wish: Wish, *, limit: int) -> tuple[ItemState, ...]:
+    def queue(self, wish: Wish, *, limit: int, after: str | None = None) -> tuple[ItemState, ...]:
         query = _items().where(items.c.is_open, *_wished(wish)).order_by(*_FIFO).limit(limit)
         with reading(self._engine) as connection:
+            place = sa.select(*_FIFO).where(items.c.exchange_id == after)
+            if after is not None and (row := connection.execute(place).one_or_none()) is not None:
+                query = query.where(sa.tuple_(*_FIFO) > sa.tuple_(*(sa.literal(value) for value in row)))
             return tuple(_state(row) for row in connection.execute(query))
 
     def kinds(self, release_id: str) -> tuple[str, ...]:
