@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from headgate.evidence.model import Alarm, Kept, LabelledTraffic, Look
     from headgate.evidence.model.alarms import ArrivalWindow, LabelWindow, ScoreWindow, UserWindow, UseWindow
     from headgate.evidence.model.calibration import Forecast
-    from headgate.evidence.model.filing import Filed, Goalposts
+    from headgate.evidence.model.filing import Filed, Goalposts, Standing
     from headgate.evidence.model.holdback import Compared, HoldbackRule
     from headgate.evidence.model.people import Division, Expected, KindsShown
     from headgate.evidence.model.record import Kind, Subject
@@ -129,12 +129,20 @@ class Wanted:
         suite: Of this suite.
         kind: Of this kind.
         in_force: Leave out those whose place was taken.
+        standing: Those that stand so at ``at``.
+        at: The instant at which they are looked at; the service sets it.
+        limit: So many at most.
+        behind: Only those that come behind this record; all, when there is none of this name.
     """
 
     release_id: str | None = None
     suite: str | None = None
     kind: Kind | None = None
     in_force: bool = False
+    standing: Standing | None = None
+    at: datetime | None = None
+    limit: int | None = None
+    behind: str | None = None
 
 
 class Archive(Protocol):

@@ -293,7 +293,7 @@ async def test_how_review_goes_is_told_without_telling_who_is_measured(place: Pl
     waits = re.search(r'<strong class="figure">(\d+)</strong> items need', told)
     assert waits is not None
     assert f'<th scope="row">cyber misuse</th><td>rel_a/staff/1</td><td class="number">{waits[1]}</td>' in told
-    assert "none was shown yet" in await place.sit(Role.SAFETY_LEAD).see("/review/health")
+    assert "known harms, all readings of an item" in await place.sit(Role.SAFETY_LEAD).see("/review/health")
 
 
 async def test_the_queue_goes_on_where_the_page_ended_and_names_no_item(place: Place) -> None:

@@ -44,6 +44,15 @@ class Disposition(Enum):
     """Nothing that this release exposes."""
 
 
+class Standing(Enum):
+    """Where a record stands, in one word."""
+
+    PRELIMINARY = "preliminary"
+    FINAL = "final"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What a person declares of a document that no importer reads: an audit report, a red team's write-up.
@@ -203,6 +212,14 @@ class Filed:
     def final(self) -> bool:
         """Whether the evaluator stands by it."""
         return self.record.finding.status is Status.FINAL or self.finalised is not None
+
+    def standing(self, *, now: datetime) -> Standing:
+        """Return where the record stands."""
+        if self.superseded is not None:
+            return Standing.SUPERSEDED
+        if now >= self.record.finding.expires_at:
+            return Standing.EXPIRED
+        return Standing.FINAL if self.final else Standing.PRELIMINARY
 
     @property
     def versions(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from headgate.evidence.decide import comparing
 from headgate.kernel.actor import Permission
 
 if TYPE_CHECKING:
-    from headgate.evidence.model.comparing import BeforeAfter
+    from headgate.evidence.model.comparing import BeforeAfter, HoldbackClaim, HoldbackReading
     from headgate.evidence.ports import LabelSource
     from headgate.kernel.actor import Actor
 
@@ -33,3 +33,13 @@ class Comparing:
         """
         by.must(Permission.VIEW)
         return comparing.before_after(self._labels.traffic(before, hazard), self._labels.traffic(after, hazard))
+
+    def holdback(self, claim: HoldbackClaim, *, by: Actor) -> HoldbackReading:
+        """Return what people who were kept back at random show of a rise.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+            NotEvidence: The counts, the share or the error probability contradict themselves.
+        """
+        by.must(Permission.VIEW)
+        return comparing.read_holdback(claim)

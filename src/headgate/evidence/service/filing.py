@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 _ID_BYTES = 10
 _LONGEST_REASON_CHARS = 2000
+_MOST_SUCCESSORS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,25 @@ class Added:
 
     filed: tuple[Filed, ...]
     left_out: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What filing a file would give.
+
+    Attributes:
+        sha256: The file's digest.
+        release_id: The release that it would be filed for.
+        findings: What would be filed.
+        left_out: The parts of it that could not count, and why.
+        awaited: The suites of which the release's plan says what it tolerates.
+    """
+
+    sha256: str
+    release_id: str
+    findings: tuple[Finding, ...]
+    left_out: tuple[Refusal, ...]
+    awaited: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +136,42 @@ class Filing:
             EvidenceDuplicate: The file has been filed already.
             headgate.kernel.errors.NotFound: There is no such release.
         """
+        now = self._clock.now()
+        understood = self.understood(handed, declared, by=by)
+        named = self._releases.named(declared.release)
+        filed = tuple(self._filed(finding, declared, named, by, now) for finding in understood.findings)
+        with self._archive.transaction() as tx:
+            if there := tx.of_file(understood.sha256):
+                raise _duplicate(there[0], named)
+            for record in filed:
+                tx.add(record)
+                tx.record(_entry("filed", record, by, now, **_body(record)))
+        return Added(filed, understood.left_out)
+
+    def understood(self, handed: HandedIn, declared: Declaration, *, by: Actor) -> Understood:
+        """Return what filing a file would give; nothing is kept.
+
+        Raises:
+            Forbidden: ``by`` may not file evidence.
+            FilingInvalid: What was declared cannot be.
+            Unfit: The file is no evidence.
+            EvidenceDuplicate: The file has been filed already.
+            headgate.kernel.errors.NotFound: There is no such release.
+        """
         by.must(Permission.FILE_EVIDENCE)
         now = self._clock.now()
         check(declared, now)
         named = self._releases.named(declared.release)
         imported = received(handed, declared, named.subject, now)
-        filed = tuple(self._filed(finding, declared, named, by, now) for finding in imported.findings)
-        for record in filed:
-            if wrong := contradiction(record.record.finding):
+        for finding in imported.findings:
+            if wrong := contradiction(finding):
                 raise FilingInvalid(f"This contradicts itself. {wrong}")
+        sha256 = imported.findings[0].source.sha256
         with self._archive.transaction() as tx:
-            if there := tx.of_file(imported.findings[0].source.sha256):
+            if there := tx.of_file(sha256):
                 raise _duplicate(there[0], named)
-            for record in filed:
-                tx.add(record)
-                tx.record(_entry("filed", record, by, now, **_body(record)))
-        return Added(filed, imported.left_out)
+        awaited = frozenset(finding.suite for finding in imported.findings if finding.suite in named.goalposts)
+        return Understood(sha256, named.release_id, imported.findings, imported.left_out, awaited)
 
     def get(self, id: str, *, by: Actor) -> Filed:
         """Return a record.
@@ -157,7 +197,18 @@ class Filing:
         by.must(Permission.VIEW)
         if wanted.release_id is not None:
             wanted = replace(wanted, release_id=self._releases.named(wanted.release_id).release_id)
-        return self._archive.list(wanted)
+        return self._archive.list(replace(wanted, at=self._clock.now()))
+
+    def successors(self, filed: Filed, *, by: Actor) -> tuple[Filed, ...]:
+        """Return the records that may take the place of one, the last filed first.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+        """
+        by.must(Permission.VIEW)
+        finding = filed.record.finding
+        others = self._archive.list(Wanted(suite=finding.suite, kind=finding.kind, in_force=True, limit=_MOST_SUCCESSORS))
+        return tuple(other for other in others if other.id != filed.id and why_not_successor(filed, other) is None)
 
     def exported(self, filed: Filed) -> bytes | None:
         """Return a record as a document of Every Eval Ever; ``None`` when it holds no number that the schema could hold."""

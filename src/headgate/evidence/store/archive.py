@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from headgate.evidence.errors import EvidenceDuplicate, EvidenceMoved
-from headgate.evidence.model.filing import Filed
+from headgate.evidence.model.filing import Filed, Standing
 from headgate.evidence.store.opening import reading, writing
 from headgate.evidence.store.tables import records
 from headgate.evidence.wire import decode, encode
@@ -55,8 +55,14 @@ class SqlArchive:
             query = query.where(records.c.kind == wanted.kind.value)
         if wanted.in_force:
             query = query.where(records.c.successor.is_(None))
+        if wanted.standing is not None and wanted.at is not None:
+            query = query.where(*_standing(wanted.standing, to_us(wanted.at)))
         with reading(self._engine) as connection:
-            return tuple(_filed(row) for row in connection.execute(query))
+            place = sa.select(records.c.recorded_at_us, records.c.id).where(records.c.id == wanted.behind)
+            if wanted.behind is not None and (last := connection.execute(place).one_or_none()) is not None:
+                here = sa.tuple_(records.c.recorded_at_us, records.c.id)
+                query = query.where(here < sa.tuple_(sa.literal(last.recorded_at_us), sa.literal(last.id)))
+            return tuple(_filed(row) for row in connection.execute(query.limit(wanted.limit)))
 
 
 class SqlArchiveTx:
@@ -99,6 +105,16 @@ class SqlArchiveTx:
 
     def record(self, entry: Entry) -> int:
         return ledger.append(self._connection, entry)
+
+
+def _standing(standing: Standing, at_us: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return what makes a record one that stands so; the same as ``Filed.standing``."""
+    if standing is Standing.SUPERSEDED:
+        return (records.c.successor.is_not(None),)
+    counts = records.c.successor.is_(None)
+    if standing is Standing.EXPIRED:
+        return (counts, records.c.expires_at_us <= at_us)
+    return (counts, records.c.expires_at_us > at_us, records.c.is_final == int(standing is Standing.FINAL))
 
 
 def _changing(filed: Filed) -> dict[str, Any]:

@@ -13,19 +13,10 @@ if TYPE_CHECKING:
     from headgate.evidence.importers.interface import Refusal
     from headgate.evidence.model.filing import Filed
 
-SUPERSEDED = "superseded"
-EXPIRED = "expired"
-PRELIMINARY = "preliminary"
-FINAL = "final"
-
 
 def standing(filed: Filed, *, now: datetime) -> str:
     """Return where a record stands, in one word."""
-    if filed.superseded is not None:
-        return SUPERSEDED
-    if now >= filed.record.finding.expires_at:
-        return EXPIRED
-    return FINAL if filed.final else PRELIMINARY
+    return filed.standing(now=now).value
 
 
 def filed_json(filed: Filed, *, now: datetime) -> dict[str, Any]:
