@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +51,7 @@ def ask(headgate: Running, name: str, *texts: str) -> None:
     who = headgate.member(name)
     before = backlog(headgate)
     with ThreadPoolExecutor(8) as pool:
-        for answered in pool.map(lambda text: headgate.ask(who, text), texts):
+        for answered in pool.map(partial(headgate.ask, who), texts):
             answered.raise_for_status()
     eventually(lambda: backlog(headgate) >= before + len(texts), within_s=60)
 

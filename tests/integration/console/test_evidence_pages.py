@@ -123,7 +123,7 @@ async def test_a_file_is_shown_as_it_was_understood_before_it_is_filed(place: Pl
     [
         ({}, b"PK\x03\x04 not really", "import.truncated"),
         ({}, b"what is this?", "import.unknown_format"),
-        ({}, CSV.format(k=9, n=3), "import.contradiction"),
+        ({}, CSV.format(k=9, n=3), "import.unreadable"),
         ({"expires": "soon"}, CSV.format(k=1, n=3), "not a span of time"),
         ({"attempts": "0"}, CSV.format(k=1, n=3), "at least 1"),
         ({"kind": "guess"}, CSV.format(k=1, n=3), "Say which kind"),
