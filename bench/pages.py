@@ -31,9 +31,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
-from starlette.applications import Starlette
 
-from headgate.bootstrap.faces import console_tables, desks_of, faces
+from headgate.bootstrap.faces import console_tables, desks_of
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
@@ -302,7 +301,7 @@ async def measure(filled: Filled, calls: int) -> list[tuple[str, list[float], in
         store=SqlReview(house.engine), exchanges=OneText(), entropy=lambda count: b"\xff" * count, locators=[house.detector]
     )
     house = replace(house, desk=replace(house.desk, review=review))
-    seat = seated(house, Starlette(routes=faces(house)), filled.first)
+    seat = seated(house, filled.first)
     found: list[tuple[str, list[float], int]] = []
     for path, filled_in in addresses(house, _names(filled)):
         if filled_in is None:

@@ -18,7 +18,25 @@ from headgate.console.addresses import addresses_markdown
 from headgate.console.application import AT, Console
 from headgate.console.desks import Desks
 from headgate.console.door import Door
-from headgate.console.pages import access, confirm, health, ledger, me, plans, releases, sign_in, simulating, staff
+from headgate.console.pages import (
+    access,
+    confirm,
+    evidence,
+    evidence_filing,
+    evidence_judging,
+    evidence_reckoning,
+    health,
+    ledger,
+    me,
+    plans,
+    releases,
+    review,
+    review_correct,
+    review_health,
+    sign_in,
+    simulating,
+    staff,
+)
 from headgate.kernel.actor import Actor, Permission
 from headgate.look.assets import Assets
 from headgate.look.browser import Cookie
@@ -95,6 +113,13 @@ def console_tables(desks: Desks) -> list[Table]:
         simulating.table(desks, AT),
         access.table(desks, AT),
         health.table(desks),
+        review.table(desks, AT),
+        review_health.table(desks),
+        review_correct.table(desks, AT),
+        evidence_filing.table(desks, AT),
+        evidence_reckoning.table(desks),
+        evidence.table(desks),
+        evidence_judging.Judging(desks, AT).table(),
     ]
 
 

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from headgate.access.model import SignedInBy
+from headgate.bootstrap.faces import console
+from headgate.console.application import AT
 from headgate.kernel.actor import Role
 from headgate.kernel.ids import StaffId
+from headgate.look.assets import Assets
+from headgate.look.pages import Pages
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
     from headgate.bootstrap.wiring import House
     from headgate.kernel.actor import Actor
 
@@ -66,18 +70,23 @@ class Seat:
         return (await self.do(path, 200, **{**fields, "as": "script"})).text
 
 
+def console_of(house: House) -> Starlette:
+    """Return the staff's pages over a house."""
+    pages = Pages("headgate.console", assets=Assets("headgate.look", "headgate.console"))
+    return Starlette(routes=[Mount(AT, console(house, pages))])
+
+
 def first_of(house: House) -> Actor:
     """Enter the first member of staff, who holds every role, into an empty installation."""
     member = house.access.first_staff("Root", roles=list(Role)).of
     return house.access.sessions.resume(house.access.sessions.begin(StaffId(member.id), SignedInBy.LINK).secret).actor
 
 
-def seated(house: House, application: Starlette, first: Actor, *roles: Role, name: str = "Somebody") -> Seat:
+def seated(house: House, first: Actor, *roles: Role, name: str = "Somebody") -> Seat:
     """Enter a member of staff with some roles, and sign them in; without roles, sign the first one in.
 
     Args:
         house: The installation.
-        application: Its pages.
         first: Who enters them.
         *roles: What they are.
         name: What they are called.
@@ -86,7 +95,7 @@ def seated(house: House, application: Starlette, first: Actor, *roles: Role, nam
     secret = house.access.sessions.begin(StaffId(member), SignedInBy.LINK).secret
     resumed = house.access.sessions.resume(secret)
     http = httpx.AsyncClient(
-        transport=httpx.ASGITransport(application), base_url=ORIGIN, headers={"accept": "text/html"}, trust_env=False
+        transport=httpx.ASGITransport(console_of(house)), base_url=ORIGIN, headers={"accept": "text/html"}, trust_env=False
     )
     http.cookies.set("headgate", secret)
     return Seat(http, resumed.actor, house.access.sessions.page_proof(resumed.session))

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.applications import Starlette
 
-from headgate.bootstrap.faces import faces
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import open_house
@@ -43,7 +41,7 @@ class Place:
         self.seats: list[Seat] = []
 
     def sit(self, *roles: Role) -> Seat:
-        self.seats.append(seated(self.house, Starlette(routes=faces(self.house)), self.first, *roles))
+        self.seats.append(seated(self.house, self.first, *roles))
         return self.seats[-1]
 
     def file(self, k: int, n: int, **changed: Any) -> str:

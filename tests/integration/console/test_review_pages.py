@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.applications import Starlette
 
-from headgate.bootstrap.faces import faces
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import open_house
@@ -67,7 +65,7 @@ class Place:
 
     def sit(self, *roles: Role) -> Seat:
         house = replace(self.house, desk=replace(self.house.desk, review=self.review()))
-        self.seats.append(seated(house, Starlette(routes=faces(house)), self.first, *roles))
+        self.seats.append(seated(house, self.first, *roles))
         return self.seats[-1]
 
     def kinds(self) -> list[str]:
