@@ -51,9 +51,10 @@ def table(desks: Desks) -> Table:
         except NotFound as unknown:
             trouble = unknown.message
         narrowed = {name: value for name, value in asked.items() if value}
-        more = urlencode({**narrowed, "behind": found[:_PAGE][-1].id}) if len(found) > _PAGE else None
+        shown, beyond = found[:_PAGE], found[_PAGE:]
+        more = urlencode({**narrowed, "behind": [filed.id for filed in shown][-1]}) if beyond else None
         given = {
-            "found": found[:_PAGE],
+            "found": shown,
             "asked": asked,
             "kinds": tuple(Kind),
             "standings": tuple(Standing),
