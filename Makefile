@@ -21,6 +21,7 @@ test-slow: setup ## Run the simulations and the load tests
 
 test-browser: setup ## Run the stories in a real browser (installs Debian's Chromium where there is none); pictures in build/pages
 	@tools/chromium.sh
+	@tools/openid.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q tests/browser $(ARGS)
 
 check: setup ## Lint, types, import contracts, generated documents
