@@ -87,6 +87,7 @@ def desks_of(house: House) -> Desks:
         passkeys=house.access.passkeys(WebauthnReader(house.settings.origin)),
         providers=None if client is None else house.access.providers(OpenidProvider(client, house.clock)),
         releases=house.releases,
+        picturing=house.picturing,
         safety=house.desk,
         filing=house.filing,
         forecasting=house.forecasting,

@@ -15,6 +15,7 @@ from headgate import migrations
 from headgate.access.service import Access
 from headgate.access.store import SqlStore
 from headgate.adapters.database import open_sqlite
+from headgate.bootstrap.bridges.courses import GateCourses, SafetyCuts
 from headgate.bootstrap.bridges.epochs import ReleaseEpochs
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.bridges.filing import ReleasesOnFile
@@ -35,6 +36,7 @@ from headgate.bootstrap.bridges.wires import Wires
 from headgate.bootstrap.home import Home, secret_file
 from headgate.evidence.service import Evidence, Filing
 from headgate.evidence.service.comparing import Comparing
+from headgate.evidence.service.courses import Courses
 from headgate.evidence.service.forecasting import Forecasting
 from headgate.evidence.service.holdback import HeldBack
 from headgate.evidence.service.people import People
@@ -46,7 +48,7 @@ from headgate.ledger.model import Entry
 from headgate.ledger.service import Ledger
 from headgate.ledger.store import SqlLedger, append
 from headgate.ledger.wire.note import Signer
-from headgate.releases.service import ReleaseService
+from headgate.releases.service import Picturing, ReleaseService
 from headgate.releases.service.drafting import Drafting
 from headgate.releases.store import SqlDrafts, SqlReleases
 from headgate.safety.decide.care import Care
@@ -59,6 +61,7 @@ from headgate.safety.service.review import Review
 from headgate.safety.service.sampling import Sampling
 from headgate.safety.service.windows import Windows
 from headgate.safety.store import SqlGolds, SqlIncidents, SqlReview, SqlSampling
+from headgate.safety.store.course import SqlCourses
 from headgate.safety.store.windows import SqlWindows
 from headgate.traffic.keys import DayKeys, MasterKey
 from headgate.traffic.log import ExchangeLog
@@ -103,6 +106,7 @@ class House:
         filing: What was handed in from outside.
         releases: Plans and where they stand.
         drafting: Texts of plans that somebody looks at.
+        picturing: The same as pages and reports show it.
     """
 
     home: Home
@@ -125,6 +129,7 @@ class House:
     filing: Filing
     releases: ReleaseService
     drafting: Drafting
+    picturing: Picturing
 
     def close(self) -> None:
         """Let go of the database."""
@@ -167,7 +172,9 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     queue = SqlReview(engine)
     filing = Filing(SqlArchive(engine), ReleasesOnFile(release_store), clock, secrets.token_bytes)
     strata = Strata(access, release_store)
-    people = People(SafetyPeople(sampling_store, strata, clock, deadline))
+    newcomers = SafetyPeople(sampling_store, strata, clock, deadline)
+    people = People(newcomers)
+    courses = Courses(labels, SafetyCuts(SqlCourses(engine), clock, deadline), newcomers)
     gates = {
         "rate": Rates(evidence),
         "discovery": Discoveries(people),
@@ -205,6 +212,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         filing=filing,
         releases=releases,
         drafting=Drafting(SqlDrafts(engine), clock),
+        picturing=Picturing(release_store, readings, GateCourses(courses), clock),
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headgate.evidence.service.forecasting import Forecasting
     from headgate.kernel.clock import Clock
     from headgate.ledger.service import Ledger
-    from headgate.releases.service import ReleaseService
+    from headgate.releases.service import Picturing, ReleaseService
     from headgate.releases.service.drafting import Drafting
     from headgate.safety.service.desk import Desk
 
@@ -30,6 +30,7 @@ class Desks:
         passkeys: The passkeys of staff.
         providers: Ways in by an OpenID provider; ``None`` where none is set.
         releases: Plans and where they stand.
+        picturing: The same, as a page shows it.
         safety: Draws, review, gold items and incidents.
         filing: Evidence that was handed in.
         forecasting: What was predicted, and how it turned out.
@@ -46,6 +47,7 @@ class Desks:
     passkeys: Passkeys
     providers: Providers | None
     releases: ReleaseService
+    picturing: Picturing
     safety: Desk
     filing: Filing
     forecasting: Forecasting

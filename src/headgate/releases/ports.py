@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headgate.kernel.digest import Json
     from headgate.kernel.ids import DecisionId, EpochId, ReleaseId
     from headgate.ledger.model import Entry
+    from headgate.releases.model.course import Course
     from headgate.releases.model.draft import Draft
     from headgate.releases.model.holdback import Holdback
     from headgate.releases.model.plan import MeasuredGate, MissingWire, RiseWire, ShiftWire
@@ -87,6 +88,18 @@ class Readings(Protocol):
 
         Raises:
             Invalid: The inputs are not those of such a reading.
+        """
+        ...
+
+
+class Courses(Protocol):
+    """How bounds came about."""
+
+    def course(self, gate: MeasuredGate, asked: Asked) -> Course | None:
+        """Return a gate's bound over ever more of its evidence; ``None`` for a gate that bounds nothing step by step.
+
+        Raises:
+            headgate.kernel.errors.HeadgateError: It cannot be read just now.
         """
         ...
 

@@ -116,6 +116,13 @@ class Assessor:
         counted = self._try("exposure", lambda: self._readings.exposure(epochs, now))
         return None if isinstance(counted, Unread) else counted
 
+    def under(self, release: Release, stage: str, *, now: datetime) -> Exposure | None:
+        """Return who has had access under one stage of ``release``, held back from it or not; ``None`` when unreadable."""
+        own = release.epochs(stage)
+        epochs = [*own, *(EpochId(epoch + HELD_BACK) for epoch in own)]
+        counted = self._try("exposure", lambda: self._readings.exposure(epochs, now))
+        return None if isinstance(counted, Unread) else counted
+
     def _gates(self, release: Release, gated: int, incidents: OpenIncidents | Unread, now: datetime) -> tuple[GateReading, ...]:
         stage = release.plan.stages[gated - 1]
         own = [self._gate(release, stage, gate, incidents, now) for gate in stage.leave if not isinstance(gate, ApprovalGate)]
@@ -141,7 +148,7 @@ class Assessor:
         epoch = release.epoch(stage.name)
         match gate:
             case RateGate() | DiscoveryGate() | CoverageGate() | EvaluationGate() | ReviewGate() | IssuesGate() | AuditGate():
-                return self._try(gate.id, lambda: self._readings.gate(gate, _asked(release, stage, now)))
+                return self._try(gate.id, lambda: self._readings.gate(gate, asked_of(release, stage, now)))
             case ExposureGate():
                 counted = self._try(gate.id, lambda: self._readings.exposure(release.epochs(stage.name), now))
                 return counted if isinstance(counted, Unread) else gates.exposure(gate, counted)
@@ -165,9 +172,10 @@ class Assessor:
     ) -> WireStanding:
         match wire:
             case RiseWire() | ShiftWire():
-                return _measured(stage, wire, self._try(wire.id, lambda: self._readings.rise(wire, _asked(release, stage, now))))
+                risen = self._try(wire.id, lambda: self._readings.rise(wire, asked_of(release, stage, now)))
+                return _measured(stage, wire, risen)
             case MissingWire():
-                read = self._try(wire.id, lambda: self._readings.missing(wire, _asked(release, stage, now)))
+                read = self._try(wire.id, lambda: self._readings.missing(wire, asked_of(release, stage, now)))
                 return _measured(stage, wire, read)
             case IncidentWire():
                 if isinstance(incidents, Unread):
@@ -179,7 +187,7 @@ class Assessor:
                 return gates.monitor_wire(stage.name, wire, health, now=now)
 
     def _holdback(self, release: Release, stage: Stage, holdback: Holdback, now: datetime) -> WireStanding:
-        asked = _asked(release, stage, now)
+        asked = asked_of(release, stage, now)
         return _measured(stage, holdback, self._try(holdback.id, lambda: self._readings.holdback(holdback, asked)))
 
     def _monitor(self, health: MonitorHealth | Unread) -> WireStanding:
@@ -198,7 +206,8 @@ class Assessor:
             return Unread(f"its reader failed ({type(error).__name__})")
 
 
-def _asked(release: Release, stage: Stage, now: datetime) -> Asked:
+def asked_of(release: Release, stage: Stage, now: datetime) -> Asked:
+    """Return on whose behalf a gate or a tripwire of a stage is read."""
     epochs = tuple(release.epochs(stage.name))
     return Asked(release.id, release.plan, stage, release.epoch(stage.name), epochs, release.attempt(stage.name), now)
 

@@ -40,17 +40,11 @@ def labelled(connection: sa.Connection, epoch: str, hazard: str, *, overdue_us: 
     ).one()
     frontier = state.tossed if first_waiting is None else min(state.tossed, first_waiting - 1)
     behind = (*ours, standings.c.position <= frontier)
-    # Whatever still waits behind the frontier is overdue, by the frontier's definition.
-    harms = connection.execute(
-        sa.select(standings.c.pi, standings.c.pi0)
-        .where(*behind, standings.c.standing.in_(_COUNTED))
-        .order_by(standings.c.position)
-    )
     return LabelledTraffic(
         epoch=epoch,
         hazard=hazard,
-        segments=_segments(_runs(connection, epoch), 1, frontier),
-        harms=tuple(Harm(row.pi, row.pi0) for row in harms),
+        segments=segments(floors(connection, epoch), 1, frontier),
+        harms=tuple(harm for _, harm in harms_behind(connection, epoch, hazard, frontier)),
         labels=connection.execute(sa.select(sa.func.count()).select_from(standings).where(*behind)).scalar_one(),
         pending=pending,
         frontier=frontier,
@@ -96,7 +90,7 @@ def looks(connection: sa.Connection, epoch: str, hazard: str, *, after: int, eve
         )
         .order_by(standings.c.position)
     ).all()
-    floors = _runs(connection, epoch)
+    runs_of = floors(connection, epoch)
     found: list[LookData] = []
     next_harm = 0
     for window in windows:
@@ -113,7 +107,7 @@ def looks(connection: sa.Connection, epoch: str, hazard: str, *, after: int, eve
         found.append(
             LookData(
                 requests=window.last - first + 1,
-                segments=_segments(floors, first, window.last),
+                segments=segments(runs_of, first, window.last),
                 harms=tuple(inside),
                 upto_label_seq=state.label_seq,
                 upto_position=window.last,
@@ -138,15 +132,34 @@ def of_epoch(connection: sa.Connection, epoch: str, hazard: str) -> Any:
     return row
 
 
-def _runs(connection: sa.Connection, epoch: str) -> Sequence[Any]:
+def harms_behind(connection: sa.Connection, epoch: str, hazard: str, frontier: int) -> tuple[tuple[int, Harm], ...]:
+    """Return the harms before the frontier with their places, in order.
+
+    Whatever still waits behind the frontier is overdue, by the frontier's definition, and counts.
+    """
+    rows = connection.execute(
+        sa.select(standings.c.position, standings.c.pi, standings.c.pi0)
+        .where(
+            standings.c.epoch == epoch,
+            standings.c.hazard == hazard,
+            standings.c.position <= frontier,
+            standings.c.standing.in_(_COUNTED),
+        )
+        .order_by(standings.c.position)
+    )
+    return tuple((row.position, Harm(row.pi, row.pi0)) for row in rows)
+
+
+def floors(connection: sa.Connection, epoch: str) -> Sequence[Any]:
+    """Return the epoch's runs of equal floor, each with its first draw."""
     return connection.execute(sa.select(runs.c.first, runs.c.pi0).where(runs.c.epoch == epoch).order_by(runs.c.first)).all()
 
 
-def _segments(floors: Sequence[Any], first: int, last: int) -> tuple[Segment, ...]:
+def segments(runs_of: Sequence[Any], first: int, last: int) -> tuple[Segment, ...]:
     """Return the runs of equal floor within draws ``first`` to ``last``."""
     found: list[Segment] = []
-    for place, run in enumerate(floors):
-        end = floors[place + 1].first - 1 if place + 1 < len(floors) else last
+    for place, run in enumerate(runs_of):
+        end = runs_of[place + 1].first - 1 if place + 1 < len(runs_of) else last
         requests = min(end, last) - max(run.first, first) + 1
         if requests > 0:
             found.append(Segment(requests, run.pi0))
