@@ -29,6 +29,8 @@ from headgate.console.pages import (
     ledger,
     me,
     plans,
+    release,
+    release_commands,
     releases,
     review,
     review_correct,
@@ -41,6 +43,7 @@ from headgate.kernel.actor import Actor, Permission
 from headgate.look.assets import Assets
 from headgate.look.browser import Cookie
 from headgate.look.pages import Pages
+from headgate.look.workshop import ChartLibrary
 from headgate.portal.chat import AT as CHAT_AT
 from headgate.portal.chat import VISIT_S, ChatPages
 from headgate.portal.desks import Desks as PortalDesks
@@ -68,7 +71,8 @@ def faces(house: House, talking: Talking) -> list[BaseRoute]:
     """
     assets = _assets()
     pages = _pages(assets)
-    return [Mount(AT, console(house, pages)), *portal(house, pages, talking), assets.route()]
+    library = ChartLibrary(house.home.cache)
+    return [Mount(AT, console(house, pages)), *portal(house, pages, talking), assets.route(), library.route()]
 
 
 def console(house: House, pages: Pages) -> Starlette:
@@ -109,6 +113,8 @@ def console_tables(desks: Desks) -> list[Table]:
         me.table(desks, AT),
         staff.table(desks, AT),
         releases.table(desks),
+        release.table(desks),
+        release_commands.table(desks),
         ledger.table(desks, AT),
         plans.table(desks, AT),
         simulating.table(desks, AT),

@@ -65,6 +65,11 @@ class Home:
         return self.root / "simulations"
 
     @property
+    def cache(self) -> Path:
+        """What was made from something else, and can be made again."""
+        return self.root / "cache"
+
+    @property
     def secrets(self) -> Path:
         """Where the keys lie; readable by the owner only."""
         return self.root / "secrets"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from headgate.look import writing
+from headgate.look.workshop import library_url
 
 if TYPE_CHECKING:
     from headgate.look.assets import Assets
@@ -29,6 +30,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self._environment.globals["chart_library"] = library_url()
         self._environment.globals["asset"] = assets.url  # pyright: ignore[reportArgumentType] - its type lists jinja's own
         self._environment.filters.update(
             when=writing.when,

@@ -37,11 +37,17 @@ SNIPPET = "export { vegaEmbed };"
 """All that the pages' own module asks of the library."""
 _LONGEST_S = 120.0
 _DIGITS = 16
+_AT = "/charts"
 
 
 def edition() -> str:
     """Return what the library is made from: two equal editions are the same bytes."""
     return f"{version('vl-convert-python')} {VEGA_LITE} {SNIPPET}"
+
+
+def library_url() -> str:
+    """Return where the browser's chart library is served: another edition, another address."""
+    return f"{_AT}/{hashlib.sha256(edition().encode()).hexdigest()[:_DIGITS]}.js"
 
 
 class NotDrawn(RuntimeError):
@@ -64,19 +70,11 @@ class ChartLibrary:
 
     Args:
         kept_in: A directory to keep it in; made when it is needed.
-        at: The path under which it is served.
     """
 
-    def __init__(self, kept_in: Path, at: str = "/charts") -> None:
-        self._digest = hashlib.sha256(edition().encode()).hexdigest()[:_DIGITS]
-        self._file = kept_in / f"charts-{self._digest}.js"
-        self._at = at
+    def __init__(self, kept_in: Path) -> None:
+        self._file = kept_in / f"charts-{library_url().rpartition('/')[2]}"
         self._making = threading.Lock()
-
-    @property
-    def url(self) -> str:
-        """Where it is served."""
-        return f"{self._at}/{self._digest}.js"
 
     def content(self) -> bytes:
         """Return it, made first if it is not there yet.
@@ -95,7 +93,7 @@ class ChartLibrary:
 
     def route(self) -> Route:
         """Return the route that serves it."""
-        return Route(self.url, self._serve, methods=["GET"])
+        return Route(library_url(), self._serve, methods=["GET"])
 
     async def _serve(self, request: Request) -> Response:
         del request

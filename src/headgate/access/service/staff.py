@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,12 @@ from headgate.access.service.sessions import end_open_sessions, must_be_active
 from headgate.access.wire.checksum import SECRET_BYTES
 from headgate.access.wire.pepper import same
 from headgate.access.wire.staff_credential import TOKEN
-from headgate.kernel.actor import Actor
+from headgate.kernel.actor import Actor, Permission
 from headgate.kernel.clock import to_us
 from headgate.kernel.ids import StaffId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
     from headgate.access.service.desk import Desk
@@ -84,6 +85,21 @@ class StaffRoster:
         by.must(Command.STAFF_GET.needs)
         with self._desk.store.reading() as view:
             return view.member(id)
+
+    def names(self, ids: Iterable[str], *, by: Actor) -> Mapping[str, str]:
+        """Return what those among ``ids`` are called who are, or were, staff: decisions say who made them.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+        """
+        by.must(Permission.VIEW)
+        found: dict[str, str] = {}
+        with self._desk.store.reading() as view:
+            for each in dict.fromkeys(ids):
+                if each.startswith("stf_"):
+                    with suppress(errors.StaffNotFound):
+                        found[each] = view.member(StaffId(each)).name
+        return found
 
     def page(self, page: Page | None = None, *, by: Actor) -> list[Staff]:
         """Return a page of staff.

@@ -59,6 +59,8 @@ def _sensible(release: Release, kind: Kind) -> bool:  # noqa: PLR0911 - one line
             return release.state is not State.CUT
         case Kind.PROMOTE:
             return release.following is not None
+        case Kind.COMPLETE:
+            return release.following is None
         case Kind.DECLARE_RISK:
             return release.following is not None and not release.following.irreversible
         case Kind.WAIVE:

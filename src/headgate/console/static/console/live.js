@@ -18,6 +18,9 @@ async function refresh() {
   for (const part of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(part.id);
     if (next === null || part.contains(document.activeElement)) continue;
+    // A part may say which version it is: then what a script drew into it, or a reader opened in it, is no difference.
+    if (next.dataset.version !== undefined && next.dataset.version === part.dataset.version) continue;
+    for (const opened of part.querySelectorAll("details[open][id]")) fresh.getElementById(opened.id)?.setAttribute("open", "");
     if (next.outerHTML !== part.outerHTML) {
       part.replaceWith(document.adoptNode(next));
       next.dispatchEvent(new CustomEvent("renewed", { bubbles: true }));
