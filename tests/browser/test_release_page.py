@@ -1,4 +1,4 @@
-"""The release page as two people live through it: a gate turns PASS before their eyes, both sign, it widens, it is held and cut."""
+"""The release page as two people live through it: a gate turns PASS, both sign, it widens, it is explained, held and cut."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from headgate.testing.cast import Reviewer, staff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser
 
     from browser.kit import Reader
     from functional.kit import Running
+    from headgate.testing.cast import Member
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -56,7 +56,7 @@ def test_a_release_is_watched_signed_for_promoted_held_and_cut(browser: Browser,
     manager.context.close()
 
 
-def a_gate_turns_before_their_eyes(lead: Reader, mine: Running, members: list, reviewers: list[Reviewer]) -> None:
+def a_gate_turns_before_their_eyes(lead: Reader, mine: Running, members: list[Member], reviewers: list[Reviewer]) -> None:
     page = lead.open(page_of(mine))
     rate = page.locator("#gate-rate-harm")
     expect(rate.locator(".verdict")).to_have_text("INSUFFICIENT")
@@ -65,8 +65,9 @@ def a_gate_turns_before_their_eyes(lead: Reader, mine: Running, members: list, r
         assert mine.ask(members[number % 3], f"question {number}", max_tokens=2).status_code == 200
 
     def labelled() -> bool:
-        while any([reviewer.once() for reviewer in reviewers]):
-            pass
+        for reviewer in reviewers:
+            while reviewer.once():
+                pass
         return mine.gate("rate")["shown"] == "PASS"
 
     eventually(labelled, 30)
@@ -76,3 +77,57 @@ def a_gate_turns_before_their_eyes(lead: Reader, mine: Running, members: list, r
     expect(rate.locator("table tbody tr").first).to_be_visible()
     eventually(lambda: page.locator("#go-on").get_by_text("waits for a").count() >= 1, 20)
     looked_at(lead, "release-gates-pass")
+
+
+def two_people_sign(lead: Reader, manager: Reader, mine: Running) -> None:
+    for somebody, sees in ((manager, "waits for a safety lead"), (lead, "You have signed")):
+        page = somebody.open(page_of(mine))
+        page.get_by_role("link", name="Sign…").click()
+        expect(page.get_by_role("heading", name="On which evidence")).to_be_visible()
+        if somebody is manager:
+            looked_at(somebody, "release-sign")
+        page.get_by_role("button", name="Sign").click()
+        expect(page.get_by_role("status").filter(has_text="recorded")).to_be_visible()
+        if somebody is manager:
+            expect(page.locator("#go-on")).to_contain_text(sees)
+    # Nobody reloads: the first signer sees the stage open as the controller opens it.
+    expect(manager.page.locator(".pool[data-standing=here]")).to_contain_text("second", timeout=20_000)
+    expect(manager.page.locator("#decisions")).to_contain_text("promote")
+    looked_at(manager, "release-promoted")
+
+
+def a_decision_is_explained(manager: Reader, mine: Running) -> None:
+    page = manager.open(page_of(mine))
+    promoted = page.locator("#decisions li[data-kind=promote]")
+    promoted.get_by_role("link").click()
+    expect(page.get_by_role("status").filter(has_text="the same decision")).to_be_visible()
+    page.get_by_role("button", name="Leave out each piece of evidence in turn").click()
+    row = page.locator("#without tr", has_text="rate.harm").first
+    expect(row).to_contain_text("INSUFFICIENT")
+    looked_at(manager, "release-decision")
+
+
+def it_is_held(manager: Reader, mine: Running) -> None:
+    page = manager.open(page_of(mine))
+    page.get_by_role("link", name="Hold…").click()
+    page.get_by_role("button", name="Hold").click()
+    assert page.url.endswith("/hold"), "a hold without a reason goes nowhere"
+    page.get_by_label(re.compile("Why")).fill("a look at <script>alert(1)</script> first")
+    page.get_by_role("button", name="Hold").click()
+    expect(page.locator(".state")).to_contain_text("HELD at second")
+    expect(page.locator("#decisions")).to_contain_text("a look at <script>alert(1)</script> first")
+
+
+def a_cut_is_one_press_and_a_reason(lead: Reader, mine: Running) -> None:
+    page = lead.open(page_of(mine))
+    page.get_by_role("link", name="Cut access now").click()
+    expect(page.locator("main")).to_contain_text("Closes second, first.")
+    expect(page.locator("main")).to_contain_text("Open streams end at once.")
+    expect(page.locator(".chief")).to_contain_text("14")
+    looked_at(lead, "release-cut")
+    page.get_by_label(re.compile("Why")).fill("somebody got hurt")
+    page.get_by_role("button", name="Cut access now").click()
+    expect(page.locator(".state")).to_contain_text("CUT")
+    expect(page.get_by_role("link", name="Cut access now")).to_have_count(0)
+    assert mine.status()["stage"] == 0
+    looked_at(lead, "release-after-cut")

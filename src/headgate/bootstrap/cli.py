@@ -23,6 +23,7 @@ from headgate.access.cli import commands as access_commands
 from headgate.access.wire.spelled import instant
 from headgate.adapters.ray import RayFarm
 from headgate.bootstrap import logs
+from headgate.bootstrap.faces import reporting_of
 from headgate.bootstrap.processes.plan import processes
 from headgate.bootstrap.processes.served import served, supervisor_of
 from headgate.bootstrap.processes.supervisor import Supervisor
@@ -34,6 +35,8 @@ from headgate.kernel.errors import HeadgateError
 from headgate.ledger.cli import commands as ledger_commands
 from headgate.releases.cli import release_commands
 from headgate.releases.model.words import Api
+from headgate.reports.cli import Session as ReportSession
+from headgate.reports.cli import commands as report_commands
 from headgate.safety.cli import Session as SafetySession
 from headgate.safety.cli import commands as safety_commands
 
@@ -90,8 +93,13 @@ class _Root:
         app.add_typer(access_commands(self._access_session))
         app.add_typer(safety_commands(lambda: SafetySession(terminal.house().desk, terminal.actor())))
         app.add_typer(evidence_commands(self._evidence), name="evidence")
+        app.add_typer(report_commands(self._report), name="report")
         app.add_typer(ledger_commands(lambda: terminal.house().ledger), name="ledger")
         return app
+
+    def _report(self) -> ReportSession:
+        house = self._terminal.house()
+        return ReportSession(reporting_of(house), house.releases, self._terminal.actor())
 
     def _evidence(self) -> EvidenceSession:
         house = self._terminal.house()

@@ -48,6 +48,7 @@ from headgate.portal.chat import AT as CHAT_AT
 from headgate.portal.chat import VISIT_S, ChatPages
 from headgate.portal.desks import Desks as PortalDesks
 from headgate.portal.published import PublicPages
+from headgate.reports.gate import Reporting
 from headgate.safety.service.reports import Reports
 from headgate.safety.store import SqlIncidents
 
@@ -92,6 +93,7 @@ def desks_of(house: House) -> Desks:
         providers=None if client is None else house.access.providers(OpenidProvider(client, house.clock)),
         releases=house.releases,
         picturing=house.picturing,
+        reporting=reporting_of(house),
         safety=house.desk,
         filing=house.filing,
         forecasting=house.forecasting,
@@ -102,6 +104,18 @@ def desks_of(house: House) -> Desks:
         vitals=HouseVitals(house),
         clock=house.clock,
         origin=house.settings.origin,
+    )
+
+
+def reporting_of(house: House) -> Reporting:
+    """Return who makes reports; its pages need no address."""
+    pages = Pages("headgate.reports", assets=Assets("headgate.look"))
+    return Reporting(
+        house.picturing,
+        house.desk.incidents,
+        house.ledger,
+        lambda ids, by: house.access.staff.names(ids, by=by),
+        pages,
     )
 
 

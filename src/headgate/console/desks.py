@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from headgate.ledger.service import Ledger
     from headgate.releases.service import Picturing, ReleaseService
     from headgate.releases.service.drafting import Drafting
+    from headgate.reports.gate import Reporting
     from headgate.safety.service.desk import Desk
 
 
@@ -31,6 +32,7 @@ class Desks:
         providers: Ways in by an OpenID provider; ``None`` where none is set.
         releases: Plans and where they stand.
         picturing: The same, as a page shows it.
+        reporting: What can be handed on of them.
         safety: Draws, review, gold items and incidents.
         filing: Evidence that was handed in.
         forecasting: What was predicted, and how it turned out.
@@ -48,6 +50,7 @@ class Desks:
     providers: Providers | None
     releases: ReleaseService
     picturing: Picturing
+    reporting: Reporting
     safety: Desk
     filing: Filing
     forecasting: Forecasting

@@ -30,7 +30,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals["chart_library"] = library_url()
+        self._environment.globals["chart_library"] = library_url  # pyright: ignore[reportArgumentType] - as below
         self._environment.globals["asset"] = assets.url  # pyright: ignore[reportArgumentType] - its type lists jinja's own
         self._environment.filters.update(
             when=writing.when,

@@ -252,6 +252,7 @@ _CHIEF: Final = {
     "rate": ("k", "n", "upper", "limit", "labels_to_go", "users_to_go"),
     "discovery": ("k", "n", "expected_at_most", "limit", "users_to_go"),
     "coverage": ("n", "upper", "limit"),
+    "exposure": ("accounts", "accounts_wanted", "organisations_wanted", "exchanges", "exchanges_wanted"),
     "soak": ("days", "days_wanted"),
     "review": ("done", "waiting", "late", "recall_lower", "recall_wanted", "golds_to_go"),
 }

@@ -14,7 +14,7 @@ import structlog
 from headgate.kernel.actor import Permission
 from headgate.kernel.errors import HeadgateError
 from headgate.kernel.ids import DecisionId
-from headgate.releases.decide import approvals
+from headgate.releases.decide import approvals, signing
 from headgate.releases.decide.offers import material_now, offers, signatures
 from headgate.releases.decide.states import decide
 from headgate.releases.decide.status import status_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from headgate.releases.decide.status import Status
     from headgate.releases.model.command import Command
     from headgate.releases.model.course import Course
-    from headgate.releases.model.reading import Exposure
+    from headgate.releases.model.reading import Assessment, Exposure
     from headgate.releases.model.record import Moved
     from headgate.releases.model.release import Decision, Kind, Material, Release, SignedFor
     from headgate.releases.ports import Courses, Readings, Releases
@@ -55,6 +55,7 @@ class Picture:
         material: The evidence that somebody who signs now signs under.
         signatures: Who has signed, and who is missing.
         offers: What could be asked of it.
+        unsigned: Why whoever looks may not sign now; ``None`` when they may.
         decisions: What was decided, newest first.
     """
 
@@ -64,6 +65,7 @@ class Picture:
     material: Material
     signatures: tuple[Signatures, ...]
     offers: Mapping[Kind, Offer]
+    unsigned: HeadgateError | None
     decisions: tuple[Decision, ...]
 
     @property
@@ -111,15 +113,20 @@ class Picturing:
         self._courses = courses
         self._clock = clock
 
-    def picture(self, release_id: ReleaseId, *, by: Actor) -> Picture:
+    def picture(self, release_id: ReleaseId, *, by: Actor, at: datetime | None = None) -> Picture:
         """Return a release as it is shown.
+
+        Args:
+            release_id: Which release.
+            by: Who looks.
+            at: The instant that spans of time are counted to, for a report that is to be the same tomorrow; now when ``None``.
 
         Raises:
             Forbidden: ``by`` may not look.
             ReleaseNotFound: There is no such release.
         """
         by.must(Permission.VIEW)
-        now = self._clock.now()
+        now = at or self._clock.now()
         with self._releases.snapshot() as tx:
             release = tx.get(release_id)
             decisions = tx.decisions(release_id, MOST_DECISIONS)
@@ -134,6 +141,7 @@ class Picturing:
             material=material,
             signatures=signatures(release, material),
             offers=offers(release, by),
+            unsigned=_unsigned(release, assessment, material, by, now),
             decisions=decisions,
         )
 
@@ -198,6 +206,16 @@ class Picturing:
             if course is not None:
                 found[gate.id] = course
         return found
+
+
+def _unsigned(release: Release, assessment: Assessment, seen: Material, by: Actor, now: datetime) -> HeadgateError | None:
+    """Return why ``by`` may not sign under the evidence that is shown, if they may not."""
+    try:
+        by.must(Permission.APPROVE)
+        signing.approve(release, seen.purpose, seen.digest, seen.to, "", by, assessment, now)
+    except HeadgateError as error:
+        return error
+    return None
 
 
 def _resumed_to(release: Release) -> int:
