@@ -86,7 +86,7 @@ def two_people_sign(lead: Reader, manager: Reader, mine: Running) -> None:
         expect(page.get_by_role("heading", name="On which evidence")).to_be_visible()
         if somebody is manager:
             looked_at(somebody, "release-sign")
-        page.get_by_role("button", name="Sign").click()
+        page.get_by_role("button", name="Sign", exact=True).click()
         expect(page.get_by_role("status").filter(has_text="recorded")).to_be_visible()
         if somebody is manager:
             expect(page.locator("#go-on")).to_contain_text(sees)
@@ -110,10 +110,10 @@ def a_decision_is_explained(manager: Reader, mine: Running) -> None:
 def it_is_held(manager: Reader, mine: Running) -> None:
     page = manager.open(page_of(mine))
     page.get_by_role("link", name="Hold…").click()
-    page.get_by_role("button", name="Hold").click()
+    page.get_by_role("button", name="Hold", exact=True).click()
     assert page.url.endswith("/hold"), "a hold without a reason goes nowhere"
     page.get_by_label(re.compile("Why")).fill("a look at <script>alert(1)</script> first")
-    page.get_by_role("button", name="Hold").click()
+    page.get_by_role("button", name="Hold", exact=True).click()
     expect(page.locator(".state")).to_contain_text("HELD at second")
     expect(page.locator("#decisions")).to_contain_text("a look at <script>alert(1)</script> first")
 

@@ -28,7 +28,7 @@ Unit: TypeAlias = Literal["share", "number"]
 """What an axis counts in: a share, written in per cent, or a number of something."""
 
 
-class Spec(TypedDict, total=False):
+class Spec(TypedDict):
     """A Vega-Lite specification of layers over one set of data."""
 
     width: int | str
