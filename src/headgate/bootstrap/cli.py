@@ -23,10 +23,10 @@ from headgate.access.cli import commands as access_commands
 from headgate.access.wire.spelled import instant
 from headgate.adapters.ray import RayFarm
 from headgate.bootstrap import logs
-from headgate.bootstrap.faces import reporting_of
 from headgate.bootstrap.processes.plan import processes
 from headgate.bootstrap.processes.served import served, supervisor_of
 from headgate.bootstrap.processes.supervisor import Supervisor
+from headgate.bootstrap.reporting import reporting_of
 from headgate.bootstrap.terminal import DATA, DEFAULT, Terminal
 from headgate.bootstrap.up import ModelServer, Up, initialise
 from headgate.evidence.cli import Session as EvidenceSession

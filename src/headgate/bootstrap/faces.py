@@ -12,6 +12,7 @@ from headgate.adapters.passkeys import WebauthnReader
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.http import status_of
 from headgate.bootstrap.provider import client_of
+from headgate.bootstrap.reporting import reporting_of
 from headgate.bootstrap.simulations import ProcessSimulations
 from headgate.bootstrap.vitals import HouseVitals
 from headgate.console.addresses import addresses_markdown
@@ -48,7 +49,6 @@ from headgate.portal.chat import AT as CHAT_AT
 from headgate.portal.chat import VISIT_S, ChatPages
 from headgate.portal.desks import Desks as PortalDesks
 from headgate.portal.published import PublicPages
-from headgate.reports.gate import Reporting
 from headgate.safety.service.reports import Reports
 from headgate.safety.store import SqlIncidents
 
@@ -104,18 +104,6 @@ def desks_of(house: House) -> Desks:
         vitals=HouseVitals(house),
         clock=house.clock,
         origin=house.settings.origin,
-    )
-
-
-def reporting_of(house: House) -> Reporting:
-    """Return who makes reports; its pages need no address."""
-    pages = Pages("headgate.reports", assets=Assets("headgate.look"))
-    return Reporting(
-        house.picturing,
-        house.desk.incidents,
-        house.ledger,
-        lambda ids, by: house.access.staff.names(ids, by=by),
-        pages,
     )
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pytest
 
-from headgate.bootstrap.faces import console_tables, desks_of, reporting_of
+from headgate.bootstrap.faces import console_tables, desks_of
 from headgate.bootstrap.home import Home
+from headgate.bootstrap.reporting import reporting_of
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
 from headgate.console.visit import Deed
