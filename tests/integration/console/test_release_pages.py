@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import pytest
+from typer.testing import CliRunner
 
 from headgate.bootstrap.faces import console_tables, desks_of
 from headgate.bootstrap.home import Home
@@ -20,6 +21,7 @@ from headgate.console.visit import Deed
 from headgate.evidence.service.courses import RATE_STEPS
 from headgate.kernel.actor import Role
 from headgate.releases.model.release import Kind, State
+from headgate.reports.cli import Session, commands
 from headgate.stats import gate
 from headgate.stats.spending import attempt_alpha
 from headgate.testing.clock import FixedClock
@@ -28,6 +30,7 @@ from headgate.testing.safety import ADA, BO, HAZARDS, NOON, SafetyWorld, an_answ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from headgate.kernel.actor import Actor
     from headgate.releases.model.release import Release
@@ -331,6 +334,19 @@ def test_the_report_is_the_same_until_something_is_recorded_and_holds_no_content
     assert "hello" not in said, "what somebody asked a model stays with traffic and safety"
     house.releases.withdraw(release.id, reason="another", by=first)
     assert reporting.gate_html(release.id, by=first) != page
+
+
+def test_the_command_line_writes_both_files_and_names_the_release_by_its_model(
+    house: House, release: Release, first: Actor, tmp_path: Path
+) -> None:
+    app = commands(lambda: Session(reporting_of(house), house.releases, first))
+    page, paper = tmp_path / "report.html", tmp_path / "report.pdf"
+    done = CliRunner().invoke(app, ["gate", release.model, "--html", str(page), "--pdf", str(paper)])
+    assert done.exit_code == 0, done.output
+    assert page.read_bytes() == reporting_of(house).gate_html(release.id, by=first)
+    assert paper.read_bytes().startswith(b"%PDF-")
+    assert CliRunner().invoke(app, ["gate", release.model]).stdout == page.read_text()
+    assert CliRunner().invoke(app, ["gate", release.model, "--pdf", str(tmp_path / "no" / "where.pdf")]).exit_code == 2
 
 
 async def test_the_report_is_handed_over_as_a_file(root: Any, release: Release) -> None:
