@@ -1,6 +1,6 @@
 # One entry point for people and for CI. `make` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-slow test-browser check bench bench-replay bench-revocation bench-gateway bench-evidence soak test-upstream docs pictures clean
+.PHONY: help setup up test test-slow test-browser check bench bench-replay bench-revocation bench-gateway bench-evidence bench-pages soak test-upstream docs pictures clean
 BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE # a start takes twice as long without compiled modules
 
@@ -31,7 +31,7 @@ check: setup ## Lint, types, import contracts, generated documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m headgate.bootstrap.documents --check
 
-bench: bench-replay bench-revocation bench-gateway bench-evidence ## Print every published figure
+bench: bench-replay bench-revocation bench-gateway bench-evidence bench-pages ## Print every published figure
 
 bench-replay: setup ## Real labelled prompts through the running gateway: rate, bound, labels, verdict
 	$(BIN)/python bench/replay.py $(ARGS)
@@ -53,6 +53,9 @@ bench-gateway: setup ## Headgate beside nginx and LiteLLM: throughput, latency, 
 
 bench-evidence: setup ## Labels to a decision beside other methods, false promotions, alarms, speed, real labels in random orders
 	PYTHONPATH=bench $(BIN)/python -m evidence $(ARGS)
+
+bench-pages: setup ## How long every page takes over a million exchanges and 100,000 ledger entries
+	$(BIN)/python bench/pages.py $(ARGS)
 
 soak: setup ## An hour of mixed load; fails if memory, descriptors or threads grow
 	PYTHONPATH=bench $(BIN)/python bench/soak.py $(ARGS)

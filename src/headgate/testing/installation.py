@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
-_READY_S = 60.0
+_READY_S = 180.0
 _ENDED_S = 30.0
 
 
