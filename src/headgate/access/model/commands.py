@@ -162,6 +162,7 @@ class Command(Enum):
     CHAT_PAGE_INVITE = ("chat_page.invite", Permission.KEY)
     STAFF_ADD = ("staff.add", Permission.STAFF)
     STAFF_GET = ("staff.get", Permission.STAFF)
+    STAFF_NAMES = ("staff.names", Permission.VIEW)
     STAFF_PAGE = ("staff.page", Permission.STAFF)
     STAFF_RENEW = ("staff.renew", Permission.STAFF)
     STAFF_REVOKE = ("staff.revoke", Permission.STAFF)

@@ -15,7 +15,7 @@ from headgate.access.service.sessions import end_open_sessions, must_be_active
 from headgate.access.wire.checksum import SECRET_BYTES
 from headgate.access.wire.pepper import same
 from headgate.access.wire.staff_credential import TOKEN
-from headgate.kernel.actor import Actor, Permission
+from headgate.kernel.actor import Actor
 from headgate.kernel.clock import to_us
 from headgate.kernel.ids import StaffId
 
@@ -92,7 +92,7 @@ class StaffRoster:
         Raises:
             Forbidden: ``by`` may not look.
         """
-        by.must(Permission.VIEW)
+        by.must(Command.STAFF_NAMES.needs)
         found: dict[str, str] = {}
         with self._desk.store.reading() as view:
             for each in dict.fromkeys(ids):
