@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from headgate.kernel.actor import Actor  # noqa: TC001 - FastAPI reads the annotations when it runs
+from headgate.kernel.actor import Actor, Permission
 from headgate.safety.decide import LONGEST_NOTE_CHARS
 from headgate.safety.model import Confidence, IncidentState, Severity
 from headgate.safety.ports import Wish
@@ -168,6 +168,7 @@ def _add_golds(router: APIRouter, desk: Desk, actor: Callable[..., Any]) -> None
         return {"golds": [gold_document(line) for line in golds.list(by=by, retired=retired)]}
 
     def added(body: GoldBody, by: Actor = asking) -> dict[str, Any]:
+        by.must(Permission.APPROVE)  # before it is read: what is wrong with an item is for those who may add one
         draft = draft_of(body.model_dump(exclude_none=True), "The item")
         return {"gold": golds.add(draft.content, draft.known, source=body.source, by=by, now=clock.now())}
 

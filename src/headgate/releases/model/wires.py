@@ -110,7 +110,7 @@ class RiseWire(Rising):
     @classmethod
     def _spelled(cls, value: Any) -> Any:
         """Spell the window of a wire on users' shares out, so that it is part of what the wire asks; other streams have none."""
-        if isinstance(value, dict) and cast("dict[str, Any]", value).get("of") in {Stream.USER_SHARES, Stream.USER_SHARES.value}:
+        if isinstance(value, dict) and cast("dict[str, Any]", value).get("of") in (Stream.USER_SHARES, Stream.USER_SHARES.value):
             return {"window": "7d", **cast("dict[str, Any]", value)}
         return cast("object", value)
 
