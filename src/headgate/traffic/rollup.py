@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from http import HTTPStatus
+from threading import Lock
 from typing import TYPE_CHECKING, assert_never
 
 import sqlalchemy as sa
@@ -23,13 +24,15 @@ from headgate.traffic.model import Exchange, Exposure, OutcomeStatus
 from headgate.traffic.store import daily, reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from headgate.kernel.ids import EpochId, ReleaseId
     from headgate.traffic.log import ExchangeLog
 
 CONSUMER = "exposure"
 """The name under which the counts keep their cursor."""
+_SUMMED = 256
+"""Sums that are remembered; a release has one for itself and one for each of its stages."""
 
 
 def counts(exchange: Exchange) -> bool:
@@ -93,6 +96,8 @@ class Exposures:
     def __init__(self, log: ExchangeLog, engine: sa.Engine) -> None:
         self._log = log
         self._engine = engine
+        self._summed: dict[Hashable, tuple[dict[str, int], Exposure]] = {}
+        self._summing = Lock()
 
     def collect(self, limit: int) -> int:
         """Count newly settled exchanges, at most ``limit``, each once; return how many were taken from the log.
@@ -132,7 +137,7 @@ class Exposures:
         Raises:
             LogUnavailable: The database does not answer.
         """
-        return self._exposure(daily.c.epoch.in_(epochs))
+        return self._exposure(tuple(epochs), daily.c.epoch.in_(epochs))
 
     def days_of(self, epoch: EpochId, *, since: str, until: str) -> list[AccountDay]:
         """Return how often each account was served on each day under an epoch.
@@ -163,9 +168,25 @@ class Exposures:
         Raises:
             LogUnavailable: The database does not answer.
         """
-        return self._exposure(daily.c.epoch.startswith(f"{release_id}/", autoescape=True))
+        return self._exposure(release_id, daily.c.epoch.startswith(f"{release_id}/", autoescape=True))
 
-    def _exposure(self, of: sa.ColumnElement[bool]) -> Exposure:
+    def _exposure(self, name: Hashable, of: sa.ColumnElement[bool]) -> Exposure:
+        """Sum up what is asked for by ``name``, unless nothing was counted since it was summed up last.
+
+        The cursor is read first: what is counted in between makes the next look sum up again.
+        """
+        counted = self.cursor()
+        last = self._summed.get(name)
+        if last is not None and last[0] == counted:
+            return last[1]
+        found = self._sum(of)
+        with self._summing:
+            self._summed[name] = (counted, found)
+            while len(self._summed) > _SUMMED:
+                del self._summed[next(iter(self._summed))]
+        return found
+
+    def _sum(self, of: sa.ColumnElement[bool]) -> Exposure:
         query = sa.select(
             sa.func.count(sa.distinct(daily.c.account_id)).label("accounts"),
             sa.func.count(sa.distinct(sa.func.nullif(daily.c.organisation_id, ""))).label("organisations"),

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from headgate.kernel.ids import AccountId, EpochId, OrganisationId, ReleaseId
 from headgate.testing.traffic import NOON, TrafficWorld
@@ -72,6 +73,21 @@ async def test_collectors_that_run_together_count_each_exchange_once(world: Traf
     assert sum(totals) == 120
     assert world.exposures.exposure([ONE]).exchanges == 120
     assert world.exposures.exposure([ONE]).accounts == 7
+
+
+async def test_what_was_summed_up_is_told_again_until_anybody_has_counted_more(world: TrafficWorld) -> None:
+    spool = world.open()
+    await world.exchange(spool)
+    reader, collector = world.exposures, Exposures(world.log, world.engine)
+    collector.collect(10)
+    asked: list[str] = []
+    event.listen(world.engine, "before_cursor_execute", lambda *sent: asked.append(sent[2]))
+    first = reader.exposure([ONE])
+    assert reader.exposure([ONE]) is first
+    assert sum("sum(" in statement for statement in asked) == 1
+    await world.exchange(spool)
+    collector.collect(10)
+    assert reader.exposure([ONE]).exchanges == first.exchanges + 1
 
 
 async def test_a_collector_that_fails_half_way_has_counted_nothing(world: TrafficWorld) -> None:
