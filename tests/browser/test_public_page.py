@@ -18,7 +18,7 @@ def test_anybody_reads_where_a_release_stands(anybody: Reader, headgate: Running
     page = anybody.open("/release")
     page.get_by_role("link", name=headgate.model).click()
     assert page.get_by_text("LIVE", exact=True).is_visible()
-    assert page.get_by_text("small numbers could be told apart").is_visible()
+    assert page.get_by_text("Left out: small numbers could be told apart").is_visible()
     assert page.get_by_role("heading", name="Not shown", exact=True).is_visible()
     assert not page.get_by_text("of 2 accounts").is_visible()
     looked_at(anybody, "public-release")

@@ -72,6 +72,12 @@ class Told:
     incidents: tuple[PublicIncident, ...] | None
 
     @property
+    def mark(self) -> str:
+        """What changes with anything that is told, but for when it was read."""
+        spelled = {**_spelled(self), "read_at": None, "decisions": [one.id for one in self.release.decisions or ()]}
+        return hashlib.sha256(json.dumps(spelled, sort_keys=True).encode()).hexdigest()
+
+    @property
     def why(self) -> Mapping[str, str]:
         """Why something is left out, by what it is."""
         return {part.value: reason for part, reason in self.release.left_out.items()}
@@ -122,30 +128,31 @@ class PublicPages:
     async def every(self, request: Request) -> Response:
         """List the published releases."""
         told = await self._all()
-        return self._answer(request, self._pages.render("portal/releases.html", told=list(told.values()), at=AT), _HTML)
+        page = self._pages.render("portal/releases.html", told=list(told.values()), at=AT)
+        return self._answer(request, page, _HTML, tuple(told.values()))
 
     async def one(self, request: Request) -> Response:
         """Show one."""
         told = (await self._all()).get(request.path_params["model"])
         if told is None:
             page = self._pages.render("portal/trouble.html", trouble=_NOTHING, at=AT)
-            return self._answer(request, page, _HTML, HTTPStatus.NOT_FOUND)
-        return self._answer(request, self._pages.render("portal/release.html", told=told, at=AT), _HTML)
+            return self._answer(request, page, _HTML, None)
+        return self._answer(request, self._pages.render("portal/release.html", told=told, at=AT), _HTML, (told,))
 
     async def as_json(self, request: Request) -> Response:
         """Tell one as JSON: a JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/) with where it stands beside."""
         told = (await self._all()).get(request.path_params["model"])
         if told is None:
             body = json.dumps({"code": _NOTHING.code, "detail": _NOTHING.message})
-            return self._answer(request, body, "application/problem+json", HTTPStatus.NOT_FOUND)
-        return self._answer(request, json.dumps(self._feed(told), ensure_ascii=False), _JSON)
+            return self._answer(request, body, "application/problem+json", None)
+        return self._answer(request, json.dumps(self._feed(told), ensure_ascii=False), _JSON, (told,))
 
     async def as_atom(self, request: Request) -> Response:
         """Tell one as Atom (RFC 4287)."""
         told = (await self._all()).get(request.path_params["model"])
         if told is None:
-            return self._answer(request, _NOTHING.message, "text/plain; charset=utf-8", HTTPStatus.NOT_FOUND)
-        return self._answer(request, self._atom(told), _FEED)
+            return self._answer(request, _NOTHING.message, "text/plain; charset=utf-8", None)
+        return self._answer(request, self._atom(told), _FEED, (told,))
 
     async def _all(self) -> Mapping[str, Told]:
         async with self._telling:  # whoever comes meanwhile waits for the same answer
@@ -162,13 +169,16 @@ class PublicPages:
                 found[release.model] = Told(release, None if happened is None else _public(happened))
         return found
 
-    def _answer(self, request: Request, body: str, media_type: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
-        content = body.encode()
-        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        headers = {**SECURE, "cache-control": f"public, max-age={FRESH_S}", "etag": etag}
-        if status is HTTPStatus.OK and request.headers.get("if-none-match") == etag:
+    def _answer(self, request: Request, body: str, media_type: str, told: Sequence[Told] | None) -> Response:
+        """Return an answer; what it tells of is the same for every worker but for the second at which each read it."""
+        headers = {**SECURE, "cache-control": f"public, max-age={FRESH_S}"}
+        if told is None:
+            return Response(body, HTTPStatus.NOT_FOUND, headers, media_type)
+        mark = hashlib.sha256("".join(one.mark for one in told).encode()).hexdigest()[:32]
+        headers["etag"] = f'W/"{mark}"'
+        if request.headers.get("if-none-match") == headers["etag"]:
             return Response(None, HTTPStatus.NOT_MODIFIED, headers)
-        return Response(content, status, headers, media_type)
+        return Response(body, HTTPStatus.OK, headers, media_type)
 
     def _url(self, model: str, form: str = "") -> str:
         return f"{self._origin}{AT}{form}/{quote(model, safe='')}"
