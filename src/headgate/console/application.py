@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from headgate.access.errors import SessionMalformed, SessionOver, StaffRevoked, VerificationDue
-from headgate.console.door import PROOF_FIELD, PROOF_HEADER
 from headgate.console.visit import Answer, Deed, Handed, Screen, Shown, Streamed, Told, Visit, Went, within
 from headgate.kernel.errors import HeadgateError
+from headgate.look.browser import PROOF_FIELD, PROOF_HEADER
 from headgate.look.headers import PRIVATE
 
 if TYPE_CHECKING:

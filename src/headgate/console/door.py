@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.access.errors import Forged, SessionOver
+from headgate.look.browser import Cookie, comes_from_here
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from headgate.access.service.sessions import Resumed, Sessions
 
-PROOF_FIELD = "proof"
-PROOF_HEADER = "x-page-proof"
 _LIFE_S = 12 * 3600
 _ATTEMPT_S = 300
 
@@ -36,18 +35,13 @@ class Door:
     origin: str
 
     @property
-    def cookie(self) -> str:
-        """The name of the session's cookie; a browser lets nobody but this very host set the long one."""
-        return "__Host-headgate" if self._by_tls else "headgate"
+    def _session(self) -> Cookie:
+        return Cookie("headgate", self.origin, _LIFE_S)
 
     @property
-    def _by_tls(self) -> bool:
-        return self.origin.startswith("https://")
-
-    @property
-    def attempt_cookie(self) -> str:
-        """The name of the cookie that binds an attempt to sign in to the browser that began it."""
-        return f"{self.cookie}-attempt"
+    def _attempt(self) -> Cookie:
+        """The cookie that binds an attempt to sign in to the browser that began it."""
+        return Cookie("headgate-attempt", self.origin, _ATTEMPT_S)
 
     def visitor(self, request: Request) -> Resumed:
         """Return who comes.
@@ -57,7 +51,7 @@ class Door:
             SessionOver: There is no cookie, or its session has ended.
             StaffRevoked: Its holder was revoked.
         """
-        text = request.cookies.get(self.cookie)
+        text = self._session.text(request)
         if text is None:
             raise SessionOver("You are signed out.", help="Sign in again.")
         return self.sessions.resume(text)
@@ -68,34 +62,25 @@ class Door:
         Raises:
             Forged: It says otherwise, or nothing.
         """
-        site = request.headers.get("sec-fetch-site")
-        origin = request.headers.get("origin")
-        if origin not in (self.origin, _asked(request)) or site not in (None, "same-origin"):
+        if not comes_from_here(request, self.origin):
             raise Forged("This did not come from a page of this console.", help="Open the console and do it there.")
 
     def give(self, response: Response, text: str) -> None:
         """Set the session's cookie."""
-        response.set_cookie(self.cookie, text, max_age=_LIFE_S, path="/", secure=self._by_tls, httponly=True, samesite="lax")
+        self._session.give(response, text)
 
     def take(self, response: Response) -> None:
         """Remove the session's cookie."""
-        response.delete_cookie(self.cookie, path="/", secure=self._by_tls, httponly=True, samesite="lax")
+        self._session.take(response)
 
     def keep_attempt(self, response: Response, text: str) -> None:
         """Set the cookie of an attempt to sign in."""
-        response.set_cookie(
-            self.attempt_cookie, text, max_age=_ATTEMPT_S, path="/", secure=self._by_tls, httponly=True, samesite="lax"
-        )
+        self._attempt.give(response, text)
 
     def attempt(self, request: Request) -> str | None:
         """Return the text of the attempt that this browser began, if it holds one."""
-        return request.cookies.get(self.attempt_cookie)
+        return self._attempt.text(request)
 
     def drop_attempt(self, response: Response) -> None:
         """Remove the cookie of an attempt."""
-        response.delete_cookie(self.attempt_cookie, path="/", secure=self._by_tls, httponly=True, samesite="lax")
-
-
-def _asked(request: Request) -> str:
-    """Return the origin that the request itself was sent to: a second name of this machine is as good as the first."""
-    return f"{request.url.scheme}://{request.headers.get('host', '')}"
+        self._attempt.take(response)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+PROOF_FIELD = "proof"
+PROOF_HEADER = "x-page-proof"
+"""Where a form, or a call, shows what its page was given."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cookie:

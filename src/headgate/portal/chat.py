@@ -21,7 +21,7 @@ from headgate.access.errors import Forged, LinkUnusable, SessionOver, TermsNotAc
 from headgate.gateway.model import Api
 from headgate.kernel.errors import HeadgateError, NotFound
 from headgate.kernel.ids import ExchangeId
-from headgate.look.browser import comes_from_here, peer
+from headgate.look.browser import PROOF_FIELD, PROOF_HEADER, comes_from_here, peer
 from headgate.look.headers import PRIVATE
 from headgate.portal.words import NotAMessage, anthropic_body, openai_body, words_of
 
@@ -45,8 +45,6 @@ AT = "/chat"
 """Where the chat page is mounted."""
 VISIT_S = 12 * 3600
 """How long a browser keeps its visitor's cookie."""
-PROOF_FIELD = "proof"
-PROOF_HEADER = "x-page-proof"
 _MOST_BYTES = 2_000_000
 _MOST_TOKENS = 1024
 """What an answer may have where the stage sets no bound and the server's API takes one."""
