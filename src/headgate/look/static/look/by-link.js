@@ -1,4 +1,4 @@
-// A sign-in link carries its text behind "#", which never leaves the browser by itself. It is put into the form, taken out of the
+// A link carries its text behind "#", which never leaves the browser by itself. It is put into the form, taken out of the
 // address and out of the history, and sent.
 const text = location.hash.slice(1);
 if (text !== "") {
