@@ -1,5 +1,8 @@
 """How ``pytest -n`` shares the tests out: what is dear to set up is set up in one process, and its tests go there.
 
+A file whose tests run a Headgate, or open an installation, goes to one process whole: they share it, and some leave a state for
+the next. Files that share one installation or one reading among them go together. Every other test goes to whoever is free.
+
 This stands in for the marks of pytest-xdist: its 3.8 writes a test's group into the test's identifier, where pytest 9.2 no
 longer looks, and so ``--dist loadgroup`` alone groups nothing.
 """
@@ -12,27 +15,29 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadGroupScheduling
 
-HOUSES = {
-    "test_bad_input.py": "shared",
-    "test_control_api.py": "shared",
-    "test_review_in_the_terminal.py": "shared",
-    "test_slow_clients.py": "shared",
-    "test_faults.py": "sturdy",
-    "test_keeping_going.py": "leisurely",
-    "test_limits_across_workers.py": "sturdy",
-    "test_telemetry.py": "watched",
+WHOLE = {"functional", "integration"}
+"""Folders below tests whose files each go to one process."""
+TOGETHER = {
+    "functional/test_bad_input.py": "shared",
+    "functional/test_chat_page.py": "shared",
+    "functional/test_control_api.py": "shared",
+    "functional/test_review_in_the_terminal.py": "shared",
+    "functional/test_slow_clients.py": "shared",
+    "functional/test_faults.py": "sturdy",
+    "functional/test_limits_across_workers.py": "sturdy",
+    "wire/test_quirks.py": "recorded",
+    "wire/test_recorded_exchanges.py": "recorded",
+    "wire/test_recorded_readings.py": "recorded",
 }
-"""Files of functional tests, and the fixture that runs their Headgate."""
-TOGETHER = {"test_recorded_exchanges.py": "recorded", "test_quirks.py": "recorded"}
-"""Files of other tests that share what takes long to read."""
+"""Files whose tests share one Headgate, or what takes long to read, by what they share."""
 
 
 class ByHouse(LoadGroupScheduling):
     """Gives every test to whoever is free, and those that share something to one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = PurePosixPath(nodeid.partition("::")[0])
-        return (HOUSES if path.parent.name == "functional" else TOGETHER).get(path.name, nodeid)
+        file = PurePosixPath(nodeid.partition("::")[0]).relative_to("tests")
+        return TOGETHER.get(str(file), str(file) if file.parts[0] in WHOLE else nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from wire.replaying_kit import Fetched
 
-pytestmark = pytest.mark.xdist_group("recorded exchanges")
 CHAT, RESPONSES, MESSAGES = "/chat/completions", "/responses", "/messages"
 STREAM = (b"content-type", b"text/event-stream")
 JSON = (b"content-type", b"application/json")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from wire.replaying_kit import Fetched
 
-pytestmark = pytest.mark.xdist_group("recorded exchanges")  # read and replayed once, whichever process its tests go to
 SPLICED = "vercel-ai/anthropic__src____fixtures____anthropic-tool-search-deferred-bm25.chunks.txt#0"
 """Three answers that somebody put into one."""
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from wire.oracles import Said
     from wire.recorded_requests import Exchange
 
-pytestmark = pytest.mark.xdist_group("recorded exchanges")  # read and replayed once, whichever process its tests go to
-
 
 def test_every_recording_is_replayed_or_counted_out() -> None:
     everything = recorded.everything()

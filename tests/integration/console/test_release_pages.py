@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from headgate.kernel.actor import Actor
     from headgate.releases.model.release import Release
 
-pytestmark = pytest.mark.xdist_group("release pages")  # one release, which each test leaves for the next
-
 PAYLOAD = '<script>alert(1)</script><img src=x onerror="alert(2)">'
 HAZARD = HAZARDS[0]
 RATE: dict[str, Any] = {"kind": "rate", "hazard": HAZARD, "below": 0.2, "alpha": 0.05}

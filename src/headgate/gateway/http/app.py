@@ -269,7 +269,7 @@ class Gateway:
             HeadgateError: Their session, seat or terms do not allow it.
             Unavailable: They cannot be looked up.
         """
-        principal = await self._door.identify(key_text, client_ip)
+        principal = await self._door.identify(key_text, client_ip, afresh=True)
         if isinstance(principal, Refusal):
             raise principal.error
         models = self._door.models(principal)

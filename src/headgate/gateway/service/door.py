@@ -126,14 +126,19 @@ class Door:
         """How many of them are streams."""
         return sum(underway.call.stream for underway in self._open.values())
 
-    async def identify(self, key_text: str, client_ip: str | None) -> Principal | Refusal:
+    async def identify(self, key_text: str, client_ip: str | None, *, afresh: bool = False) -> Principal | Refusal:
         """Return who is calling, or why they are turned away before they are heard.
+
+        Args:
+            key_text: Their key.
+            client_ip: Where they call from.
+            afresh: Whether what they themselves changed a moment ago must show.
 
         Raises:
             Unauthenticated: The key is not one.
             Unavailable: It cannot be looked up.
         """
-        principal = await self._knowledge.principal(key_text)
+        principal = await self._knowledge.principal(key_text, afresh=afresh)
         return may_list(principal, client_ip=client_ip, now=self._clock.now()) or principal
 
     def models(self, principal: Principal, *, tuned: Sequence[ModelPolicy] = ()) -> list[ModelPolicy]:

@@ -126,8 +126,12 @@ class Knowledge:
         if model not in self._snapshot.models:
             await self._tuned.learn(model)
 
-    async def principal(self, key_text: str) -> Principal:
+    async def principal(self, key_text: str, *, afresh: bool = False) -> Principal:
         """Return whom a key speaks for.
+
+        Args:
+            key_text: The text of the key.
+            afresh: Whether to look it up even where it is known, so that its holder sees what they themselves just changed.
 
         Raises:
             Unauthenticated: The text is not a key that was ever issued.
@@ -135,6 +139,8 @@ class Knowledge:
         """
         # Keys are remembered by a digest under a secret of this process, so that no lookup compares key text.
         digest = hashlib.blake2b(key_text.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=16).digest()
+        if afresh:
+            return await self._look_up(digest, key_text)
         known = self._by_text.get(digest)
         if known is not None:
             self._by_text.move_to_end(digest)
