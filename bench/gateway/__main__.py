@@ -3,9 +3,10 @@
     make bench-gateway                       about five minutes
     make bench-gateway ARGS=--quick          half a minute: does it run, not how quick is it
 
-Throughput and latency of whole answers at 1, 32 and 256 connections: straight to the model server, through nginx, through
-Headgate (policy only; with the input screen; with a hold-back output screen too), through the LiteLLM proxy. Then a thousand
-open streams, the chunks a worker can screen, a revocation until its last stream is closed, and ten to a million grants.
+Throughput and latency of whole answers at 1, 32 and 256 connections: straight to the model server, through nginx, through a bare
+relay built as Headgate is (what could be reached at all), through Headgate (policy only; with the input screen; with a hold-back
+output screen too), through the LiteLLM proxy. Then a thousand open streams, the chunks a worker can screen, a revocation until
+its last stream is closed, and ten to a million grants.
 
 Arms take turns in short runs, so that whatever else the machine does falls on all of them. Beside each figure stands the target
 of the design and whether it was met here.
@@ -87,8 +88,12 @@ class Bench:
                 crowd.grow_to(100 if self.quick else 10_000, callers=1000)
                 self.keys.write_text("\n".join(crowd.keys[:CALLERS]) + "\n", "utf-8")
                 self.whole_answers(where, worker, static, static_pids)
-                with arms.nginx(self.place, paced, streams=True) as nginx, machine.on_the_measuring_core():
-                    self.open_streams(where, worker, nginx, paced, crowd.keys)
+                with (
+                    arms.nginx(self.place, paced, streams=True) as nginx,
+                    arms.bare(self.place, paced) as bare,
+                    machine.on_the_measuring_core(),
+                ):
+                    self.open_streams(where, worker, [nginx, bare], paced, crowd.keys)
                     self.screened_chunks(where, worker, flood, crowd.keys)
                     self.revocation(where, worker)
                     self.grants(where, worker, crowd)
@@ -100,6 +105,7 @@ class Bench:
             measured = [
                 Arm("direct", f"http://{static}", "small-model", static_pids),
                 stack.enter_context(arms.nginx(self.place, static)),
+                stack.enter_context(arms.bare(self.place, static)),
                 *(Arm(f"Headgate, {name.replace('-', ' ')}", where.url, name, worker) for name in arms.STAGES),
             ]
             if not self.without_litellm and (litellm := stack.enter_context(arms.litellm(self.place, static))) is not None:
@@ -121,12 +127,12 @@ class Bench:
                             runs.setdefault((arm.name, connections), []).append(run)
             report.whole_answers(self.out, measured, runs)
 
-    def open_streams(self, where: Installation, worker: list[int], nginx: Arm, paced: str, keys: list[str]) -> None:
+    def open_streams(self, where: Installation, worker: list[int], others: list[Arm], paced: str, keys: list[str]) -> None:
         count, seconds = (50, 1.0) if self.quick else (1000, 8.0)
         seen: dict[str, streams.Seen] = {}
         for arm in (
             Arm("direct", f"http://{paced}", "small-model", []),
-            nginx,
+            *others,
             Arm("Headgate, policy", where.url, "paced", worker),
             Arm("Headgate, both screens", where.url, "paced-screened", worker),
         ):

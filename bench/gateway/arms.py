@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 LITELLM = "1.106.2"
 LITELLM_KEY = "sk-bench-0123456789"
 COHORT = "crowd"
+BARE = "same server and client, bare"
+"""The arm that shows what can be reached at all by what is built as Headgate is."""
 _ROOT = Path(__file__).parents[2]
 _LITELLM_AT = _ROOT / "build" / "bench-litellm"
 ANSWER = json.dumps(
@@ -152,6 +154,18 @@ def nginx(place: Path, upstream: str, *, streams: bool = False) -> Generator[Arm
     http = _PROXY.format(port=port, upstream=upstream, buffering="off" if streams else "on")
     with _nginx(place / f"nginx-{port}", http, port) as pids:
         yield Arm("nginx", f"http://127.0.0.1:{port}", "small-model", pids)
+
+
+@contextmanager
+def bare(place: Path, upstream: str) -> Generator[Arm]:
+    """Run the least that is built as Headgate is: its HTTP server and its client, one worker, nothing in between."""
+    port = free_port()
+    asked = ["--interface", "asgi", "--http", "1", "--loop", "uvloop", "--no-ws", "--workers", "1", "--log-level", "critical"]
+    command = [sys.executable, "-m", "granian", *asked, "--port", str(port), "gateway.bare:application"]
+    environment = {**os.environ, "BARE_UPSTREAM": upstream, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with (place / f"bare-{port}.log").open("wb") as log, _process(command, log, environment) as process:
+        _until_answers(f"http://127.0.0.1:{port}/", process, within_s=20, any_status=True)
+        yield Arm(BARE, f"http://127.0.0.1:{port}", "small-model", children(process.pid))
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def described() -> str:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     guided = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    python = f"Python {platform.python_version()} built {'with' if guided else 'without'} profile-guided optimisation"
+    python = f"Python {platform.python_version()} configured with{'' if guided else 'out'} --enable-optimizations"
     return f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before the run; {python}"
 
 
