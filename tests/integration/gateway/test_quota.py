@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,11 +20,13 @@ from headgate.kernel.clock import SystemClock
 from headgate.kernel.errors import Limited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
     import sqlalchemy as sa
+
+    from headgate.gateway.ports import Ask, Chores, Lent, Short
 
 DAY_S = 86_400
 
@@ -235,3 +239,47 @@ async def test_a_lowered_limit_holds_at_once(quota: Quota) -> None:
         await reserve(quota, requests(1000))
 
     await refused(quota, requests(10))
+
+
+async def test_a_worker_that_was_held_up_hears_what_the_store_has_said_before_it_gives_up(
+    quota: Quota, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgate.gateway.service.quota._STEP_S", 0.05)
+    asking = asyncio.create_task(quota.reserve((tokens(20),), tokens=10, exchange_id="ex_1"))
+    await asyncio.sleep(0)
+
+    time.sleep(0.6)  # noqa: ASYNC251 - something of the worker's own holds everybody up, for longer than all steps
+
+    assert isinstance(await asking, Reservation)
+
+
+async def test_a_store_that_is_silent_is_given_up_and_what_it_lends_later_goes_back(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgate.gateway.service.quota._STEP_S", 0.01)
+    leases = Slow(engine)
+    quota = Quota(leases, ForwardClock(Moved()))
+    await quota.start("w1")
+
+    refusal = await quota.reserve((tokens(20),), tokens=10, exchange_id="ex_1")
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.error.code == "quota.unavailable"
+    leases.go_on.set()
+    async with asyncio.timeout(5):
+        while used(engine).get("g:tokens") != 0:  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.01)
+    await quota.stop()
+
+
+class Slow(SqlLeases):
+    """A store that says nothing for a while."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(engine, owner="w1", slot_ttl_s=60)
+        self.go_on = threading.Event()
+
+    def carry_out(self, asks: Sequence[Ask], chores: Chores, *, now_us: int) -> list[Lent | Short]:
+        if asks:
+            self.go_on.wait(5)
+        return super().carry_out(asks, chores, now_us=now_us)

@@ -10,6 +10,7 @@ import random
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -599,6 +600,7 @@ def test_a_server_is_read_from_no_faster_than_what_flows_is_taken(run: Run) -> N
         for _ in range(600):
             await caller.say(BLOCK)
             written.append(len(BLOCK))
+        await caller.reader.read()  # until the other end has read all of it and left
 
     written: list[int] = []
     taken: list[int] = []
@@ -619,6 +621,52 @@ def test_a_server_is_read_from_no_faster_than_what_flows_is_taken(run: Run) -> N
             assert sum(taken) == len(BLOCK) * 600
 
     run(main())
+
+
+def test_a_server_that_talks_faster_than_it_is_taken_leaves_others_their_turns(run: Run) -> None:
+    blocks = 80
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.settimeout(10)
+
+    def talk() -> None:
+        caller, _ = listening.accept()
+        with caller:
+            caller.recv(65536)
+            caller.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (len(BLOCK) * blocks))
+            for _ in range(blocks):
+                caller.sendall(BLOCK)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        in_turn = Counter[int]()
+        turn = 0
+
+        def next_turn() -> None:
+            nonlocal turn
+            turn += 1
+            loop.call_soon(next_turn)
+
+        async def take(chunk: bytes) -> bool:
+            in_turn[turn] += len(chunk)
+            time.sleep(0.0005)  # noqa: ASYNC251 - work, during which the server goes on talking
+            return True
+
+        loop.call_soon(next_turn)
+        upstreams = Upstreams()
+        await upstreams.start()
+        talking = asyncio.create_task(asyncio.to_thread(talk))
+        try:
+            upstream = Upstream(f"http://127.0.0.1:{listening.getsockname()[1]}", "atlas")
+            async with upstreams.post(upstream, "/x", [], b"{}") as answer:
+                assert await answer.flow(take)
+            await talking
+        finally:
+            await upstreams.close()
+        assert sum(in_turn.values()) == len(BLOCK) * blocks
+        assert max(in_turn.values()) <= 2 * 16 * 1024
+
+    with listening:
+        run(main())
 
 
 def test_what_flows_can_be_called_off_while_it_is_held_up(run: Run) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from headgate.gateway.model import Standing
-    from headgate.gateway.ports import Leases
+    from headgate.gateway.ports import Leases, Short
     from headgate.gateway.service.held import Held
     from headgate.gateway.service.instants import ForwardClock
 
@@ -43,8 +43,10 @@ _ROUND_S = 1.0
 """How often every limit is looked through."""
 _AT_ONCE = 1000
 """How many of them in one go, or a tenth if that is more: looking through tens of thousands would hold everybody up."""
-_ANSWER_S = 4.0
-"""How long a request waits for the store."""
+_STEPS = 8
+_STEP_S = 0.5
+"""A request waits for the store for so many steps of so long. A worker that was itself held up has lost one step, whatever the
+clock says, and hears in the next one what the store has said meanwhile: only a store that is silent lets a wait run out."""
 _TRIES = 3
 
 
@@ -261,7 +263,7 @@ class Quota:
         wish = wish_for(parts, places, exchange_id, self._clock.monotonic())
         self._turns.wish(wish)
         try:
-            answer = await asyncio.wait_for(wish.answer, _ANSWER_S)
+            answer = await _answered(wish.answer)
         except BaseException:  # a cancelled caller must leave no debit behind
             if not wish.answer.done() or wish.answer.cancelled() or wish.answer.exception() is not None:
                 wish.put_back()
@@ -296,3 +298,18 @@ class Quota:
         if held.balance:
             self._turns.give_back(Slice(held.meter.scope, held.window_start_us, held.balance, 0))
             held.balance = 0
+
+
+async def _answered(answer: asyncio.Future[Lent | Short]) -> Lent | Short:
+    """Return the store's answer.
+
+    Raises:
+        TimeoutError: It is silent.
+    """
+    try:
+        for _ in range(_STEPS):
+            if answer.done() or (await asyncio.wait((answer,), timeout=_STEP_S))[0]:
+                return answer.result()
+    finally:
+        answer.cancel()  # where nobody waits any more, what the store lends goes back
+    raise TimeoutError

@@ -12,7 +12,8 @@ of the request.
 
 What comes is handed on as it comes: to whoever reads, or, where it flows, in the very call in which the event loop brings it, so
 that no task is woken for what waits for nothing. Where whoever takes it does not keep up, the server is not read from until they
-do. A body that is sent in blocks is read no faster than the server takes it.
+do. What is taken between two turns of the event loop is bounded too: a server that talks faster than its words are taken would
+otherwise hold up everybody else for seconds. A body that is sent in blocks is read no faster than the server takes it.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ MOST_HEAD_BYTES = 64 * 1024
 MOST_HEADERS = 128
 _MOST_WAITING_BYTES = 128 * 1024
 """How many bytes may wait for whoever reads, before the server is left unread."""
+_TURN_BYTES = 16 * 1024
+"""How many bytes of an answer that flows are taken before everybody else has had their turn."""
 _MOST_JOINED_BYTES = 64 * 1024
 """Bodies up to this size go out with their head in one write."""
 _INTERIM = range(100, 200)
@@ -94,6 +97,7 @@ class Connection(asyncio.Protocol):
         "_room",
         "_sent",
         "_transport",
+        "_turn_due",
         "_waiter",
         "_waiting_bytes",
         "_writing_paused",
@@ -115,6 +119,7 @@ class Connection(asyncio.Protocol):
         self._flow: Flow | None = None
         self._feeding: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
+        self._turn_due = False
         self._reading_paused = False
         self._writing_paused = False
         self._asked = False
@@ -207,7 +212,7 @@ class Connection(asyncio.Protocol):
             if self._fault is not None:
                 raise self._error()
             await self._more()
-        return self._what_came()
+        return self._what_came(self._waiting_bytes)
 
     async def flow(self, take: Take) -> bool:
         """Hand on the answer's body as it comes; return whether it has come to its proper end.
@@ -226,8 +231,10 @@ class Connection(asyncio.Protocol):
                     if not await flow.go_on():
                         return False
                 elif self._chunks:
-                    if not await flow.take(self._what_came()):
+                    if not await flow.take(self._what_came(_TURN_BYTES)):
                         return False
+                    if self._chunks:
+                        await asyncio.sleep(0)
                 elif self.complete:
                     return True
                 elif self._fault is not None:
@@ -283,9 +290,11 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes = 0
         self._fruitless_bytes = 0  # since anything came of them
 
-    def _what_came(self) -> bytes:
-        """Return what has come and was not taken, and read on from the server if it was left unread."""
+    def _what_came(self, most_bytes: int) -> bytes:
+        """Return what has come and was not taken; once all of it is, read on from the server if it was left unread."""
         chunks = self._chunks
+        if self._waiting_bytes > most_bytes:
+            return self._first_of_what_came(most_bytes)
         came = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         self._waiting_bytes = 0
@@ -295,13 +304,41 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
         return came
 
+    def _first_of_what_came(self, most_bytes: int) -> bytes:
+        count = size = 0
+        while size + len(self._chunks[count]) <= most_bytes:
+            size += len(self._chunks[count])
+            count += 1
+        if count:
+            came = b"".join(self._chunks[:count])
+            del self._chunks[:count]
+        else:
+            came, self._chunks[0] = self._chunks[0][:most_bytes], self._chunks[0][most_bytes:]
+        self._waiting_bytes -= len(came)
+        return came
+
     def _hand_on(self) -> None:
-        """Have what has come taken now, if it flows and nothing before it is held up."""
+        """Have what has come taken now, if it flows and nothing before it is held up; what is too much, in the next turn."""
         waiter = self._waiter
-        if self._flow is not None and waiter is not None and not waiter.done():
-            self._flow.bring(self._what_came())
-            if self._flow.is_held_up:
-                waiter.set_result(None)
+        if self._flow is None or waiter is None or waiter.done():
+            return
+        self._flow.bring(self._what_came(_TURN_BYTES))
+        if self._flow.is_held_up:
+            waiter.set_result(None)
+        elif self._chunks and not self._turn_due:
+            self._leave_unread()  # an event loop may read many times in one turn
+            self._turn_due = True
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn_due = False
+        if self._chunks:
+            self._hand_on()
+
+    def _leave_unread(self) -> None:
+        if not self._reading_paused and self._transport is not None and not self._transport.is_closing():
+            self._reading_paused = True
+            self._transport.pause_reading()
 
     async def _more(self) -> None:
         assert self._waiter is None, "an answer is read by one task at a time"
@@ -361,9 +398,8 @@ class Connection(asyncio.Protocol):
         if self.complete:
             self._wake()
         elif not self._fruitless_bytes:
-            if self._waiting_bytes > _MOST_WAITING_BYTES and not self._reading_paused and self._transport is not None:
-                self._reading_paused = True
-                self._transport.pause_reading()
+            if self._waiting_bytes > _MOST_WAITING_BYTES:
+                self._leave_unread()
             if self._flow is None:
                 self._wake()
         elif self._fruitless_bytes > MOST_HEAD_BYTES:
