@@ -29,6 +29,7 @@ from headgate.releases.wire.checking import check_plan
 from headgate.safety.model import Severity
 from headgate.safety.service.incidents import Report
 from headgate.testing.clock import FixedClock
+from headgate.testing.homes import empty_home
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -61,7 +62,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def house(tmp_path: Path, clock: FixedClock) -> Generator[House]:
-    with opened(tmp_path / "data", clock) as house:
+    with opened(empty_home(tmp_path / "data").root, clock) as house:
         yield house
 
 

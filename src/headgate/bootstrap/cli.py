@@ -132,7 +132,7 @@ class _Root:
         The token is also left in the directory, readable by its owner only, so that the commands that follow know you. The link
         signs you in to the console, once; it is said beside the results, so that the token can be piped alone.
         """
-        made = initialise(self._terminal, name)
+        made = initialise(self._terminal.home, self._terminal.settings(), name)
         ends = instant(made.ends_at)
         if as_json:
             told = {"staff": made.first.of.id, "token": made.first.secret, "link": made.link, "link_expires_at": ends}

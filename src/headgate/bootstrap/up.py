@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headgate.access.model import Issued, Staff
+    from headgate.bootstrap.home import Home
     from headgate.bootstrap.settings import Settings
     from headgate.bootstrap.terminal import Terminal
     from headgate.bootstrap.wiring import House
@@ -83,21 +84,26 @@ class Initialised:
     ends_at: datetime
 
 
-def initialise(terminal: Terminal, name: str) -> Initialised:
+def initialise(home: Home, settings: Settings, name: str) -> Initialised:
     """Make an installation and its first member of staff, and leave their token where the terminal finds it.
+
+    Args:
+        home: Where; absent, empty, or with nobody in it.
+        settings: What it is set to.
+        name: What the first member of staff is called.
 
     Raises:
         StaffExists: The installation has staff already.
         HomeUnwritable: The directory cannot be written.
     """
-    house = open_house(terminal.home, terminal.settings())
+    house = open_house(home, settings)
     try:
         made = house.access.first_staff(name, roles=FIRST_ROLES, life=timedelta(days=house.settings.staff_token_days))
         first = Actor.staff(made.of.id, made.of.name, made.of.roles)
         invited = house.access.sessions.invite(made.of.id, by=first)
     finally:
         house.close()
-    _write_secret(terminal.home.token, made.secret)
+    _write_secret(home.token, made.secret)
     return Initialised(made, link_address(house.settings.origin, invited.secret), invited.of.expires_at)
 
 
@@ -160,7 +166,7 @@ class Up:
         if stand_in:
             must_be_free("127.0.0.1", settings.port + _STAND_IN_PORTS_ON)
         with contextlib.suppress(StaffExists):  # it has been up before
-            initialise(self._terminal, "owner")
+            initialise(self._terminal.home, self._terminal.settings(), "owner")
         server = yours or ModelServer(f"http://127.0.0.1:{settings.port + _STAND_IN_PORTS_ON}/v1", Api.BOTH, None)
         name = model or ("small-model" if stand_in else _only_model(server))
         house, by = self._terminal.house(), self._terminal.actor()

@@ -1,7 +1,8 @@
 """A whole Headgate on loopback, for tests, benches and the demonstration: real processes, a real database, real HTTP.
 
 Nothing is faked: the small model is the only stand-in, and it speaks over a socket like any model server. Everything lies in
-one directory and ends when the ``with`` block does; processes are ended by their own identifiers.
+one directory and ends when the ``with`` block does; processes are ended by their own identifiers. The directory is a copy of
+what ``headgate init`` makes (see ``homes``), which saves each Headgate a process.
 """
 
 from __future__ import annotations
@@ -20,11 +21,15 @@ from typing import TYPE_CHECKING, Any
 from pyreqwest.client import SyncClient, SyncClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 
+from headgate.testing.homes import staffed_home
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
-_READY_S = 180.0
+READY_S = 180.0
+"""How long a process may take until it answers, a minute and more on a busy machine; one that has ended is not waited for."""
+
 _ENDED_S = 30.0
 
 
@@ -137,9 +142,9 @@ def small_model(*options: str) -> Generator[str]:
     """Run the small model and yield its base address, version included."""
     port = free_port()
     command = [sys.executable, "-m", "headgate.testing.small_model", "--port", str(port), *options]
-    with _running(command, dict(os.environ)):
+    with _running(command, dict(os.environ)) as process:
         address = f"http://127.0.0.1:{port}"
-        _until_answers(f"{address}/v1/models")
+        _until_answers(process, f"{address}/v1/models")
         yield f"{address}/v1"
 
 
@@ -160,13 +165,10 @@ def installation(directory: Path, *, workers: int = 2, **settings: object) -> Ge
         "HEADGATE_WORKERS": str(workers),
         **{f"HEADGATE_{name.upper()}": str(value) for name, value in settings.items()},
     }
-    made = run_command("init", "--name", "Root", "--json", environment=environment)
-    if made.returncode != 0:
-        raise CallFailed(made.returncode, made.stdout + made.stderr)
-    token = json.loads(made.stdout)["token"]
-    with _running([sys.executable, "-m", "headgate", "serve"], environment):
+    _, token = staffed_home(directory)
+    with _running([sys.executable, "-m", "headgate", "serve"], environment) as process:
         url = f"http://127.0.0.1:{port}"
-        _until_answers(f"{url}/readyz")
+        _until_answers(process, f"{url}/readyz")
         yield Installation(directory, url, token, environment)
 
 
@@ -184,8 +186,8 @@ def _running(command: list[str], environment: Mapping[str, str]) -> Generator[su
             process.wait()
 
 
-def _until_answers(url: str) -> None:
-    deadline = time.monotonic() + _READY_S
+def _until_answers(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + READY_S
     with SyncClientBuilder().timeout(timedelta(seconds=5)).no_proxy().build() as client:
         while True:
             try:
@@ -193,6 +195,8 @@ def _until_answers(url: str) -> None:
                     return
             except PyreqwestError:
                 pass  # not there yet
+            if (code := process.poll()) is not None:
+                raise CallFailed(0, f"{url} will not answer: the process that should ended with {code}")
             if time.monotonic() > deadline:
-                raise CallFailed(0, f"{url} did not answer within {_READY_S:.0f} s")
+                raise CallFailed(0, f"{url} did not answer within {READY_S:.0f} s")
             time.sleep(0.05)

@@ -13,7 +13,6 @@ from starlette.routing import Mount
 
 from headgate.access.model import SignedInBy
 from headgate.bootstrap.faces import console
-from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
 from headgate.console.application import AT
@@ -21,6 +20,7 @@ from headgate.kernel.actor import Role
 from headgate.kernel.ids import StaffId
 from headgate.look.assets import Assets
 from headgate.look.pages import Pages
+from headgate.testing.homes import empty_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -67,8 +67,7 @@ class Desk:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """An installation without processes."""
-    home = Home(tmp_path_factory.mktemp("console") / "data")
-    home.make()
+    home = empty_home(tmp_path_factory.mktemp("console") / "data")
     opened = open_house(home, load(home.root, {}))
     yield opened
     opened.close()

@@ -20,7 +20,6 @@ from starlette.testclient import TestClient
 
 from headgate.access.model import SignedInBy
 from headgate.bootstrap.faces import console, console_tables, desks_of
-from headgate.bootstrap.home import Home
 from headgate.bootstrap.http import status_of
 from headgate.bootstrap.settings import Settings
 from headgate.bootstrap.wiring import House, open_house
@@ -32,6 +31,7 @@ from headgate.kernel.actor import PERMISSIONS, Actor, Permission, Role
 from headgate.look.assets import Assets
 from headgate.look.headers import PRIVATE
 from headgate.look.pages import Pages
+from headgate.testing.homes import empty_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,7 +122,7 @@ def told(response: Any) -> tuple[int, str | None]:
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     clock = Hands()
-    house = open_house(Home(tmp_path_factory.mktemp("walk") / "data"), Settings(), clock=clock)
+    house = open_house(empty_home(tmp_path_factory.mktemp("walk") / "data"), Settings(), clock=clock)
     pages = Pages("headgate.console", "headgate.portal", assets=Assets("headgate.look", "headgate.console", "headgate.portal"))
     rows = [row for table in console_tables(desks_of(house)) for row in table]
     app = Starlette(routes=[Mount(AT, console(house, pages))])

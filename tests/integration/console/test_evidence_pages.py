@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import open_house
 from headgate.kernel.actor import Role
 from headgate.testing.console import Seat, first_of, seated
 from headgate.testing.evidence import declared
 from headgate.testing.filing import FilingHouse
+from headgate.testing.homes import empty_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     import httpx
+
+    from headgate.bootstrap.home import Home
 
 PAYLOAD = '<script>alert(1)</script><img src=x onerror="alert(2)">'
 CSV = "task,metric,unit,cluster,k,n\nintrusion,accuracy,item,,{k},{n}\n"
@@ -30,8 +31,7 @@ CSV = "task,metric,unit,cluster,k,n\nintrusion,accuracy,item,,{k},{n}\n"
 class Place:
     """An installation in which evidence is filed, and its staff."""
 
-    def __init__(self, folder: Path) -> None:
-        home = Home(folder)
+    def __init__(self, home: Home) -> None:
         house = open_house(home, load(home.root, {}))
         self.filed = FilingHouse(house.engine)
         self.filed.clock.set(house.clock.now())
@@ -49,18 +49,9 @@ class Place:
         return self.filed.file(k, n, **measured).id
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An installation in which nothing has happened, to be copied: making its schema is slow."""
-    home = Home(tmp_path_factory.mktemp("empty") / "data")
-    home.make()
-    open_house(home, load(home.root, {})).close()
-    return home.root
-
-
 @pytest.fixture
-async def place(empty: Path, tmp_path: Path) -> AsyncIterator[Place]:
-    made = Place(Path(shutil.copytree(empty, tmp_path / "data")))
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    made = Place(empty_home(tmp_path / "data"))
     yield made
     for seat in made.seats:
         await seat.http.aclose()

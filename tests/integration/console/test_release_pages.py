@@ -13,7 +13,6 @@ import pytest
 from typer.testing import CliRunner
 
 from headgate.bootstrap.faces import console_tables, desks_of
-from headgate.bootstrap.home import Home
 from headgate.bootstrap.reporting import reporting_of
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
@@ -25,6 +24,7 @@ from headgate.reports.cli import Session, commands
 from headgate.stats import gate
 from headgate.stats.spending import attempt_alpha
 from headgate.testing.clock import FixedClock
+from headgate.testing.homes import empty_home
 from headgate.testing.releases import AUTHOR, a_plan, a_stage
 from headgate.testing.safety import ADA, BO, HAZARDS, NOON, SafetyWorld, an_answer
 
@@ -51,8 +51,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, clock: FixedClock) -> Iterator[House]:
-    home = Home(tmp_path_factory.mktemp("release") / "data")
-    home.make()
+    home = empty_home(tmp_path_factory.mktemp("release") / "data")
     opened = open_house(home, load(home.root, {}), clock=clock)
     yield opened
     opened.close()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import open_house
 from headgate.kernel.actor import Role
@@ -24,10 +21,14 @@ from headgate.safety.store import SqlReview
 from headgate.safety.wire.golds import of_texts
 from headgate.testing.clock import FixedClock
 from headgate.testing.console import Seat, first_of, seated
+from headgate.testing.homes import empty_home
 from headgate.testing.safety import FLAGGED_TEXT, LEAD, NOON, SafetyWorld
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from headgate.bootstrap.home import Home
 
 CYBER = "cyber_misuse"
 PAYLOAD = '<script>alert(1)</script><img src=x onerror="alert(2)"><svg onload=alert(3)> \u202eabc\u202c zero\u200bwidth'
@@ -36,8 +37,7 @@ PAYLOAD = '<script>alert(1)</script><img src=x onerror="alert(2)"><svg onload=al
 class Place:
     """An installation whose exchanges the test writes, and its staff."""
 
-    def __init__(self, folder: Path) -> None:
-        home = Home(folder)
+    def __init__(self, home: Home) -> None:
         self.clock = FixedClock(NOON + timedelta(hours=1))
         house = open_house(home, load(home.root, {}), clock=self.clock)
         self.world = SafetyWorld(house.engine)
@@ -72,18 +72,9 @@ class Place:
         return [entry.kind for entry in self.world.ledger()]
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An installation in which nothing has happened, to be copied: making its schema is slow."""
-    home = Home(tmp_path_factory.mktemp("empty") / "data")
-    home.make()
-    open_house(home, load(home.root, {})).close()
-    return home.root
-
-
 @pytest.fixture
-async def place(empty: Path, tmp_path: Path) -> AsyncIterator[Place]:
-    made = Place(Path(shutil.copytree(empty, tmp_path / "data")))
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    made = Place(empty_home(tmp_path / "data"))
     yield made
     for seat in made.seats:
         await seat.http.aclose()

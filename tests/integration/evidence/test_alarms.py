@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ import pytest
 from sqlalchemy import select
 
 from headgate.bootstrap.bridges.forecasts import note_forecasts
-from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
 from headgate.evidence.store.tables import readings
@@ -21,6 +19,7 @@ from headgate.releases.service import Controller
 from headgate.safety.errors import DetectorFailed
 from headgate.safety.model import Content, Reading, Settled, Signal
 from headgate.testing.clock import FixedClock
+from headgate.testing.homes import empty_home
 from headgate.testing.releases import AUTHOR, LEAD, MANAGER, a_plan, a_stage
 from headgate.testing.safety import ADA, BO, NOON, SafetyWorld, an_answer
 
@@ -147,19 +146,9 @@ class World:
                 self.safety.review.label(item.item, answer, revision=item.revision, by=reviewer, now=self.safety.now)
 
 
-@pytest.fixture(scope="module")
-def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home whose schema is up to date; bringing one up takes longer than most tests."""
-    home = Home(tmp_path_factory.mktemp("template") / "home")
-    open_house(home, load(home.root, {}), clock=FixedClock(NOON)).close()
-    return home.root
-
-
 @pytest.fixture
-def world(tmp_path: Path, empty_home: Path) -> Iterator[World]:
-    clock = FixedClock(NOON)
-    home = Home(tmp_path / "home")
-    shutil.copytree(empty_home, home.root)
+def world(tmp_path: Path) -> Iterator[World]:
+    clock, home = FixedClock(NOON), empty_home(tmp_path / "home")
     house = open_house(home, load(home.root, {}), clock=clock)
     safety = SafetyWorld(house.engine)
     safety.now = clock.now()
