@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from functional.kit import Running
 
-pytestmark = pytest.mark.timeout(400)
-
 SUITE = "dual_use"
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from functional.kit import Running
     from headgate.testing.cast import Member
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.fixture(scope="module")
 def mine(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:

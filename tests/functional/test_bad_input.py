@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from headgate.testing.cast import Member
 
-pytestmark = pytest.mark.timeout(90)
-
 HI = [{"role": "user", "content": "Hi"}]
 GOOD = {"model": MODEL, "messages": HI, "max_tokens": 8}
 JSON = {"content-type": "application/json"}

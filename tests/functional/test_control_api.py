@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from functional.kit import Running
 
-pytestmark = pytest.mark.timeout(90)
-
 FOR_ANYBODY = {("POST", "/api/leaks"), ("POST", "/api/terms")}
 """Reporting a leak needs nothing, accepting terms a key of the grant."""
 FOR_WHOEVER_MAY_LOOK = {("POST", "/api/releases/compare"), ("POST", "/api/ledger/checkpoint")}

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from headgate.testing.cast import Member
 
-pytestmark = pytest.mark.timeout(120)
-
 TOLD = ("plan.moved", "release.moved", "release.model_taken", "plan.widens_open_stage")
 """What the slower of two people may be told; the last when they were not at it at once after all."""
 

@@ -14,7 +14,6 @@ import uuid
 from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 
 from functional.kit import eventually, processes
 from headgate.testing.installation import free_port, small_model
@@ -22,8 +21,6 @@ from headgate.testing.installation import free_port, small_model
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-pytestmark = pytest.mark.timeout(120)
 
 MARK = "FUNCTIONAL_MARK"
 UP_S = 60.0

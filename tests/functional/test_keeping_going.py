@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from headgate.testing.cast import Member
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 STREAMS = 20
 CARRIED = 4

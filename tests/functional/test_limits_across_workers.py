@@ -16,8 +16,6 @@ from functional.kit import Running, away_from_the_hour, eventually
 if TYPE_CHECKING:
     from headgate.testing.cast import Member
 
-pytestmark = pytest.mark.timeout(120)
-
 N = 70
 CROWD = 100
 

@@ -10,7 +10,7 @@ import pytest
 
 from functional.kit import running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.slow
 
 CHECKS = (
     "not_a_server_error",

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from functional.kit import HARM, Running, eventually, rows
 from headgate.testing.installation import run_command
 
 if TYPE_CHECKING:
     import subprocess
-
-pytestmark = pytest.mark.timeout(90)
 
 HARMFUL = "h1.h"
 """Harm; of the first hazard; go on; high."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from headgate.testing.cast import Member
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from headgate.testing.cast import Member
     from headgate.testing.installation import Api
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module")
 def loop(slow_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
