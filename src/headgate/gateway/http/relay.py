@@ -17,6 +17,7 @@ import structlog
 from headgate.gateway.errors import Faulty, Stopping, UpstreamFailed, UpstreamGarbage, UpstreamTimeout
 from headgate.gateway.http.outlet import Outlet
 from headgate.gateway.http.streaming import Streaming, Withheld
+from headgate.gateway.http.unread import Unread, can_be_passed_on
 from headgate.gateway.model import OutputScreen, Refusal
 from headgate.gateway.service.door import Ending
 from headgate.gateway.service.underway import Stop
@@ -30,6 +31,8 @@ from headgate.kernel.errors import HeadgateError
 from headgate.traffic.model import OutcomeStatus, Screened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
     from headgate.gateway.model import Settings, Upstream
     from headgate.gateway.service.door import Door
@@ -93,6 +96,7 @@ class Relay:
             underway.output_screened = Screened.UNSCANNED
         self._outlet = Outlet(send, most_kept_bytes=settings.max_recorded_bytes)
         self._stream: Streaming | None = None
+        self._unread: Unread | None = None
         self._watching: asyncio.Task[None] | None = None
 
     async def run(self, receive: Receive) -> Ending:
@@ -154,6 +158,8 @@ class Relay:
             keep_waiting = partial(_keep_waiting, answer, self._underway, self._upstream, self._clock)
             keep_waiting()
             if not (self._underway.call.stream and answer.status == HTTPStatus.OK and _is_stream(answer)):
+                if self._surface.unread and answer.status == HTTPStatus.OK and can_be_passed_on(answer):
+                    return await self._passed_on(answer, keep_waiting)
                 return await self._whole(answer)
             self._stream = Streaming(
                 door=self._door,
@@ -167,6 +173,18 @@ class Relay:
             )
             await self._stream.carry(answer, self._response_headers(answer))
             return self._streamed()
+
+    async def _passed_on(self, answer: Answer, keep_waiting: Callable[[], None]) -> Ending:
+        """Pass on an answer that nobody reads, as it comes."""
+        self._unread = Unread(
+            underway=self._underway,
+            outlet=self._outlet,
+            settings=self._settings,
+            clock=self._clock,
+            keep_waiting=keep_waiting,
+        )
+        await self._unread.carry(answer, self._response_headers(answer))
+        return self._ending(OutcomeStatus.COMPLETED)
 
     # A whole answer.
 
@@ -279,6 +297,8 @@ class Relay:
 
     async def _last_word(self, refusal: Refusal, type_: str | None) -> None:
         """Tell the client why there is no more: as the end of its stream, or as the answer when none has begun."""
+        if self._outlet.status is not None and self._unread is not None:
+            return  # words would be taken for more of it: it is left without its end
         if self._outlet.status is not None:
             shown = self._reading if self._stream is None else self._stream.shown
             took = await self._outlet.last_words(shown.cut(refusal, self._settings, type_=type_))

@@ -299,6 +299,7 @@ class Surface:
         path: Where clients and upstreams have it, below the version.
         dialect: How it says no.
         compile: Reads a body, as ``compile(body, client_ip=…, end_user_key=…)``. Raises ``Malformed`` or ``WrongType``.
+        unread: Whether an answer that is no stream of events is bytes which say nothing to anybody here: sound.
     """
 
     name: str
@@ -306,6 +307,7 @@ class Surface:
     path: str
     dialect: Dialect
     compile: Callable[[bytes, str | None, bytes], Request]
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,7 @@ class FormSurface:
         dialect: How it says no.
         compile: Reads a form, as ``compile(parts, client_ip=…, end_user_key=…)``. Raises ``WrongType``.
         limits: How large a form the API takes.
+        unread: As of ``Surface``.
     """
 
     name: str
@@ -327,6 +330,7 @@ class FormSurface:
     dialect: Dialect
     compile: Callable[[Parts, str | None, bytes], FormRequest]
     limits: FormLimits
+    unread: bool = False
 
 
 def texts_of(pieces: Sequence[Piece]) -> list[str]:

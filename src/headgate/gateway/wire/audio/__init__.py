@@ -14,7 +14,7 @@ _NAME = "api.audio"
 _MIB = 1024 * 1024
 _LIMITS = FormLimits(total_bytes=28 * _MIB, file_bytes=25 * _MIB)
 
-SPEECH = Surface(_NAME, Api.OPENAI, "/audio/speech", OPENAI, compile_speech)
+SPEECH = Surface(_NAME, Api.OPENAI, "/audio/speech", OPENAI, compile_speech, unread=True)
 TRANSCRIPTIONS = FormSurface(_NAME, Api.OPENAI, "/audio/transcriptions", OPENAI, compile_transcription, _LIMITS)
 TRANSLATIONS = FormSurface(_NAME, Api.OPENAI, "/audio/translations", OPENAI, compile_translation, _LIMITS)
 
