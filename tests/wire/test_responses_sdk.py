@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
 
+from headgate.adapters.database import open_sqlite
 from headgate.gateway.errors import ObjectsUnavailable
 from headgate.gateway.model import ObjectKind, OnExtra, ReleaseState
-from headgate.gateway.store import SqlObjects
+from headgate.gateway.store import Keeping, SqlObjects, remove_what_is_kept_no_more
 from headgate.kernel.ids import ReleaseId
 from wire.kit import KEY, MODEL, eventually, taken
 from wire.responses_kit import ALL, COLLEAGUE, STRANGER, Served, principal, rule, serving
@@ -394,3 +396,22 @@ def test_what_is_bound_is_bound_to_the_account(served: Served) -> None:
 
     assert found is not None
     assert (found.account_id, found.model, found.detail["turns"]) == ("acc_ada", MODEL, 1)
+
+
+def test_what_is_kept_no_longer_is_refused_to_everybody_and_adopted_by_nobody(served: Served) -> None:
+    made = ask(served)
+    engine = open_sqlite(served.running.database)
+    keeping = Keeping(answers=timedelta(days=30), files=timedelta(days=400), ended=())
+    assert remove_what_is_kept_no_more(engine, keeping, now=datetime.now(UTC) + timedelta(days=31))
+    assert made.id in served.model._responses.shelf  # pyright: ignore[reportPrivateUsage]
+
+    for key in (KEY, STRANGER):
+        with served.client(key) as client:
+            for name in (lambda: client.responses.retrieve(made.id), lambda: client.responses.delete(made.id)):
+                with pytest.raises(openai.NotFoundError):
+                    name()
+        with pytest.raises(openai.NotFoundError):
+            ask(served, key, previous_response_id=made.id)
+
+    assert SqlObjects(engine).find(ObjectKind.RESPONSE, made.id) is None
+    engine.dispose()

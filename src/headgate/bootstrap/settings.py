@@ -120,6 +120,17 @@ class Settings(BaseModel):
     retention_days: Annotated[
         int, Field(ge=1, description="Days until the key of a day's transcripts is destroyed; their numbers stay.")
     ] = 30
+    kept_answers_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Days in which a stored response, or what was said aloud, can be named by its owner; "
+            "set it to what the model server keeps.",
+        ),
+    ] = 30
+    kept_files_days: Annotated[
+        int, Field(ge=1, description="Days in which files, and batches and fine-tuning jobs that are over, can be named.")
+    ] = 400
     seal_after_s: Annotated[
         float, Field(gt=0, description="Seconds until settled exchanges move from the spool to a sealed segment.")
     ] = 3600.0

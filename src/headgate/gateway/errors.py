@@ -246,6 +246,12 @@ class UpstreamGarbage(Unavailable):
     http_status: ClassVar[int] = 502
 
 
+class ObjectTaken(UpstreamGarbage):
+    """The model server gives what it keeps for one caller the identifier of what it keeps for another: nobody's changes hands."""
+
+    code = "upstream.name_taken"
+
+
 class ObjectsUnavailable(Unavailable):
     """Whose a stored object is cannot be looked up, so nobody is given it."""
 

@@ -25,9 +25,10 @@ from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.rounds import Job, Rounds
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
-from headgate.gateway.store import remove_what_is_over
+from headgate.gateway.store import Keeping, remove_what_is_kept_no_more, remove_what_is_over
 from headgate.kernel.actor import Actor, Permission
 from headgate.kernel.clock import to_us
+from headgate.releases.model.release import State
 from headgate.releases.service.control import Controller
 from headgate.traffic.orphans import settle_orphans
 from headgate.traffic.sealing import seal
@@ -67,11 +68,19 @@ class Steward:
             Job("seal exchanges", 300.0, self.seal),
             Job("end retention", 3600.0, self.end_retention),
             Job("end limits", 3600.0, self.end_limits),
+            Job("end objects", 3600.0, self.end_objects),
         ]
 
     def end_limits(self, now: datetime) -> int:
         """Forget what was counted in windows that are long over."""
         return remove_what_is_over(self._house.engine, now_us=to_us(now))
+
+    def end_objects(self, now: datetime) -> int:
+        """Forget whose the things are that model servers keep no more."""
+        settings = self._house.settings
+        ended = {release.id for release in self._house.releases.every() if release.state is State.WITHDRAWN}
+        answers, files = timedelta(days=settings.kept_answers_days), timedelta(days=settings.kept_files_days)
+        return remove_what_is_kept_no_more(self._house.engine, Keeping(answers, files, ended), now=now)
 
     def settle_orphans(self, _now: datetime) -> int:
         """Settle what dead workers left open."""
