@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -72,8 +73,13 @@ class Seat:
 
 def console_of(house: House) -> Starlette:
     """Return the staff's pages over a house."""
-    pages = Pages("headgate.console", assets=Assets("headgate.look", "headgate.console"))
-    return Starlette(routes=[Mount(AT, console(house, pages))])
+    return Starlette(routes=[Mount(AT, console(house, _pages()))])
+
+
+@functools.cache
+def _pages() -> Pages:
+    """Return the pages, whose templates are the same over every house and are read once."""
+    return Pages("headgate.console", assets=Assets("headgate.look", "headgate.console"))
 
 
 def first_of(house: House) -> Actor:

@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from headgate.access.model import SignedInBy
-from headgate.bootstrap.faces import console
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
-from headgate.console.application import AT
 from headgate.kernel.actor import Role
 from headgate.kernel.ids import StaffId
-from headgate.look.assets import Assets
-from headgate.look.pages import Pages
+from headgate.testing.console import console_of
 from headgate.testing.homes import empty_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+    from starlette.applications import Starlette
 
     from headgate.kernel.actor import Actor
 
@@ -75,8 +72,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def application(house: House) -> Starlette:
-    assets = Assets("headgate.look", "headgate.console")
-    return Starlette(routes=[Mount(AT, console(house, Pages("headgate.console", assets=assets)))])
+    return console_of(house)
 
 
 @pytest.fixture(scope="module")

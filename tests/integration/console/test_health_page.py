@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,15 @@ import pytest
 
 from headgate.adapters.telemetry import Seen, Sheets, families, seen
 from headgate.adapters.telemetry.sheets import Sheet
+from headgate.bootstrap.settings import Settings
 from headgate.bootstrap.vitals import model_servers, worker
+from headgate.bootstrap.wiring import open_house
 from headgate.console.vitals import Standing, Vital, worst
 from headgate.kernel.actor import Role
 from headgate.ledger.model import Entry
 from headgate.ledger.store import SqlLedger
+from headgate.testing.console import first_of, seated
+from headgate.testing.homes import empty_home
 from headgate.testing.traffic import NOON
 
 if TYPE_CHECKING:
@@ -45,8 +50,11 @@ def standing(page: str, name: str) -> str:
     return found[1]
 
 
-async def test_of_a_house_without_processes_nothing_is_said_to_be_well_that_needs_them(root: Any) -> None:
-    page = await root.see("/health")
+async def test_of_a_house_without_processes_nothing_is_said_to_be_well_that_needs_them(tmp_path: Path) -> None:
+    with closing(open_house(empty_home(tmp_path / "data"), Settings())) as house:
+        root = seated(house, first_of(house))
+        page = await root.see("/health")
+        await root.http.aclose()
     assert {name: standing(page, name) for name in ("Workers", "Steward", "Detectors and draws", "Spool")} == {
         "Workers": "unknown",
         "Steward": "unknown",
