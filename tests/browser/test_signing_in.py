@@ -53,6 +53,7 @@ def arrives(somebody: Reader, path: str) -> None:
 
 
 def test_a_passkey_is_added_signs_in_confirms_and_is_removed(root: Reader, headgate: Running) -> None:
+    headgate.where.command("staff", "add", "Second", "--role", "admin")  # the only one would have to keep a last passkey
     with_authenticator(root)
     root.open("/console/me")
     assert root.page.get_by_text("You have no passkey.").is_visible()
@@ -66,6 +67,7 @@ def test_a_passkey_is_added_signs_in_confirms_and_is_removed(root: Reader, headg
 
     sign_out(root)
     arrives(root, "/console/sign-in")
+    assert root.page.get_by_text("You are signed out.").is_visible()
     looked_at(root, "sign-in")
     root.open("/console/me")
     press(root, "Use a passkey")
@@ -79,6 +81,13 @@ def test_a_passkey_is_added_signs_in_confirms_and_is_removed(root: Reader, headg
     press(root, "Use a passkey")
     root.page.wait_for_url("**/remove")
     looked_at(root, "passkey-remove")
+    root.page.get_by_role("link", name="Keep it").click()
+    root.page.get_by_role("link", name="Rename Laptop").click()
+    root.page.get_by_label("What to call it").fill("Desk")
+    looked_at(root, "passkey-rename")
+    press(root, "Rename it")
+    arrives(root, "/console/me")
+    root.page.get_by_role("link", name="Remove Desk").click()
     press(root, "Remove it")
     arrives(root, "/console/me")
     assert root.page.get_by_text("You have no passkey.").is_visible()

@@ -315,6 +315,12 @@ class StaffLastAdmin(Refused):
     code = "staff.last_admin"
 
 
+class LastWayIn(Refused):
+    """It is the last passkey, or account at a provider, of the only one who may manage staff."""
+
+    code = "staff.last_way_in"
+
+
 class LinkMalformed(Unauthenticated):
     """The text is not a sign-in link. No store was asked."""
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from headgate import __version__
@@ -28,11 +27,13 @@ from headgate.kernel.errors import (
     Unauthenticated,
     Unavailable,
 )
+from headgate.look.problems import problem, problem_of, unforeseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fastapi import APIRouter
+    from fastapi.responses import Response
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,8 +53,6 @@ STATUS: dict[type[HeadgateError], HTTPStatus] = {
 
 MOST_BYTES = 8_000_000
 """The largest body of a request; a plan has a million characters at most, and JSON may spell each in six bytes."""
-
-_CODES = {HTTPStatus.NOT_FOUND: "route.unknown", HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "request.too_large"}
 
 
 class Bounded:
@@ -150,42 +149,21 @@ def web_application(routers: Iterable[APIRouter], beside: Iterable[BaseRoute] = 
 
 async def _on_ours(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HeadgateError)
-    headers: dict[str, str] = {}
-    if isinstance(error, Limited) and error.retry_after_s is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after_s)))
-    if isinstance(error, Unauthenticated):
-        headers["www-authenticate"] = "Bearer"
-    extra = {"rule": error.rule, "help": error.help, "link": error.link}
-    return _problem(status_of(type(error)), error.code, error.message, headers, **extra)
+    headers = {"www-authenticate": "Bearer"} if isinstance(error, Unauthenticated) else None
+    return problem_of(error, status_of(type(error)), headers)
 
 
 async def _on_malformed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     told = [{"at": "/".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()]
-    return _problem(HTTPStatus.BAD_REQUEST, "request.invalid", "The request does not have the form it must have.", problems=told)
+    return problem(HTTPStatus.BAD_REQUEST, "request.invalid", "The request does not have the form it must have.", problems=told)
 
 
 async def _on_http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    status = HTTPStatus(error.status_code)
-    code = _CODES.get(status, f"http.{status.name.lower()}")
-    return _problem(status, code, status.phrase + ".", dict(error.headers or {}))
+    return problem_of(error, HTTPStatus(error.status_code))
 
 
 async def _on_unforeseen(request: Request, error: Exception) -> Response:
     log.error("web.unforeseen", path=request.url.path, method=request.method, exc_info=error)
-    return _problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "headgate.unforeseen", "Something went wrong in Headgate; it has been logged."
-    )
-
-
-def _problem(status: HTTPStatus, code: str, detail: str, headers: dict[str, str] | None = None, **extra: object) -> Response:
-    body: dict[str, object] = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "code": code,
-        "detail": detail,
-    }
-    body.update({name: value for name, value in extra.items() if value is not None})
-    return JSONResponse(body, status.value, headers, media_type="application/problem+json")
+    return unforeseen()

@@ -21,7 +21,7 @@ from pyreqwest.exceptions import PyreqwestError
 
 import headgate
 from headgate.access.errors import StaffExists
-from headgate.access.wire.staff_credential import link_address
+from headgate.access.wire.link_address import sign_in_address
 from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.cohorts import keep_cohorts
 from headgate.bootstrap.processes.plan import processes
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 FIRST_ROLES = (Role.ADMIN, Role.RELEASE_MANAGER, Role.SAFETY_REVIEWER, Role.ACCESS_REVIEWER)
 """What the first member of staff may do: everything that one person may do alone. Approvals need a second."""
 
-_READY_S = 30.0
+_READY_S = 120.0  # a busy machine of two cores has taken forty
 _SEAT = timedelta(days=365)
 _STAND_IN_PORTS_ON = 1
 
@@ -104,7 +104,7 @@ def initialise(home: Home, settings: Settings, name: str) -> Initialised:
     finally:
         house.close()
     _write_secret(home.token, made.secret)
-    return Initialised(made, link_address(house.settings.origin, invited.secret), invited.of.expires_at)
+    return Initialised(made, sign_in_address(house.settings.origin, invited.secret), invited.of.expires_at)
 
 
 def example(name: str) -> str:
@@ -201,12 +201,12 @@ class Up:
         """Return a link that signs whoever sits here in to the console; only who manages staff may make one."""
         if not by.may(Permission.STAFF):
             return None
-        return link_address(self._settings.origin, house.access.sessions.invite(StaffId(by.id), by=by).secret)
+        return sign_in_address(self._settings.origin, house.access.sessions.invite(StaffId(by.id), by=by).secret)
 
     def _greet(self, supervisor: Supervisor, release: Release, key: str, link: str | None, stand_in: bool) -> None:  # noqa: FBT001 - one caller, by thread
         base = f"http://{self._settings.host}:{self._settings.port}"
         if not _answers(f"{base}/readyz"):
-            self._out.print(f"[red]Headgate did not come up at {base} within {_READY_S:.0f} s; see the log above.[/]")
+            self._out.print(f"[red]Headgate did not come up at {base} within {_READY_S:.0f} s; what it logged stands above.[/]")
             supervisor.stop()
             return
         stage = release.opened[0].name if release.opened else "nothing yet"

@@ -6,10 +6,9 @@ is they. Only then is the page's own code asked. Forms are read with a bound; wh
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.applications import Starlette
@@ -20,10 +19,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from headgate.access.errors import SessionMalformed, SessionOver, StaffRevoked, VerificationDue
+from headgate.console.saying import said, say, was_said
 from headgate.console.visit import Answer, Deed, Handed, Screen, Shown, Streamed, Told, Visit, Went, within
 from headgate.kernel.errors import HeadgateError
 from headgate.look.browser import PROOF_FIELD, PROOF_HEADER
 from headgate.look.headers import PRIVATE
+from headgate.look.problems import UNFORESEEN, problem_of, unforeseen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -43,8 +44,6 @@ AT = "/console"
 """Where the console is mounted."""
 SIGN_IN = f"{AT}/sign-in"
 CONFIRM = f"{AT}/confirm"
-_SAID = "headgate-said"
-_SAID_S = 60
 _MOST_FIELDS = 200
 _MOST_FILES = 4
 
@@ -125,15 +124,13 @@ class Console:
         match answer:
             case Shown():
                 page = self._page(answer, request, visit)
-                if _SAID in request.cookies:
-                    page.delete_cookie(_SAID, path=AT)
+                was_said(request, page, at=AT)
                 return page
             case Went():
                 if answer.renewed is not None:
                     request.state.renewed = answer.renewed
                 response = RedirectResponse(answer.to, HTTPStatus.SEE_OTHER, PRIVATE)
-                value = quote(json.dumps(answer.said, ensure_ascii=True))
-                response.set_cookie(_SAID, value, max_age=_SAID_S, path=AT, httponly=True, samesite="lax")
+                say(response, answer.said, at=AT)
                 return response
             case Told():
                 return JSONResponse(answer.body, 200, PRIVATE)
@@ -145,16 +142,13 @@ class Console:
     def _page(self, shown: Shown, request: Request, visit: Visit) -> Response:
         proof = self._desks.access.sessions.page_proof(visit.session)
         text = self._pages.render(
-            shown.template, visit=visit, proof=proof, said=_said(request), path=request.url.path, at=AT, **shown.given
+            shown.template, visit=visit, proof=proof, said=said(request), path=request.url.path, at=AT, **shown.given
         )
         return Response(text, shown.status, PRIVATE, "text/html; charset=utf-8")
 
     async def _on_ours(self, request: Request, error: HeadgateError) -> Response:
         if not _wants_page(request):
-            told = {"code": error.code, "detail": error.message, "rule": error.rule, "help": error.help, "link": error.link}
-            body = {name: value for name, value in told.items() if value is not None}
-            response = JSONResponse(body, self._status_of(type(error)), PRIVATE, "application/problem+json")
-            return self._keeping(request, response)
+            return self._keeping(request, problem_of(error, self._status_of(type(error)), PRIVATE))
         came = quote(f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path, safe="")
         if isinstance(error, (SessionOver, SessionMalformed, StaffRevoked)):
             back = "" if request.method != "GET" else f"?to={came}"
@@ -171,14 +165,15 @@ class Console:
     async def _on_http(self, request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         if not _wants_page(request):
-            return JSONResponse({"code": f"http.{status.name.lower()}", "detail": status.phrase}, status, PRIVATE)
-        said = "There is no such page." if status is HTTPStatus.NOT_FOUND else f"{status.phrase}."
-        return self._trouble(status, HeadgateError(said))
+            return problem_of(error, status, PRIVATE)
+        what = "There is no such page." if status is HTTPStatus.NOT_FOUND else f"{status.phrase}."
+        return self._trouble(status, HeadgateError(what))
 
     async def _on_unforeseen(self, request: Request, error: Exception) -> Response:
         log.error("console.unforeseen", path=request.url.path, method=request.method, exc_info=error)
-        said = HeadgateError("Something went wrong in Headgate; it has been logged.")
-        return self._keeping(request, self._trouble(HTTPStatus.INTERNAL_SERVER_ERROR, said))
+        if not _wants_page(request):
+            return self._keeping(request, unforeseen(PRIVATE))
+        return self._keeping(request, self._trouble(HTTPStatus.INTERNAL_SERVER_ERROR, HeadgateError(UNFORESEEN)))
 
     def _trouble(self, status: HTTPStatus, error: HeadgateError) -> Response:
         text = self._pages.render("console/trouble.html", status=status, error=error, at=AT)
@@ -197,15 +192,3 @@ def _page_of(request: Request) -> str:
     """Return the page that a command was given on, as its browser says; the first page, where it says nothing of use."""
     came = urlsplit(request.headers.get("referer", ""))
     return within(f"{came.path}?{came.query}" if came.query else came.path, AT)
-
-
-def _said(request: Request) -> str | None:
-    """Return what was just done, as the command before told its browser."""
-    value = request.cookies.get(_SAID)
-    if value is None:
-        return None
-    try:
-        said = json.loads(unquote(value))
-    except ValueError:
-        return None
-    return said if isinstance(said, str) else None

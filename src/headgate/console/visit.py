@@ -122,12 +122,12 @@ Answer = Shown | Went | Told | Handed | Streamed
 
 
 @dataclass(frozen=True, slots=True)
-class Screen:
-    """An address that shows something and changes nothing.
+class Address:
+    """A row of the console's table.
 
     Attributes:
         path: Its path under the console.
-        answer: What makes the page; runs on a thread of its own.
+        answer: What makes the page, or carries the command out; runs on a thread of its own.
         needs: The permission.
         confirmed: Whether the caller must have proved lately that it is they.
     """
@@ -139,20 +139,13 @@ class Screen:
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
-    """An address that changes something: only by ``POST``, only from a page that was given to the same session.
+class Screen(Address):
+    """An address that shows something and changes nothing."""
 
-    Attributes:
-        path: Its path under the console.
-        answer: What carries it out; runs on a thread of its own.
-        needs: The permission.
-        confirmed: Whether the caller must have proved lately that it is they.
-    """
 
-    path: str
-    answer: Callable[[Visit], Answer]
-    needs: Permission
-    confirmed: bool = False
+@dataclass(frozen=True, slots=True)
+class Deed(Address):
+    """An address that changes something: only by ``POST``, only from a page that was given to the same session."""
 
 
 Table = tuple[Screen | Deed, ...]

@@ -23,6 +23,7 @@ from headgate.kernel.errors import HeadgateError, NotFound
 from headgate.kernel.ids import ExchangeId
 from headgate.look.browser import PROOF_FIELD, PROOF_HEADER, comes_from_here, peer
 from headgate.look.headers import PRIVATE
+from headgate.look.problems import problem_of
 from headgate.portal.words import NotAMessage, anthropic_body, openai_body, words_of
 
 if TYPE_CHECKING:
@@ -193,9 +194,7 @@ class ChatPages:
         assert isinstance(error, HeadgateError)
         status = self._status_of(type(error))
         if "text/html" not in request.headers.get("accept", ""):
-            told = {"code": error.code, "detail": error.message, "help": error.help, "link": error.link}
-            body = {name: value for name, value in told.items() if value is not None}
-            return JSONResponse(body, status, PRIVATE, "application/problem+json")
+            return problem_of(error, status, PRIVATE)
         if isinstance(error, SessionOver):
             response = self._shown("portal/enter.html", status, trouble=error)
             self._cookie.take(response)

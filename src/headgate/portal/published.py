@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from headgate.kernel.errors import HeadgateError
 from headgate.look.headers import SECURE
+from headgate.look.problems import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -143,7 +144,7 @@ class PublicPages:
         """Tell one as JSON: a JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/) with where it stands beside."""
         told = (await self._all()).get(request.path_params["model"])
         if told is None:
-            body = json.dumps({"code": _NOTHING.code, "detail": _NOTHING.message})
+            body = bytes(problem_of(_NOTHING, HTTPStatus.NOT_FOUND).body).decode()
             return self._answer(request, body, "application/problem+json", None)
         return self._answer(request, json.dumps(self._feed(told), ensure_ascii=False), _JSON, (told,))
 

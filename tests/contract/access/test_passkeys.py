@@ -15,7 +15,8 @@ from headgate.access import errors
 from headgate.access.decide.proving import counts_on
 from headgate.access.model import Passkey, Policy, SignedInBy
 from headgate.adapters.passkeys import WebauthnReader
-from headgate.kernel.actor import Role
+from headgate.kernel.actor import Actor, Role
+from headgate.kernel.errors import Forbidden
 from headgate.kernel.ids import PasskeyId, StaffId
 from headgate.testing.authenticator import Authenticator
 
@@ -27,12 +28,12 @@ NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 class Owner:
     """A member of staff in one browser, with an authenticator."""
 
-    def __init__(self, house: Any, name: str = "Noor", **authenticator: Any) -> None:
+    def __init__(self, house: Any, name: str = "Noor", *, roles: tuple[Role, ...] = (Role.SAFETY_LEAD,), **device: Any) -> None:
         self.house = house
         self.passkeys = house.access.passkeys(WebauthnReader(ORIGIN))
-        self.member = house.access.staff.add(name, roles=[Role.SAFETY_LEAD], by=house.by).of
+        self.member = house.access.staff.add(name, roles=roles, by=house.by).of
         self.session = house.access.sessions.begin(self.member.id, SignedInBy.LINK).of
-        self.device = Authenticator(ORIGIN, **authenticator)
+        self.device = Authenticator(ORIGIN, **device)
 
     def add(self, name: str = "Laptop") -> Any:
         question = self.passkeys.ask_for_new(self.session)
@@ -202,17 +203,87 @@ def test_a_count_goes_on_when_it_rises_or_when_there_is_none(stored: int, shown:
     assert counts_on(stored, shown) is (shown > stored or (stored, shown) == (0, 0))
 
 
-def test_a_removed_passkey_ends_nothing_else_and_works_no_more(house: Any) -> None:
+def test_what_rests_on_a_removed_passkey_ends_with_it_but_for_where_it_was_removed(house: Any) -> None:
     noor = Owner(house)
-    added = noor.add()
-    session = noor.sign_in()
-    noor.passkeys.remove(noor.session, added.id)
-    assert house.access.sessions.resume(session.secret).actor.id == noor.member.id
+    added, session, confirmed = noor.add(), noor.sign_in(), noor.confirm()
+    beside = house.access.sessions.begin(noor.member.id, SignedInBy.LINK)
+    noor.passkeys.remove(confirmed.of, added.id)
+    assert house.access.sessions.resume(confirmed.secret).actor.id == noor.member.id
+    assert house.access.sessions.resume(beside.secret).actor.id == noor.member.id
+    with pytest.raises(errors.SessionOver):
+        house.access.sessions.resume(session.secret)
     with pytest.raises(errors.PasskeyRefused):
         noor.sign_in()
     with pytest.raises(errors.PasskeyNotFound):
         noor.passkeys.remove(noor.session, added.id)
     assert house.kinds()[-1] == "staff.passkey_removed"
+
+
+def test_a_session_goes_on_resting_on_a_passkey_when_a_link_confirms_in_it(house: Any) -> None:
+    noor = Owner(house)
+    added, session = noor.add(), noor.sign_in()
+    confirmed = house.access.sessions.verify(session.of, SignedInBy.LINK)
+    assert confirmed.of.means is SignedInBy.LINK
+    _, ended = noor.passkeys.remove_of_member(noor.member.id, added.id, reason="stolen", by=house.by)
+    assert ended == 1
+    with pytest.raises(errors.SessionOver):
+        house.access.sessions.resume(confirmed.secret)
+
+
+def test_whoever_manages_staff_removes_somebodys_passkey_with_a_reason(house: Any) -> None:
+    noor, other = Owner(house), Owner(house, "Ida", credential_id=b"ida's")
+    mine, theirs = noor.add(), other.add()
+    session, untouched = noor.sign_in(), other.sign_in()
+    assert noor.passkeys.of_member(noor.member.id, by=house.by) == noor.passkeys.of(noor.session)
+    nobody = Actor.staff(other.member.id, "Ida", other.member.roles)
+    for refused in (
+        lambda: noor.passkeys.of_member(noor.member.id, by=nobody),
+        lambda: noor.passkeys.one_of_member(noor.member.id, mine.id, by=nobody),
+        lambda: noor.passkeys.remove_of_member(noor.member.id, mine.id, reason="mine now", by=nobody),
+    ):
+        with pytest.raises(Forbidden):
+            refused()
+    with pytest.raises(errors.PasskeyNotFound):
+        noor.passkeys.remove_of_member(noor.member.id, theirs.id, reason="stolen", by=house.by)
+    with pytest.raises(errors.ReasonInvalid):
+        noor.passkeys.remove_of_member(noor.member.id, mine.id, reason=" ", by=house.by)
+    removed, ended = noor.passkeys.remove_of_member(noor.member.id, mine.id, reason="stolen", by=house.by)
+    assert (removed.id, ended) == (mine.id, 1)
+    with pytest.raises(errors.SessionOver):
+        house.access.sessions.resume(session.secret)
+    assert house.access.sessions.resume(untouched.secret).actor.id == other.member.id
+    assert house.kinds()[-1] == "staff.passkey_removed"
+
+
+def test_the_only_one_who_manages_staff_keeps_a_last_way_in(house: Any) -> None:
+    noor = Owner(house, roles=(Role.ADMIN,))
+    first = noor.add()
+    with pytest.raises(errors.LastWayIn):
+        noor.passkeys.remove(noor.session, first.id)
+    with pytest.raises(errors.LastWayIn):
+        noor.passkeys.remove_of_member(noor.member.id, first.id, reason="old", by=house.by)
+    linked = house.access.identities.link(noor.member.id, issuer="https://login.example", subject="noor", by=house.by)
+    noor.passkeys.remove(noor.session, first.id)
+    with pytest.raises(errors.LastWayIn):
+        house.access.identities.unlink_own(noor.session, linked.id)
+    house.access.staff.add("Ida", roles=[Role.ADMIN], by=house.by)
+    house.access.identities.unlink(linked.id, by=house.by)
+
+
+def test_a_passkey_is_called_what_its_owner_says(house: Any) -> None:
+    noor, other = Owner(house), Owner(house, "Ida")
+    added = noor.add("Laptop")
+    assert noor.passkeys.rename(noor.session, added.id, " The <b>old</b> laptop ").name == "The <b>old</b> laptop"
+    assert noor.passkeys.get(noor.session, added.id).name == "The <b>old</b> laptop"
+    told = house.kinds()
+    assert told[-1] == "staff.passkey_renamed"
+    noor.passkeys.rename(noor.session, added.id, "The <b>old</b> laptop")
+    assert house.kinds() == told, "the same name changes nothing"
+    with pytest.raises(errors.PasskeyNotFound):
+        other.passkeys.rename(other.session, added.id, "mine")
+    with pytest.raises(errors.PasskeyInvalid):
+        noor.passkeys.rename(noor.session, added.id, "\n")
+    assert noor.sign_in().of.staff_id == noor.member.id
 
 
 def test_nobody_sees_or_removes_somebody_elses_passkey(house: Any) -> None:

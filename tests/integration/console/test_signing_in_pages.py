@@ -7,18 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.routing import Mount
 
+from headgate.access.model import SignedInBy
+from headgate.bootstrap.faces import console
+from headgate.bootstrap.home import Home
+from headgate.bootstrap.settings import load
+from headgate.bootstrap.wiring import House, open_house
+from headgate.console.application import AT
 from headgate.console.browsers import browser_of
 from headgate.kernel.actor import Role
+from headgate.look.assets import Assets
+from headgate.look.pages import Pages
 from headgate.testing.authenticator import Authenticator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from starlette.applications import Starlette
-
-    from headgate.bootstrap.wiring import House
+    from pathlib import Path
 
 HERE = {"origin": "http://127.0.0.1"}
 PAYLOAD = '<script>alert(1)</script><img src=x onerror="alert(2)">'
@@ -78,11 +85,87 @@ async def test_a_passkey_is_removed_on_a_page_of_its_own(house: House, seat: Cal
     noor, ida = seat(Role.AUDITOR), seat(Role.AUDITOR)
     await with_passkey(noor, house, b"third")
     removal = re.findall(r"/me/passkeys/psk_\w+/remove", await noor.see("/me"))[0]
-    assert "Sessions that it began go on" in await noor.see(removal)
+    assert "your sessions that it began or confirmed end" in await noor.see(removal)
     await ida.see(removal, expect=404)
     await ida.do(removal, expect=404)
     await noor.do(removal)
     assert "You have no passkey." in await noor.see("/me")
+
+
+async def test_a_passkey_is_given_another_name_by_its_owner(house: House, seat: Callable[..., Any]) -> None:
+    noor, ida = seat(Role.AUDITOR), seat(Role.AUDITOR)
+    await with_passkey(noor, house, b"named")
+    naming = re.findall(r"/me/passkeys/psk_\w+/rename", await noor.see("/me"))[0]
+    assert "&lt;script&gt;alert(1)" in await noor.see(naming)
+    await ida.see(naming, expect=404)
+    await ida.do(naming, name="mine", expect=404)
+    refused = (await noor.do(naming, name="\x07", expect=400)).text
+    assert 'role="alert"' in refused
+    await noor.do(naming, name=f"Laptop {PAYLOAD}")
+    shown = await noor.see("/me")
+    assert "Laptop &lt;script&gt;alert(1)" in shown
+    assert PAYLOAD not in shown
+
+
+async def test_whoever_manages_staff_removes_somebodys_passkey_and_what_rests_on_it_ends(
+    house: House, seat: Callable[..., Any], root: Any
+) -> None:
+    noor, auditor = seat(Role.AUDITOR), seat(Role.AUDITOR)
+    device = await with_passkey(noor, house, b"theirs")
+    question = (await noor.do("/confirm/passkey/ask", expect=200)).json()
+    await noor.do("/confirm/passkey", attempt=question["attempt"], answer=device.use(question["options"]), to="/console/me")
+    page = await root.see(f"/staff/{noor.actor.id}")
+    assert PAYLOAD not in page
+    removal = re.findall(r"/staff/stf_\w+/passkeys/psk_\w+/remove", page)[0]
+    assert "their sessions that it began or confirmed end" in await root.see(removal)
+    await auditor.see(removal, expect=403)
+    await auditor.do(removal, reason="mine", expect=403)
+    assert "A reason is one printable line" in (await root.do(removal, reason="", expect=400)).text
+    done = await root.do(removal, reason="their telephone was stolen")
+    assert done.headers["location"] == f"/console/staff/{noor.actor.id}"
+    assert "1 session that rested on it ended" in await root.see(f"/staff/{noor.actor.id}")
+    assert (await noor.http.get("/console/me")).headers["location"].startswith("/console/sign-in")
+    await root.see(removal, expect=404)
+
+
+async def test_the_only_one_who_manages_staff_is_told_why_a_last_passkey_stays(tmp_path: Path, root: Any) -> None:
+    home = Home(tmp_path / "data")
+    home.make()
+    house = open_house(home, load(home.root, {}))
+    try:
+        member = house.access.first_staff("Root", roles=[Role.ADMIN]).of
+        cookie = house.access.sessions.begin(member.id, SignedInBy.LINK).secret
+        pages = Pages("headgate.console", assets=Assets("headgate.look", "headgate.console"))
+        served = Starlette(routes=[Mount(AT, console(house, pages))])
+        usual: dict[str, Any] = {"base_url": "http://127.0.0.1", "headers": {"accept": "text/html"}, "trust_env": False}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(served), **usual) as http:
+            http.cookies.set("headgate", cookie)
+            only = type(root)(http, house.access.sessions.resume(cookie).actor)
+            await with_passkey(only, house, b"only")
+            removal = re.findall(r"/me/passkeys/psk_\w+/remove", await only.see("/me"))[0]
+            refused = await only.do(removal, expect=403)
+            assert "the last way in of the only one who may manage staff" in refused.text
+            assert 'role="alert"' in refused.text
+    finally:
+        house.close()
+
+
+async def test_who_has_signed_out_is_told_so_once(seat: Callable[..., Any]) -> None:
+    noor = seat(Role.AUDITOR)
+    left = await noor.do("/sign-out")
+    assert left.headers["location"] == "/console/sign-in"
+    assert "You are signed out." in await noor.see("/sign-in")
+    assert "You are signed out." not in await noor.see("/sign-in")
+
+
+async def test_a_script_is_told_what_went_wrong_in_the_form_that_the_api_has(seat: Callable[..., Any]) -> None:
+    noor = seat(Role.AUDITOR)
+    told = await noor.http.get("/console/staff", headers={"accept": "application/json"})
+    assert (told.status_code, told.headers["content-type"]) == (403, "application/problem+json")
+    assert told.json() | {"type": "about:blank", "title": "Forbidden", "status": 403} == told.json()
+    assert {"code", "detail"} <= set(told.json())
+    lost = (await noor.http.get("/console/nowhere", headers={"accept": "application/json"})).json()
+    assert (lost["status"], lost["code"]) == (404, "route.unknown")
 
 
 async def test_what_is_no_passkey_is_said_to_be_none_and_the_name_is_kept(root: Any) -> None:

@@ -11,16 +11,13 @@ from headgate.access.cli.printing import After, AsJson, Limit, Reason, Yes, ask,
 from headgate.access.cli.session import instant, span
 from headgate.access.model import GrantState, Page
 from headgate.access.wire import spelled
+from headgate.access.wire.link_address import chat_page_address
 from headgate.kernel.ids import AccountId, GrantId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from headgate.access.cli.session import Session
-
-
-CHAT_PAGE = "/chat/enter"
-"""Where a browser shows its link to the chat page; what stands behind ``#`` is never sent with the address."""
 
 
 class GrantVerbs:
@@ -80,7 +77,7 @@ class GrantVerbs:
         """Print a link that opens the chat page once for the holder of a seat; they are given no key."""
         session = self._open()
         issued = session.access.chat_page.invite(GrantId(grant), by=session.by, life=span(life))
-        link = f"{session.origin}{CHAT_PAGE}#{issued.secret}"
+        link = chat_page_address(session.origin, issued.secret)
         ends = spelled.instant(issued.of.expires_at)
         said = f"It works once, until {ends}, for whoever opens it. This is the only time that it is shown."
         show_secret(link, {"grant": grant, "expires_at": ends}, as_json=as_json, name="link", said=said)

@@ -10,7 +10,7 @@ from headgate.access.cli.printing import After, AsJson, Limit, Reason, Yes, ask,
 from headgate.access.cli.session import span
 from headgate.access.model import Page
 from headgate.access.wire import spelled
-from headgate.access.wire.staff_credential import link_address
+from headgate.access.wire.link_address import sign_in_address
 from headgate.kernel.actor import Role  # noqa: TC001  Typer reads the annotations
 from headgate.kernel.ids import IdentityId, StaffId
 
@@ -73,7 +73,7 @@ class StaffVerbs:
         """Print a link that signs a member of staff in to the console once."""
         session = self._open()
         issued = session.access.sessions.invite(StaffId(member), by=session.by, life=span(life))
-        link = link_address(session.origin, issued.secret)
+        link = sign_in_address(session.origin, issued.secret)
         ends = spelled.instant(issued.of.expires_at)
         said = f"It works once, until {ends}, for whoever opens it. This is the only time that it is shown."
         show_secret(link, {"member": member, "expires_at": ends}, as_json=as_json, name="link", said=said)

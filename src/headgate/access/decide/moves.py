@@ -152,6 +152,14 @@ def may_lose(member: Staff, active: Iterable[Staff]) -> bool:
     return any(other.id != member.id and manages_staff(other.roles) for other in active)
 
 
+def may_lose_a_way_in(member: Staff, ways: int, active: Iterable[Staff]) -> bool:
+    """Return whether a member may lose one of the ways in that are theirs to keep: passkeys, and accounts at a provider.
+
+    The only one who may manage staff keeps the last, because nobody could make them a link in the console.
+    """
+    return ways > 1 or not manages_staff(member.roles) or may_lose(member, active)
+
+
 def manages_staff(roles: Iterable[Role]) -> bool:
     """Return whether these duties allow managing staff."""
     return any(Permission.STAFF in PERMISSIONS[role] for role in roles)

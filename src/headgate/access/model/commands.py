@@ -172,6 +172,8 @@ class Command(Enum):
     IDENTITIES_LINK = ("identities.link", Permission.STAFF)
     IDENTITIES_UNLINK = ("identities.unlink", Permission.STAFF)
     IDENTITIES_OF = ("identities.of", Permission.STAFF)
+    PASSKEYS_OF = ("passkeys.of", Permission.STAFF)
+    PASSKEYS_REMOVE = ("passkeys.remove", Permission.STAFF)
 
     def __new__(cls, spelling: str, needs: Permission) -> Command:  # noqa: PYI034 - an enum's own class
         member = object.__new__(cls)

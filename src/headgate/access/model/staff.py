@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.kernel.actor import Role
-    from headgate.kernel.ids import LinkId, SessionId, StaffId
+    from headgate.kernel.ids import LinkId, PasskeyId, SessionId, StaffId
 
 
 class StaffState(Enum):
@@ -102,6 +102,7 @@ class Session:
         ended_at: When it was ended before that.
         revision: How often the row has changed.
         browser: What signed in, and from where, in words for its holder to recognise.
+        passkey_id: The passkey that began it, or has last confirmed in it who its holder is.
     """
 
     id: SessionId
@@ -117,3 +118,4 @@ class Session:
     ended_at: datetime | None = None
     revision: int = 0
     browser: str = ""
+    passkey_id: PasskeyId | None = None

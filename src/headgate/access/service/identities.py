@@ -13,7 +13,7 @@ from headgate.access import errors
 from headgate.access.decide.inputs import identity_for
 from headgate.access.model import Command, Identity
 from headgate.access.service.desk import entry
-from headgate.access.service.sessions import must_be_active, self_of
+from headgate.access.service.sessions import must_be_active, must_keep_a_way_in, self_of
 from headgate.kernel.ids import IdentityId
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Identities:
         Raises:
             Forbidden: ``by`` may not.
             IdentityNotFound: There is no such link.
+            LastWayIn: It is the last way in of the only one who may manage staff.
         """
         by.must(Command.IDENTITIES_UNLINK.needs)
         with self._desk.store.writing() as tx:
@@ -65,6 +66,7 @@ class Identities:
 
         Raises:
             IdentityNotFound: They have none such.
+            LastWayIn: It is the last way in of the only one who may manage staff.
         """
         with self._desk.store.writing() as tx:
             return self._undone(tx, _own(tx.identity(identity_id), session), self_of(session))
@@ -90,6 +92,7 @@ class Identities:
             return view.identities(staff_id)
 
     def _undone(self, tx: Transaction, identity: Identity, by: Actor) -> Identity:
+        must_keep_a_way_in(tx, identity.staff_id)
         now = self._desk.now()
         tx.save(replace(identity, removed_at=now))
         told = entry("staff.provider_unlinked", identity.staff_id, by, now, identity_id=identity.id, issuer=identity.issuer)

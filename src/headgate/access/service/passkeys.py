@@ -1,7 +1,8 @@
-"""Passkeys of staff: adding, using and removing them.
+"""Passkeys of staff: adding, naming, using and removing them.
 
 A passkey signs in whoever holds it, without a name being asked for: a stranger learns nothing of who works here. It counts only
 if its authenticator verified the person. One that has counted its uses backwards exists twice, and is removed on the spot.
+Sessions that rest on a passkey end with it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headgate.access import errors
-from headgate.access.decide.inputs import name_for
+from headgate.access.decide.inputs import name_for, reason_for
 from headgate.access.decide.proving import counts_on
-from headgate.access.model import Passkey, Purpose, SignedInBy
+from headgate.access.model import Command, Passkey, Purpose, SignedInBy
 from headgate.access.service.attempts import named, start, take
 from headgate.access.service.desk import entry
-from headgate.access.service.sessions import begin, self_of, verified
+from headgate.access.service.sessions import begin, end_open_sessions, must_keep_a_way_in, self_of, verified
 from headgate.kernel.actor import Actor
 from headgate.kernel.ids import AttemptId, PasskeyId
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from headgate.access.ports import PasskeyReader, Transaction
     from headgate.access.service.desk import Desk
     from headgate.kernel.digest import Json
+    from headgate.kernel.ids import SessionId, StaffId
 
 _WATCHMAN = Actor.system("passkeys")
 _AT_MOST = 20
@@ -119,18 +121,73 @@ class Passkeys:
             tx.record(entry("staff.passkey_added", session.staff_id, self_of(session), now, passkey_id=passkey.id))
         return passkey
 
-    def remove(self, session: Session, passkey_id: PasskeyId) -> Passkey:
-        """Remove a passkey of a session's holder; sessions that it began go on.
+    def rename(self, session: Session, passkey_id: PasskeyId, name: str) -> Passkey:
+        """Call a passkey of a session's holder something else.
 
         Raises:
             PasskeyNotFound: They have none such.
+            PasskeyInvalid: The name cannot be.
         """
-        now = self._desk.now()
+        called, now = name_for(name, errors.PasskeyInvalid), self._desk.now()
         with self._desk.store.writing() as tx:
             passkey = _own(tx.passkey(passkey_id), session)
-            tx.save(replace(passkey, removed_at=now))
-            tx.record(entry("staff.passkey_removed", session.staff_id, self_of(session), now, passkey_id=passkey.id))
+            if called == passkey.name:
+                return passkey
+            tx.save(replace(passkey, name=called))
+            tx.record(entry("staff.passkey_renamed", session.staff_id, self_of(session), now, passkey_id=passkey.id))
+            return tx.passkey(passkey.id)
+
+    def remove(self, session: Session, passkey_id: PasskeyId) -> Passkey:
+        """Remove a passkey of a session's holder; other sessions that rest on it end.
+
+        Raises:
+            PasskeyNotFound: They have none such.
+            LastWayIn: It is the last way in of the only one who may manage staff.
+        """
+        with self._desk.store.writing() as tx:
+            passkey = _own(tx.passkey(passkey_id), session)
+            self._removed(tx, passkey, self_of(session), spare=session.id)
         return passkey
+
+    def of_member(self, staff_id: StaffId, *, by: Actor) -> list[Passkey]:
+        """Return the passkeys of a member of staff.
+
+        Raises:
+            Forbidden: ``by`` may not, and is somebody else.
+        """
+        if by.id != staff_id:
+            by.must(Command.PASSKEYS_OF.needs)
+        with self._desk.store.reading() as view:
+            return view.passkeys(staff_id)
+
+    def one_of_member(self, staff_id: StaffId, passkey_id: PasskeyId, *, by: Actor) -> Passkey:
+        """Return a passkey of a member of staff.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            PasskeyNotFound: They have none such.
+        """
+        by.must(Command.PASSKEYS_OF.needs)
+        with self._desk.store.reading() as view:
+            return _theirs(view.passkey(passkey_id), staff_id)
+
+    def remove_of_member(self, staff_id: StaffId, passkey_id: PasskeyId, *, reason: str, by: Actor) -> tuple[Passkey, int]:
+        """Remove a passkey of a member of staff, whoever they are.
+
+        Returns:
+            The passkey, and how many sessions ended because they rested on it.
+
+        Raises:
+            Forbidden: ``by`` may not.
+            ReasonInvalid: The reason cannot stand on the ledger.
+            PasskeyNotFound: They have none such.
+            LastWayIn: It is the last way in of the only one who may manage staff.
+        """
+        by.must(Command.PASSKEYS_REMOVE.needs)
+        why = reason_for(reason)
+        with self._desk.store.writing() as tx:
+            passkey = _theirs(tx.passkey(passkey_id), staff_id)
+            return passkey, self._removed(tx, passkey, by, reason=why)
 
     def ask(self) -> Question:
         """Begin to sign somebody in, whoever it will turn out to be."""
@@ -161,7 +218,7 @@ class Passkeys:
             shown = self._shown(tx, passkey, response, attempt, now)
             if isinstance(shown, Passkey):
                 holder = tx.member(shown.staff_id)
-                return begin(self._desk, tx, holder, SignedInBy.PASSKEY, browser=browser, now=now)
+                return begin(self._desk, tx, holder, SignedInBy.PASSKEY, browser=browser, now=now, passkey_id=shown.id)
         raise _copied(shown.passkey)
 
     def ask_again(self, session: Session) -> Question:
@@ -194,15 +251,27 @@ class Passkeys:
                 raise _unknown()
             shown = self._shown(tx, passkey, response, attempt, now)
             if isinstance(shown, Passkey):
-                return verified(self._desk, tx, session, SignedInBy.PASSKEY, now=now)
+                return verified(self._desk, tx, session, SignedInBy.PASSKEY, now=now, passkey_id=shown.id)
         raise _copied(shown.passkey)
+
+    def _removed(
+        self, tx: Transaction, passkey: Passkey, by: Actor, *, reason: str | None = None, spare: SessionId | None = None
+    ) -> int:
+        """Remove a passkey, and end what rests on it but for the session in which that is asked; return how many ended."""
+        now, owner = self._desk.now(), passkey.staff_id
+        must_keep_a_way_in(tx, owner)
+        tx.save(replace(passkey, removed_at=now))
+        ended = end_open_sessions(tx, owner, now=now, passkey_id=passkey.id, spare=spare)
+        tx.record(entry("staff.passkey_removed", owner, by, now, passkey_id=passkey.id, sessions=ended, reason=reason))
+        return ended
 
     def _shown(self, tx: Transaction, passkey: Passkey, response: str, attempt: Attempt, now: datetime) -> Passkey | _Copied:
         """Return the passkey as it is after this use, or that there are two of it; both are written down."""
         count = self._reader.shown(response, attempt.challenge, passkey)
         if not counts_on(passkey.sign_count, count):
             tx.save(replace(passkey, removed_at=now))
-            tx.record(entry("staff.passkey_copied", passkey.staff_id, _WATCHMAN, now, passkey_id=passkey.id))
+            ended = end_open_sessions(tx, passkey.staff_id, now=now, passkey_id=passkey.id)
+            tx.record(entry("staff.passkey_copied", passkey.staff_id, _WATCHMAN, now, passkey_id=passkey.id, sessions=ended))
             return _Copied(passkey)
         tx.save(replace(passkey, sign_count=count, last_used_at=now))
         return passkey
@@ -214,13 +283,19 @@ def _own(passkey: Passkey, session: Session) -> Passkey:
     return passkey
 
 
+def _theirs(passkey: Passkey, staff_id: StaffId) -> Passkey:
+    if passkey.staff_id != staff_id or passkey.removed_at is not None:
+        raise errors.PasskeyNotFound("They have no such passkey.")
+    return passkey
+
+
 def _unknown() -> errors.PasskeyRefused:
     return errors.PasskeyRefused("This passkey is not known here.", help="Use another, or sign in by a link and add it.")
 
 
 def _copied(passkey: Passkey) -> errors.PasskeyCopied:
     return errors.PasskeyCopied(
-        f"The passkey {passkey.name!r} has counted backwards: there are two of it. It was removed.",
+        f"The passkey {passkey.name!r} has counted backwards: there are two of it. It was removed, and its sessions ended.",
         rule="signature counter",
-        help="Sign in another way, end the sessions that you do not know, and tell whoever looks after security.",
+        help="Sign in another way, look for sessions that you do not know, and tell whoever looks after security.",
     )

@@ -18,6 +18,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from headgate.access import errors
+from headgate.access.decide.moves import may_lose_a_way_in
+from headgate.access.decide.proving import rests_on
 from headgate.access.model import Command, Issued, Session, SignedInBy, SignInLink, StaffState
 from headgate.access.service.desk import entry
 from headgate.access.wire.checksum import SECRET_BYTES
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from headgate.access.model import Staff
     from headgate.access.ports import Transaction
     from headgate.access.service.desk import Desk
-    from headgate.kernel.ids import StaffId
+    from headgate.kernel.ids import PasskeyId, StaffId
 
 _SEEN_STEP = timedelta(minutes=1)
 _BROWSER_AT_MOST = 120
@@ -304,6 +306,7 @@ def begin(
     browser: str,
     now: datetime,
     verified_at: datetime | None = None,
+    passkey_id: PasskeyId | None = None,
 ) -> Issued[Session]:
     """Sign in a member of staff, within a change in the making.
 
@@ -315,6 +318,7 @@ def begin(
         browser: What signs in, and from where.
         now: The present instant.
         verified_at: When they proved that it is they; just now, when absent.
+        passkey_id: The passkey that it rests on.
 
     Raises:
         StaffRevoked: They were revoked.
@@ -334,14 +338,31 @@ def begin(
         verified_at=now if verified_at is None else min(now, verified_at),
         ends_at=now + desk.policy.session_life,
         browser=browser[:_BROWSER_AT_MOST],
+        passkey_id=passkey_id,
     )
     tx.add(session)
     tx.record(entry("staff.signed_in", member.id, self_of(session), now, session_id=session_id, method=means.value))
     return Issued(session, text)
 
 
-def verified(desk: Desk, tx: Transaction, session: Session, means: SignedInBy, *, now: datetime) -> Issued[Session]:
+def verified(
+    desk: Desk,
+    tx: Transaction,
+    session: Session,
+    means: SignedInBy,
+    *,
+    now: datetime,
+    passkey_id: PasskeyId | None = None,
+) -> Issued[Session]:
     """Take in, within a change in the making, that a session's holder has just proved that it is they.
+
+    Args:
+        desk: The tools of access.
+        tx: The change.
+        session: In which.
+        means: What proves it.
+        now: The present instant.
+        passkey_id: The passkey that proves it. A session that another means confirms goes on resting on the one before, too.
 
     Raises:
         SessionOver: It has ended meanwhile.
@@ -350,7 +371,7 @@ def verified(desk: Desk, tx: Transaction, session: Session, means: SignedInBy, *
     if present.ended_at is not None:
         raise _over()
     fresh = _with_new_text(desk, present, now)
-    tx.save(replace(fresh.of, verified_at=now, means=means))
+    tx.save(replace(fresh.of, verified_at=now, means=means, passkey_id=passkey_id or present.passkey_id))
     tx.record(entry("staff.verified", session.staff_id, self_of(session), now, session_id=session.id, method=means.value))
     return Issued(tx.session(session.id), fresh.secret)
 
@@ -361,9 +382,21 @@ def _with_new_text(desk: Desk, session: Session, now: datetime) -> Issued[Sessio
     return Issued(replace(session, digest=digest, earlier_digest=session.digest, renewed_at=now, seen_at=now), text)
 
 
-def end_open_sessions(tx: Transaction, staff_id: StaffId, *, now: datetime) -> int:
-    """End every open session of a member of staff, and return how many there were."""
-    open_ones = tx.open_sessions(staff_id)
+def end_open_sessions(
+    tx: Transaction, staff_id: StaffId, *, now: datetime, passkey_id: PasskeyId | None = None, spare: SessionId | None = None
+) -> int:
+    """End open sessions of a member of staff, within a change in the making, and return how many.
+
+    Args:
+        tx: The change.
+        staff_id: Whose.
+        now: The present instant.
+        passkey_id: Those alone that rest on it; all of them, when absent.
+        spare: One that goes on.
+    """
+    open_ones = [
+        each for each in tx.open_sessions(staff_id) if each.id != spare and (passkey_id is None or rests_on(each, passkey_id))
+    ]
     for session in open_ones:
         tx.save(replace(session, ended_at=now))
     return len(open_ones)
@@ -377,6 +410,21 @@ def must_be_active(member: Staff) -> None:
     """
     if member.state is not StaffState.ACTIVE:
         raise errors.StaffRevoked("This member of staff was revoked.", rule=f"state of {member.id}")
+
+
+def must_keep_a_way_in(tx: Transaction, staff_id: StaffId) -> None:
+    """Go on only if a member of staff may lose a passkey, or an account at a provider that signs them in.
+
+    Raises:
+        LastWayIn: They may not.
+    """
+    ways = len(tx.passkeys(staff_id)) + len(tx.identities(staff_id))
+    if not may_lose_a_way_in(tx.member(staff_id), ways, tx.active_staff()):
+        raise errors.LastWayIn(
+            "This is the last way in of the only one who may manage staff.",
+            rule="a way in for whoever manages staff",
+            help="Add a passkey first, or another member of staff who may.",
+        )
 
 
 def self_of(session: Session) -> Actor:

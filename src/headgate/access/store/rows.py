@@ -164,6 +164,7 @@ def row_of(thing: Thing | Attempt) -> tuple[sa.Table, dict[str, Any]]:  # noqa: 
                 "ended_at_us": _us(thing.ended_at),
                 "revision": thing.revision,
                 "browser": thing.browser,
+                "passkey_id": thing.passkey_id,
             }
         case Passkey():
             return tables.passkeys, {
@@ -341,6 +342,7 @@ def session_of(row: sa.RowMapping) -> Session:
         ended_at=_instant(row["ended_at_us"]),
         revision=row["revision"],
         browser=row["browser"],
+        passkey_id=None if row["passkey_id"] is None else PasskeyId(row["passkey_id"]),
     )
 
 

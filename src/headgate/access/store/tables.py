@@ -158,6 +158,7 @@ sessions = sa.Table(
     sa.Column("ended_at_us", _Us),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("browser", sa.Text, nullable=False, server_default=""),
+    sa.Column("passkey_id", sa.Text),
     sa.Index("access_session_by_staff", "staff_id", "ended_at_us"),
     sqlite_strict=True,
 )

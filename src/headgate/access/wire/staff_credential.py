@@ -79,11 +79,3 @@ TOKEN = Spelling("hgs", "stf", StaffTokenMalformed, "a staff token")
 LINK = Spelling("hgl", "lnk", LinkMalformed, "a sign-in link")
 SESSION = Spelling("hgb", "ses", SessionMalformed, "a session")
 ATTEMPT = Spelling("hga", "att", AttemptOver, "an attempt to sign in")
-
-SIGN_IN = "/console/sign-in"
-"""Where a browser shows its sign-in link; what stands behind ``#`` is never sent with the address."""
-
-
-def link_address(origin: str, text: str) -> str:
-    """Return a sign-in link's text as something to open in a browser."""
-    return f"{origin}{SIGN_IN}#{text}"

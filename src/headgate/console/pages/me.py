@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headgate.access.errors import ProviderNotSet
+from headgate.access.errors import LastWayIn, ProviderNotSet
 from headgate.access.model import Purpose
 from headgate.console.visit import Deed, Screen, Shown, Told, Visit, Went
 from headgate.kernel.actor import PERMISSIONS, Permission
-from headgate.kernel.errors import HeadgateError, Refused
+from headgate.kernel.errors import HeadgateError, Invalid, Refused
 from headgate.kernel.ids import AttemptId, IdentityId, PasskeyId, SessionId
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def table(desks: Desks, at: str) -> Table:
         Screen("/me/passkeys/new", page.new_passkey, view, confirmed=True),
         Deed("/me/passkeys/ask", page.ask_for_passkey, view, confirmed=True),
         Deed("/me/passkeys/add", page.add_passkey, view, confirmed=True),
+        Screen("/me/passkeys/{passkey}/rename", page.naming, view),
+        Deed("/me/passkeys/{passkey}/rename", page.rename_passkey, view),
         Screen("/me/passkeys/{passkey}/remove", page.about_passkey, view, confirmed=True),
         Deed("/me/passkeys/{passkey}/remove", page.remove_passkey, view, confirmed=True),
         Deed("/me/provider/link", page.link_provider, view, confirmed=True),
@@ -85,13 +87,28 @@ class _Me:
             return self.new_passkey(visit, error)
         return Went(f"{self.at}/me", f"The passkey {added.name} was added.")
 
-    def about_passkey(self, visit: Visit) -> Shown:
-        return Shown(
-            "console/passkey_remove.html", {"passkey": self.desks.passkeys.get(visit.session, PasskeyId(visit.path["passkey"]))}
-        )
+    def naming(self, visit: Visit, trouble: HeadgateError | None = None) -> Shown:
+        passkey = self.desks.passkeys.get(visit.session, PasskeyId(visit.path["passkey"]))
+        given = {"passkey": passkey, "trouble": trouble, "name": visit.said("name") if trouble else passkey.name}
+        return Shown("console/passkey_rename.html", given, 200 if trouble is None else 400)
 
-    def remove_passkey(self, visit: Visit) -> Went:
-        removed = self.desks.passkeys.remove(visit.session, PasskeyId(visit.path["passkey"]))
+    def rename_passkey(self, visit: Visit) -> Shown | Went:
+        try:
+            named = self.desks.passkeys.rename(visit.session, PasskeyId(visit.path["passkey"]), visit.said("name"))
+        except Invalid as error:
+            return self.naming(visit, error)
+        return Went(f"{self.at}/me", f"The passkey is called {named.name} now.")
+
+    def about_passkey(self, visit: Visit, trouble: HeadgateError | None = None) -> Shown:
+        passkey = self.desks.passkeys.get(visit.session, PasskeyId(visit.path["passkey"]))
+        given = {"passkey": passkey, "member": None, "trouble": trouble, "here": visit.session.passkey_id == passkey.id}
+        return Shown("console/passkey_remove.html", given, 200 if trouble is None else 403)
+
+    def remove_passkey(self, visit: Visit) -> Shown | Went:
+        try:
+            removed = self.desks.passkeys.remove(visit.session, PasskeyId(visit.path["passkey"]))
+        except LastWayIn as error:
+            return self.about_passkey(visit, error)
         return Went(f"{self.at}/me", f"The passkey {removed.name} was removed.")
 
     def link_provider(self, visit: Visit) -> Shown:
@@ -100,10 +117,14 @@ class _Me:
         leaving = self.desks.providers.leave(Purpose.LINK_PROVIDER, session=visit.session)
         return Shown("console/leaving.html", {"address": leaving.address, "issuer": self.desks.providers.issuer})
 
-    def about_identity(self, visit: Visit) -> Shown:
+    def about_identity(self, visit: Visit, trouble: HeadgateError | None = None) -> Shown:
         identity = self.desks.access.identities.own(visit.session, IdentityId(visit.path["identity"]))
-        return Shown("console/provider_unlink.html", {"identity": identity})
+        given = {"identity": identity, "trouble": trouble}
+        return Shown("console/provider_unlink.html", given, 200 if trouble is None else 403)
 
-    def unlink_provider(self, visit: Visit) -> Went:
-        removed = self.desks.access.identities.unlink_own(visit.session, IdentityId(visit.path["identity"]))
+    def unlink_provider(self, visit: Visit) -> Shown | Went:
+        try:
+            removed = self.desks.access.identities.unlink_own(visit.session, IdentityId(visit.path["identity"]))
+        except LastWayIn as error:
+            return self.about_identity(visit, error)
         return Went(f"{self.at}/me", f"You are no longer linked with your account at {removed.issuer}.")

@@ -19,6 +19,7 @@ from headgate.access.errors import ProviderNotSet, SessionMalformed, SessionOver
 from headgate.access.model import Purpose
 from headgate.access.service.providers import Entered, Linked
 from headgate.console.browsers import browser_of
+from headgate.console.saying import said, was_said
 from headgate.console.visit import Deed, Visit, Went, within
 from headgate.kernel.actor import Permission
 from headgate.kernel.errors import HeadgateError
@@ -69,7 +70,9 @@ class _Outside:
     at: str
 
     async def show(self, request: Request) -> Response:
-        return self._page(within(request.query_params.get("to"), self.at))
+        page = self._page(within(request.query_params.get("to"), self.at), said=said(request))
+        was_said(request, page, at=self.at)
+        return page
 
     async def enter_by_link(self, request: Request) -> Response:
         fields = await self._fields(request)
@@ -161,8 +164,8 @@ class _Outside:
         self.door.give(response, issued.secret)
         return response
 
-    def _page(self, to: str, trouble: HeadgateError | None = None) -> Response:
+    def _page(self, to: str, trouble: HeadgateError | None = None, said: str | None = None) -> Response:
         issuer = None if self.desks.providers is None else self.desks.providers.issuer
-        text = self.pages.render("console/sign_in.html", at=self.at, to=to, trouble=trouble, issuer=issuer)
+        text = self.pages.render("console/sign_in.html", at=self.at, to=to, trouble=trouble, said=said, issuer=issuer)
         status = HTTPStatus.OK if trouble is None else HTTPStatus.UNAUTHORIZED
         return Response(text, status, PRIVATE, "text/html; charset=utf-8")

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.access.model import Page
-from headgate.access.wire.staff_credential import link_address
+from headgate.access.wire.link_address import sign_in_address
 from headgate.console.visit import Deed, Screen, Shown, Visit, Went
 from headgate.kernel.actor import PERMISSIONS, Permission, Role
 from headgate.kernel.errors import HeadgateError, Refused
-from headgate.kernel.ids import StaffId
+from headgate.kernel.ids import PasskeyId, StaffId
 
 if TYPE_CHECKING:
     from headgate.access.model import Staff
@@ -35,6 +35,8 @@ def table(desks: Desks, at: str) -> Table:
         Screen("/staff/{member}", page.one, manage),
         Deed("/staff/{member}/invite", page.invite, manage, confirmed=True),
         Deed("/staff/{member}/sign-out", page.sign_out, manage),
+        Screen("/staff/{member}/passkeys/{passkey}/remove", page.about_passkey, manage, confirmed=True),
+        Deed("/staff/{member}/passkeys/{passkey}/remove", page.remove_passkey, manage, confirmed=True),
         Screen("/staff/{member}/revoke", page.about_revoking, manage, confirmed=True),
         Deed("/staff/{member}/revoke", page.revoke, manage, confirmed=True),
     )
@@ -76,6 +78,7 @@ class _StaffPages:
             "roles": {role.value: _ROLES[role.value] for role in sorted(member.roles, key=lambda role: role.value)},
             "sessions": self.desks.access.sessions.open_ones(member.id, by=visit.actor),
             "identities": self.desks.access.identities.of(member.id, by=visit.actor),
+            "passkeys": self.desks.passkeys.of_member(member.id, by=visit.actor),
         }
         return Shown("console/staff_member.html", given)
 
@@ -84,13 +87,34 @@ class _StaffPages:
 
     def _invited(self, visit: Visit, member: Staff, *, new: bool) -> Shown:
         issued = self.desks.access.sessions.invite(member.id, by=visit.actor)
-        link = link_address(self.desks.origin, issued.secret)
+        link = sign_in_address(self.desks.origin, issued.secret)
         return Shown("console/staff_invited.html", {"member": member, "link": link, "ends": issued.of.expires_at, "new": new})
 
     def sign_out(self, visit: Visit) -> Went:
         member = self._named(visit)
         ended = self.desks.access.sessions.end_all(member.id, by=visit.actor)
         return Went(f"{self.at}/staff/{member.id}", f"{member.name} is signed out; {ended} sessions ended.")
+
+    def about_passkey(self, visit: Visit, trouble: HeadgateError | None = None) -> Shown:
+        member = self._named(visit)
+        passkey = self.desks.passkeys.one_of_member(member.id, PasskeyId(visit.path["passkey"]), by=visit.actor)
+        given = {
+            "member": member,
+            "passkey": passkey,
+            "trouble": trouble,
+            "reason": visit.said("reason"),
+            "here": visit.session.passkey_id == passkey.id,
+        }
+        return Shown("console/passkey_remove.html", given, 200 if trouble is None else 400)
+
+    def remove_passkey(self, visit: Visit) -> Shown | Went:
+        member, passkey = self._named(visit), PasskeyId(visit.path["passkey"])
+        try:
+            removed, ended = self.desks.passkeys.remove_of_member(member.id, passkey, reason=visit.said("reason"), by=visit.actor)
+        except Refused as error:
+            return self.about_passkey(visit, error)
+        and_ended = f"; {ended} session{'s' if ended != 1 else ''} that rested on it ended" if ended else ""
+        return Went(f"{self.at}/staff/{member.id}", f"The passkey {removed.name} was removed{and_ended}.")
 
     def about_revoking(self, visit: Visit, trouble: HeadgateError | None = None) -> Shown:
         member = self._named(visit)

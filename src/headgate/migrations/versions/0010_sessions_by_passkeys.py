@@ -1,0 +1,15 @@
+"""Which passkey a session rests on."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("access_session", sa.Column("passkey_id", sa.Text(), nullable=True))
