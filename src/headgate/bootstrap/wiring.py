@@ -174,7 +174,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     strata = Strata(access, release_store)
     newcomers = SafetyPeople(sampling_store, strata, clock, deadline)
     people = People(newcomers)
-    courses = Courses(labels, SafetyCuts(SqlCourses(engine), clock, deadline), newcomers)
+    courses = Courses(labels, SafetyCuts(SqlCourses(engine), sampling_store, clock, deadline), newcomers, newcomers)
     gates = {
         "rate": Rates(evidence),
         "discovery": Discoveries(people),

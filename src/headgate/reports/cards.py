@@ -142,46 +142,66 @@ def _drawn(course: Course, happened: Sequence[charts.Mark]) -> charts.Course:
         charts.Dot(step.seen, step.bound, dict(zip(table.headings, row, strict=True)))
         for step, row in zip(course.steps, table.rows, strict=True)
     ]
-    rate = course.bounds == "rate"
+    said = _SAID[course.bounds]
     return charts.Course(
         dots=dots,
         limit=course.limit,
         marks=happened,
-        unit="share" if rate else "number",
-        across=f"{course.unit}s so far, in the order of their draws" if rate else "users so far, in the order in which they came",
-        up="upper bound on the rate" if rate else "most who may meet an unseen kind",
+        unit="number" if course.bounds == "users" else "share",
+        across=said.across,
+        up=said.up,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """How a bound's course is told: along its axes, and over the columns of its table."""
+
+    across: str
+    up: str
+    columns: tuple[str, ...]
+
+
+_BY_ARRIVAL = "users so far, in the order in which they came"
+_SAID: Final = {
+    "rate": _Said(
+        "labels so far, in the order of their draws",
+        "upper bound on the rate",
+        ("labels", "recorded", "exchanges", "harms", "upper bound"),
+    ),
+    "share": _Said(
+        _BY_ARRIVAL,
+        "upper bound on the mean share",
+        ("users", "observed until", "exchanges", "with harm", "upper bound"),
+    ),
+    "carried": _Said(
+        _BY_ARRIVAL, "upper bound, carried over", ("users", "strata that nobody is of", "upper bound, carried over")
+    ),
+    "users": _Said(_BY_ARRIVAL, "most who may meet an unseen kind", ("users", "with a new kind", "most who may meet one")),
+}
 
 
 def _table(course: Course) -> Table:
-    bound: Callable[[float | None], str] = share if course.bounds == "rate" else count
-    if course.bounds == "rate":
-        headings = ("labels", "recorded", "exchanges", "harms", "upper bound")
-        return Table(
-            headings,
-            tuple(
-                (
-                    count(step.seen),
-                    f"{step.at:%Y-%m-%d %H:%M} UTC" if step.at else "not known",
-                    count(step.exchanges) if step.exchanges is not None else "not known",
-                    count(step.harms),
-                    bound(step.bound) if step.bound is not None else "not bounded",
-                )
-                for step in course.steps
-            ),
-        )
-    return Table(
-        ("users", "with a new kind", "most who may meet one"),
-        tuple(
-            (count(step.seen), count(step.harms), bound(step.bound) if step.bound is not None else "not bounded")
-            for step in course.steps
-        ),
-    )
+    bound = _writing(course)
+    rows: list[tuple[str, ...]] = []
+    for step in course.steps:
+        told = bound(step.bound) if step.bound is not None else "not bounded"
+        if course.bounds in ("rate", "share"):
+            at = f"{step.at:%Y-%m-%d %H:%M} UTC" if step.at else "not known"
+            exchanges = count(step.exchanges) if step.exchanges is not None else "not known"
+            rows.append((count(step.seen), at, exchanges, count(step.harms), told))
+        else:
+            rows.append((count(step.seen), count(step.harms), told))
+    return Table(_SAID[course.bounds].columns, tuple(rows))
+
+
+def _writing(course: Course) -> Callable[[float | None], str]:
+    return count if course.bounds == "users" else share
 
 
 def _alternative(course: Course, happened: Sequence[charts.Mark]) -> str:
     last = course.steps[-1]
-    written: Callable[[float | None], str] = share if course.bounds == "rate" else count
+    written = _writing(course)
     now = "nothing is bounded" if last.bound is None else f"the bound is {written(last.bound)}"
     where = "below" if last.bound is not None and last.bound < course.limit else "not below"
     told = f"After {count(last.seen)} {course.unit}s {now}, {where} the limit of {written(course.limit)}."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.bootstrap.bridges.gates import coverage
 from headgate.bootstrap.bridges.gates.discovery import claim_of
-from headgate.bootstrap.bridges.labels import harms_of, segments_of
+from headgate.bootstrap.bridges.gates.rates import users_claim
+from headgate.bootstrap.bridges.labels import harms_of, segments_of, users_of
 from headgate.evidence.model import LabelledTraffic, RateClaim
-from headgate.evidence.model.course import LabelsUpTo
+from headgate.evidence.model.course import LabelsUpTo, UsersUpTo
 from headgate.releases.model.course import Course, Reached
-from headgate.releases.model.plan import DiscoveryGate, RateGate
+from headgate.releases.model.plan import CoverageGate, DiscoveryGate, RateGate
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -19,19 +21,22 @@ if TYPE_CHECKING:
     from headgate.releases.model.plan import MeasuredGate
     from headgate.releases.model.reading import Asked
     from headgate.safety.store.course import SqlCourses
+    from headgate.safety.store.sampling import SqlSampling
 
 
 class SafetyCuts:
     """Evidence's ``CutLabels`` over safety's draws and labels.
 
     Args:
-        courses: Where safety reads them.
+        courses: Where safety reads labels.
+        accounts: Where it reads who came.
         clock: Tells which labels are overdue.
         deadline: How long a sampled exchange may stay unresolved before it counts as harm.
     """
 
-    def __init__(self, courses: SqlCourses, clock: Clock, deadline: timedelta) -> None:
+    def __init__(self, courses: SqlCourses, accounts: SqlSampling, clock: Clock, deadline: timedelta) -> None:
         self._courses = courses
+        self._accounts = accounts
         self._clock = clock
         self._deadline = deadline
 
@@ -54,6 +59,11 @@ class SafetyCuts:
             )
             for cut in cuts
         )
+
+    def users_course(self, epoch: str, hazard: str, window: timedelta, *, most: int) -> tuple[UsersUpTo, ...]:
+        now = self._clock.now()
+        cuts = self._accounts.accounts_course(epoch, hazard, span=window, most=most, now=now, d_max=self._deadline)
+        return tuple(UsersUpTo(at, users_of(seen)) for at, seen in cuts)
 
 
 class GateCourses:
@@ -83,5 +93,18 @@ class GateCourses:
                     Reached(step.reading.users, step.at, None, step.reading.discoveries, step.reading.expected) for step in found
                 )
                 return Course(gate.id, "user", "users", about.tolerated, came)
+            case RateGate():
+                of_users = self._courses.users(asked.epoch, users_claim(gate, asked), misses_measured=gate.misses_measured)
+                seen = tuple(
+                    Reached(step.reading.users, step.at, step.reading.exchanges, step.reading.harmful, step.reading.upper_bound)
+                    for step in of_users
+                )
+                return Course(gate.id, "user", "share", gate.below, seen)
+            case CoverageGate():
+                carried = self._courses.coverage(asked.epoch, coverage.claim_of(gate, asked), coverage.expected_of(gate, asked))
+                over = tuple(
+                    Reached(users, step.at, None, len(step.reading.unseen), step.reading.bound) for users, step in carried
+                )
+                return Course(gate.id, "user", "carried", gate.transport_bound_below, over)
             case _:
                 return None

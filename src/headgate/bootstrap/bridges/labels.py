@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from headgate.kernel.clock import Clock
     from headgate.safety import model as safety
     from headgate.safety.ports import GoldStore, SamplingStore
+    from headgate.safety.sampling.accounts import LabelledAccounts
 
 
 def segments_of(segments: Sequence[safety.Segment]) -> tuple[Segment, ...]:
@@ -68,14 +69,19 @@ class SafetyLabels:
 
     def users(self, epoch: str, hazard: str, window: timedelta) -> LabelledUsers:
         found = self._draws.accounts(epoch, hazard, span=window, now=self._clock.now(), d_max=self._deadline)
-        return LabelledUsers(
-            epoch=epoch,
-            hazard=hazard,
-            window=window,
-            clean=tuple(CleanUsers(group.accounts, group.exchanges, group.labels, group.floor) for group in found.clean),
-            harmful=tuple(
-                HarmfulUser(user.exchanges, user.labels, user.floor, harms_of(user.harms), harms_of(user.doubtful))
-                for user in found.harmful
-            ),
-            enrolled=found.came,
-        )
+        return users_of(found)
+
+
+def users_of(found: LabelledAccounts) -> LabelledUsers:
+    """Return safety's accounts in evidence's words."""
+    return LabelledUsers(
+        epoch=found.epoch,
+        hazard=found.hazard,
+        window=found.span,
+        clean=tuple(CleanUsers(group.accounts, group.exchanges, group.labels, group.floor) for group in found.clean),
+        harmful=tuple(
+            HarmfulUser(user.exchanges, user.labels, user.floor, harms_of(user.harms), harms_of(user.doubtful))
+            for user in found.harmful
+        ),
+        enrolled=found.came,
+    )

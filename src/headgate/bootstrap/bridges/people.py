@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from headgate.evidence.model import Harm
+from headgate.evidence.model.course import PeopleUpTo
 from headgate.evidence.model.people import Division, KindsShown, Showing, Stratum, Stretch
 from headgate.evidence.model.users import CleanUsers, HarmfulUser, LabelledUsers
 from headgate.safety.model import OTHER
@@ -56,8 +58,32 @@ class SafetyPeople:
         named = {wanted.of: self._strata.named(epoch, wanted.of, accounts) for wanted in expected}
         return tuple(_division(came[wanted.hazard], named[wanted.of], wanted) for wanted in expected)
 
+    def divisions_course(self, epoch: str, expected: Sequence[Expected], *, most: int) -> tuple[PeopleUpTo, ...]:
+        now = self._clock.now()
+        came = {wanted.hazard: self._newcomers(epoch, wanted.hazard, now) for wanted in expected}
+        accounts = sorted({account for found in came.values() for account in _accounts(found)})
+        named = {wanted.of: self._strata.named(epoch, wanted.of, accounts) for wanted in expected}
+        users = max((len(found.counted) for found in came.values()), default=0)
+        every = -(-users // most) or 1
+        ends = [*range(every, users, every), users] if users else []
+        return tuple(
+            PeopleUpTo(
+                end,
+                tuple(
+                    _division(came[each.hazard] if end == users else _first(came[each.hazard], end), named[each.of], each)
+                    for each in expected
+                ),
+            )
+            for end in ends
+        )
+
     def _newcomers(self, epoch: str, hazard: str, now: datetime) -> Newcomers:
         return self._draws.newcomers(epoch, hazard, now=now, d_max=self._deadline)
+
+
+def _first(found: Newcomers, users: int) -> Newcomers:
+    """Return what was known when only the first so many of those who count now had come."""
+    return replace(found, counted=found.counted[:users], waiting=())
 
 
 def _accounts(found: Newcomers) -> list[str]:

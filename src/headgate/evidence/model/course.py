@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from headgate.evidence.model import LabelledTraffic
+    from headgate.evidence.model.people import Division
+    from headgate.evidence.model.users import LabelledUsers
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,32 @@ class LabelsUpTo:
 
     at: datetime
     traffic: LabelledTraffic
+
+
+@dataclass(frozen=True, slots=True)
+class UsersUpTo:
+    """An epoch's users, cut off after one of those who came.
+
+    Attributes:
+        at: When that one had been observed for as long as everybody is.
+        seen: The users up to them, as they stand now.
+    """
+
+    at: datetime
+    seen: LabelledUsers
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleUpTo:
+    """An epoch's users told apart, cut off after one of those who came.
+
+    Attributes:
+        users: How many there are.
+        divisions: Them, as they stand now.
+    """
+
+    users: int
+    divisions: tuple[Division, ...]
 
 
 ReadT = TypeVar("ReadT")

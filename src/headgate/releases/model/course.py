@@ -20,7 +20,8 @@ class Reached:
         seen: How many labels, or users, there were.
         at: When the last of them was recorded; ``None`` where that is not known.
         exchanges: The exchanges that they speak of; ``None`` where they speak of users.
-        harms: Harms among them; for kinds of harm, the users who showed a new one.
+        harms: Harms among them; for users, those with harm; for kinds of harm, the users who showed a new one; where users are
+            carried over to another stage, the strata of that stage that nobody belongs to.
         bound: What was bounded from above; ``None`` where nothing bounds it yet.
     """
 
@@ -38,7 +39,8 @@ class Course:
     Attributes:
         gate_id: Which gate.
         unit: What evidence is counted in: ``label`` or ``user``.
-        bounds: What is bounded: ``rate``, a share of exchanges; or ``users``, people of the next stage.
+        bounds: What is bounded: ``rate``, a share of exchanges; ``share``, the mean over users of each one's share; ``carried``,
+            the same among the users of another stage; or ``users``, people of the next stage.
         limit: What the bound must fall below.
         steps: From the first evidence to all there is; the last is what the gate says now.
     """

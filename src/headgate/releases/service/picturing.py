@@ -19,7 +19,7 @@ from headgate.releases.decide.offers import material_now, offers, signatures
 from headgate.releases.decide.states import decide
 from headgate.releases.decide.status import status_of
 from headgate.releases.model.course import StageExposure
-from headgate.releases.model.plan import DiscoveryGate, RateGate
+from headgate.releases.model.plan import CoverageGate, DiscoveryGate, RateGate
 from headgate.releases.service.assessing import Assessor, asked_of
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Picturing:
         found: dict[str, Course] = {}
         asked = asked_of(release, stage, now)
         for gate in stage.leave:
-            if not isinstance(gate, RateGate | DiscoveryGate):
+            if not isinstance(gate, RateGate | DiscoveryGate | CoverageGate):
                 continue
             try:
                 course = self._courses.course(gate, asked)

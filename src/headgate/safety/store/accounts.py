@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -113,32 +113,63 @@ def labelled(
     Raises:
         HazardUnknown: The epoch's labels do not answer for the hazard.
     """
+    return course(connection, epoch, hazard, used, span=span, overdue_us=overdue_us, most=1)[-1][1]
+
+
+def course(
+    connection: sa.Connection,
+    epoch: str,
+    hazard: str,
+    used: Sequence[Use],
+    *,
+    span: timedelta,
+    overdue_us: int,
+    most: int,
+) -> tuple[tuple[Use | None, LabelledAccounts], ...]:
+    """Return the same for ever more of the accounts, each with the last of them; there is always one, with all of them.
+
+    Args:
+        connection: A snapshot.
+        epoch: Which epoch.
+        hazard: Which hazard.
+        used: The final first uses of its accounts, in order, from the first.
+        span: How long each account is observed.
+        overdue_us: A sampled draw that was queued at this instant or earlier and still waits counts as harm.
+        most: How many cuts there may be, at least 1.
+
+    Raises:
+        HazardUnknown: The epoch's labels do not answer for the hazard.
+    """
     if of_epoch(connection, epoch, hazard) is None:
-        return LabelledAccounts(epoch, hazard, span, (), (), came=0)
+        return ((None, LabelledAccounts(epoch, hazard, span, (), (), came=0)),)
     items = _items(connection, epoch, hazard, overdue_us=overdue_us)
-    clean: dict[float, Counter[str]] = defaultdict(Counter)
-    harmful: list[HarmfulAccount] = []
+    counted: list[tuple[Use, Sequence[_Item]]] = []
     for use in used:
         inside = [item for item in items.get(use.account_id, ()) if item.position <= use.last]
         if any(item.waits for item in inside):
             break
+        counted.append((use, inside))
+    came = connection.execute(sa.select(sa.func.count()).select_from(newcomers).where(newcomers.c.epoch == epoch)).scalar_one()
+    every = -(-len(counted) // most) or 1
+    ends = [*range(every, len(counted), every), len(counted)]
+    return tuple(
+        (counted[end - 1][0] if end else None, _gathered(LabelledAccounts(epoch, hazard, span, (), (), came), counted[:end]))
+        for end in ends
+    )
+
+
+def _gathered(of: LabelledAccounts, counted: Sequence[tuple[Use, Sequence[_Item]]]) -> LabelledAccounts:
+    clean: dict[float, Counter[str]] = defaultdict(Counter)
+    harmful: list[HarmfulAccount] = []
+    for use, inside in counted:
         if inside:
             harms = tuple(item.drawn for item in inside if item.standing == Standing.HARM.value)
             doubtful = tuple(item.drawn for item in inside if item.standing != Standing.HARM.value)
             harmful.append(HarmfulAccount(use.exchanges, use.labels, use.floor, harms, doubtful))
         else:
             clean[use.floor].update(accounts=1, exchanges=use.exchanges, labels=use.labels)
-    came = connection.execute(sa.select(sa.func.count()).select_from(newcomers).where(newcomers.c.epoch == epoch)).scalar_one()
-    return LabelledAccounts(
-        epoch=epoch,
-        hazard=hazard,
-        span=span,
-        clean=tuple(
-            CleanAccounts(group["accounts"], group["exchanges"], group["labels"], floor) for floor, group in clean.items()
-        ),
-        harmful=tuple(harmful),
-        came=came,
-    )
+    groups = (CleanAccounts(group["accounts"], group["exchanges"], group["labels"], floor) for floor, group in clean.items())
+    return replace(of, clean=tuple(groups), harmful=tuple(harmful))
 
 
 def confirmed(connection: sa.Connection, epoch: str, hazard: str) -> tuple[ConfirmedHarm, ...]:

@@ -112,6 +112,28 @@ class SqlSampling:
             used = self._used(connection, epoch, span, now)
             return accounts.labelled(connection, epoch, hazard, used, span=span, overdue_us=to_us(now - d_max))
 
+    def accounts_course(
+        self, epoch: str, hazard: str, *, span: timedelta, most: int, now: datetime, d_max: timedelta
+    ) -> tuple[tuple[datetime, LabelledAccounts], ...]:
+        """Return the same for ever more of the accounts, each with when the last of them had been observed; none without any.
+
+        Args:
+            epoch: Which epoch.
+            hazard: Which hazard.
+            span: How long each account is observed.
+            most: How many cuts there may be, at least 1.
+            now: The present instant.
+            d_max: How long a sampled exchange may stay unresolved before it counts as harm.
+
+        Raises:
+            HazardUnknown: The epoch's labels do not answer for the hazard.
+            SafetyStoreUnavailable: The database does not answer.
+        """
+        with reading(self._engine) as connection:
+            used, overdue_us = self._used(connection, epoch, span, now), to_us(now - d_max)
+            cuts = accounts.course(connection, epoch, hazard, used, span=span, overdue_us=overdue_us, most=most)
+        return tuple((from_us(last.came_at_us) + span, seen) for last, seen in cuts if last is not None)
+
     def arrivals(self, epoch: str, *, every: timedelta, now: datetime) -> Arrivals:
         with reading(self._engine) as connection:
             return arrivals.came(connection, epoch, every_us=every // _MICROSECOND, now_us=to_us(now))
