@@ -14,6 +14,7 @@ from headgate.testing.cast import Reviewer, staff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser
 
@@ -38,12 +39,13 @@ def page_of(mine: Running) -> str:
     return f"/console/releases/{mine.release}"
 
 
-def test_a_release_is_watched_signed_for_promoted_held_and_cut(browser: Browser, mine: Running) -> None:
+def test_a_release_is_watched_signed_for_promoted_held_and_cut(browser: Browser, mine: Running, tmp_path: Path) -> None:
     lead = come_in(browser, mine, "Lena", "safety_lead")
     manager = come_in(browser, mine, "Marek", "release_manager")
     reviewers = [Reviewer(staff(mine.where, name, "safety_reviewer"), harmful) for name in ("Ines", "Omar")]
     members = [mine.member(f"inner {number}") for number in range(3)]
     a_gate_turns_before_their_eyes(lead, mine, members, reviewers)
+    the_report_is_read_without_us(browser, manager, mine, tmp_path)
     two_people_sign(lead, manager, mine)
     a_decision_is_explained(manager, mine)
     it_is_held(manager, mine)
@@ -92,6 +94,23 @@ def two_people_sign(lead: Reader, manager: Reader, mine: Running) -> None:
     expect(manager.page.locator(".pool[data-standing=here]")).to_contain_text("second", timeout=20_000)
     expect(manager.page.locator("#decisions")).to_contain_text("promote")
     looked_at(manager, "release-promoted")
+
+
+def the_report_is_read_without_us(browser: Browser, manager: Reader, mine: Running, tmp_path: Path) -> None:
+    """The file that is handed on is opened from a disk: it has to bring along all it needs, and to be read in either theme."""
+    with manager.page.expect_download() as handed:
+        manager.open(page_of(mine)).get_by_role("link", name="HTML").click()
+    kept = tmp_path / "gate-report.html"
+    handed.value.save_as(kept)
+    committee = reader(browser, kept.as_uri())
+    asked: list[str] = []
+    committee.page.on("request", lambda request: asked.append(request.url))
+    page = committee.open("")
+    expect(page.get_by_role("heading", name="In detail")).to_be_visible()
+    assert page.locator("figure svg").count() >= 1
+    assert asked == [kept.as_uri()]
+    looked_at(committee, "gate-report")
+    committee.context.close()
 
 
 def a_decision_is_explained(manager: Reader, mine: Running) -> None:

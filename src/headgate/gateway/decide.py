@@ -8,6 +8,7 @@ A reason that would tell a stranger of a model they may not know of is not given
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from headgate.gateway import errors
@@ -123,7 +124,7 @@ def _held_back(
     assert rule.holdback is not None
     kept = _under(call, principal, policy, rule.holdback.rule, assumed_output_tokens=assumed_output_tokens)
     if isinstance(kept, Admitted):
-        return kept
+        return replace(kept, held_back=(rule, until))
     given = _under(call, principal, policy, rule, assumed_output_tokens=assumed_output_tokens)
     if isinstance(given, Refusal):
         return given  # the others are refused it as well, and for the reason that they are told

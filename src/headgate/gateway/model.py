@@ -400,6 +400,7 @@ class Admitted:
         output_cap: Bound on completion tokens that Headgate sets per choice; ``None`` leaves the request's own.
         reserved_tokens: Tokens set aside until usage is known.
         meters: The limits that must be reserved, in order.
+        held_back: The rule that others of the cohort have, and until when this caller has not; ``None`` where they have the same.
     """
 
     policy: ModelPolicy
@@ -409,6 +410,7 @@ class Admitted:
     output_cap: int | None
     reserved_tokens: int
     meters: tuple[Meter, ...]
+    held_back: tuple[StageRule, datetime] | None = None
 
 
 class Standing(NamedTuple):
@@ -435,11 +437,13 @@ class Refusal:
         error: Why, for the person who asked.
         param: The field of the request that it is about, if it is about one.
         standings: How the limits stand, where one of them refused; as far as that is known.
+        meter: The limit that refused, where one did.
     """
 
     error: HeadgateError
     param: str | None = None
     standings: tuple[Standing, ...] = ()
+    meter: Meter | None = None
 
 
 class Meter(NamedTuple):

@@ -260,6 +260,74 @@ def standing(bound: float, limit: float, *, unit: Unit, up: str) -> Spec:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What was said, and what came.
+
+    Attributes:
+        said: What was said.
+        came: What came.
+        weight: How much stands behind it; larger points have more.
+        told: What is said of it: the fields of a table's row, by heading.
+    """
+
+    said: float
+    came: float
+    weight: int
+    told: Mapping[str, str]
+
+
+def scores(points: Sequence[Scored], *, unit: Unit, across: str, up: str) -> Spec:
+    """Return what came over what was said: whoever said what came lies on the line from corner to corner.
+
+    Shares are drawn from nothing to all; numbers on a logarithm's scale, with all that is right to a factor of two shaded.
+    """
+    both = [value for each in points for value in (each.said, each.came) if value > 0]
+    least, most = (0.0, 1.0) if unit == "share" else (min(both, default=1.0) / 2, max(both, default=10.0) * 2)
+    scale: dict[str, Any] = {"domain": [least, most], "nice": False, "clamp": True}
+    axis: dict[str, Any] = {"labelExpr": _written(unit)}
+    if unit == "number":
+        scale["type"], axis["values"] = "log", _ticks(least, most)
+    x: dict[str, Any] = {"field": "said", "type": "quantitative", "title": across, "scale": scale, "axis": axis}
+    y: dict[str, Any] = {"field": "came", "type": "quantitative", "title": up, "scale": scale, "axis": axis}
+    ends = [{"said": end, "came": end, "half": end / 2, "twice": end * 2} for end in (least, most)]
+    headings: list[str] = list(points[0].told) if points else []
+    layers: list[dict[str, Any]] = []
+    if unit == "number":
+        layers.append(
+            {
+                "data": {"values": ends},
+                "mark": {"type": "area", "color": "var(--good-pale)", "clip": True},
+                "encoding": {"x": x, "y": {**y, "field": "half"}, "y2": {"field": "twice"}},
+            }
+        )
+    layers += [
+        {
+            "data": {"values": ends},
+            "mark": {"type": "line", "color": "var(--good)", "strokeDash": [6, 4], "strokeWidth": 2},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "color": "var(--water)", "opacity": 0.85},
+            "encoding": {
+                "x": x,
+                "y": y,
+                "size": {"field": "weight", "type": "quantitative", "scale": {"range": [50, 260]}, "legend": None},
+                "tooltip": [{"field": name, "type": "nominal"} for name in headings],
+            },
+        },
+    ]
+    return Spec(
+        width="container",
+        height=_HEIGHT,
+        autosize={"type": "fit-x", "contains": "padding"},
+        background="transparent",
+        data={"values": [{"said": each.said, "came": each.came, "weight": each.weight, **each.told} for each in points]},
+        layer=layers,
+        config=_config(),
+    )
+
+
 def _ticks(least: float, most: float) -> list[float]:
     """Return where a logarithm's scale is marked: at 1, 2 and 5 of each decade, or at decades alone where those are many."""
     decades = range(floor(log10(least)), ceil(log10(most)) + 1)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import altair as alt
 import pytest
 
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import open_house
+from headgate.evidence.model import Kept, Method
+from headgate.evidence.model.calibration import Forecast
+from headgate.evidence.store.forecasts import ForecastStore
 from headgate.kernel.actor import Role
+from headgate.kernel.verdict import Verdict
 from headgate.testing.console import Seat, first_of, seated
 from headgate.testing.evidence import declared
 from headgate.testing.filing import FilingHouse
@@ -220,6 +228,40 @@ async def test_predictions_and_comparisons_say_what_they_can_and_no_more(place: 
     assert "New access raised the rate" in await seat.see("/evidence/comparing?new=60&old=1&share=0.5")
     assert "whole numbers" in await seat.see("/evidence/comparing?new=-1&old=1", 422)
     assert "between 0 and 1" in await seat.see("/evidence/comparing?new=1&old=1&share=nan", 422)
+
+
+async def test_how_predictions_turned_out_is_drawn_with_its_numbers(place: Place) -> None:
+    said = Forecast(
+        epoch=f"{PAYLOAD}/staff/1",
+        hazard="cyber_misuse",
+        below=1e-2,
+        alpha=0.05,
+        reading="sha256:0",
+        made_at=datetime(2026, 3, 2, 12, tzinfo=UTC),
+        verdict=Verdict.INSUFFICIENT,
+        method=Method.UNIFORM,
+        labels=200,
+        harms=0,
+        upper_bound=0.018,
+        level=0.03,
+        to_go=400,
+        expected_at=None,
+    )
+    passed = replace(said, made_at=said.made_at + timedelta(days=9), labels=800, verdict=Verdict.PASS, to_go=None)
+    with ForecastStore(place.house.engine).transaction() as tx:
+        tx.keep(Kept(said.reading, said.epoch, "rate", {}, {}, said.made_at))
+        tx.predict(said)
+        tx.predict(passed)
+    page = await place.sit(Role.AUDITOR).see("/evidence/calibration")
+    drawn = [json.loads(html.unescape(spec)) for spec in re.findall(r"data-spec='([^']+)'", page)]
+    assert len(drawn) == 2
+    for spec in drawn:
+        alt.LayerChart.from_dict(spec)
+        assert len(spec["data"]["values"]) == 1
+    assert "1.50 times as many as predicted" in page
+    for cell in ("95 % to 99 %", ">400</td>", ">600</td>"):
+        assert cell in page
+    assert "<script>alert" not in page
 
 
 async def test_a_record_is_exported_and_one_that_is_not_there_is_not_found(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 import pytest
+from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from headgate.bootstrap.faces import console_tables, desks_of
@@ -368,6 +370,47 @@ async def test_a_cut_closes_everything_and_opening_again_is_asked_for_by_stage(
 
 
 # The report.
+
+
+def read(paper: bytes) -> list[str]:
+    """Return the text of each page of a PDF, with single blanks, as another program reads it."""
+    return [" ".join(page.extract_text().split()) for page in PdfReader(io.BytesIO(paper)).pages]
+
+
+def test_the_first_page_of_the_paper_holds_what_is_signed_and_the_others_the_detail(
+    house: House, release: Release, first: Actor
+) -> None:
+    report = reporting_of(house).gate(release.id, by=first)
+    page, *others = read(reporting_of(house).gate_pdf(release.id, by=first))
+    assert others, "one page, then detail"
+    detail = " ".join(others)
+    status = report.picture.status
+    for part in (
+        "Gate report: atlas-2",
+        status.where,
+        f"ledger entry {report.head.size}",
+        "asked for by Root",
+        "Why not further?",
+        "Not shown",
+        "Signatures",
+        report.exposure,
+        release.plan.version_digest[:40],
+        report.head.root.hex()[:40],
+        *(card.name for card in report.cards),
+        *(card.line.shown for card in report.cards),
+        *status.not_shown,
+    ):
+        assert in_words(part) in in_words(page), part
+    assert "In detail" in others[0]
+    assert "In detail" not in page
+    for part in ("Tripwires", "Decisions", *(decision.id for decision in report.picture.decisions)):
+        assert in_words(part) in in_words(detail), part
+    assert "hello" not in page + detail, "what somebody asked a model stays with traffic and safety"
+
+
+def in_words(text: str) -> str:
+    """Return a text without blanks, hyphens and the paper's quotation marks, which depend on where its lines break."""
+    return re.sub(r"[\s\u00ad\u2010-]+", "", text.translate({0x2019: "'", 0x201C: '"', 0x201D: '"'}))
 
 
 def test_the_report_is_the_same_until_something_is_recorded_and_holds_no_content(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.evidence.cli.calibration import said
-from headgate.evidence.decide.calibration import FURTHEST_DAYS, LEAST_LATER, due, forecast, score
+from headgate.evidence.decide.calibration import FURTHEST_DAYS, LEAST_LATER, MOST_PACES, due, forecast, score
 from headgate.evidence.decide.rate import read_rate
 from headgate.evidence.model import Harm, LabelledTraffic, Method, RateClaim, Segment
 from headgate.evidence.model.calibration import Forecast
@@ -143,6 +143,20 @@ def test_each_series_counts_alike_however_many_forecasts_it_has() -> None:
     assert (found.forecasts, found.series, found.covered) == (51, 2, 0.5)
 
 
+def test_chances_are_told_apart_and_every_forecast_lies_in_one_band() -> None:
+    sure = [FIRST, replace(FIRST, made_at=NOON + DAY, labels=500, harms=2)]
+    doubtful = replace(FIRST, epoch="rel_b/staff/1", harms=3, upper_bound=0.015)
+    unsure = [doubtful, replace(doubtful, made_at=NOON + DAY, labels=500, harms=30)]
+    found = score([*sure, *unsure]).later
+    assert found is not None
+    first, last = found.bands
+    chances = [chance_below(3, 200, 300, 0.015), chance_below(0, 200, 300, 0.018)]
+    assert [first.expected, last.expected] == pytest.approx(chances)
+    assert all(band.over < chance <= band.most for band, chance in zip(found.bands, chances, strict=True))
+    assert (first.covered, last.covered) == (0.0, 1.0)
+    assert sum(band.forecasts for band in found.bands) == found.forecasts
+
+
 def test_labels_and_days_to_a_pass_are_compared_with_the_pass() -> None:
     passed = replace(FIRST, made_at=NOON + 10 * DAY, labels=800, verdict=Verdict.PASS, to_go=None, expected_at=None)
     undated = replace(FIRST, made_at=NOON + DAY, labels=300, to_go=1000, expected_at=None)
@@ -152,7 +166,16 @@ def test_labels_and_days_to_a_pass_are_compared_with_the_pass() -> None:
     assert found.ratio == pytest.approx((600 / 400 + 500 / 1000) / 2)
     assert found.within_twice == 1.0
     assert found.days_late == pytest.approx(2.0)
+    assert [(each.said, each.took) for each in found.latest] == [(400, 600), (1000, 500)]
     assert score([FIRST, undated]).pace is None
+
+
+def test_only_the_latest_forecasts_of_a_pass_are_told_one_by_one() -> None:
+    many = [replace(FIRST, made_at=NOON + at * DAY, labels=200 + at) for at in range(MOST_PACES + 5)]
+    passed = replace(FIRST, made_at=NOON + 500 * DAY, labels=800, verdict=Verdict.PASS, to_go=None, expected_at=None)
+    found = score([*many, passed]).pace
+    assert found is not None
+    assert (found.forecasts, len(found.latest), found.latest[-1].took) == (MOST_PACES + 5, MOST_PACES, 600 - MOST_PACES - 4)
 
 
 def test_without_predictions_it_says_so_and_invents_nothing() -> None:

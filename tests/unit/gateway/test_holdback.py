@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.gateway.decide import admit, visible
+from headgate.gateway.errors import RequestsExhausted
 from headgate.gateway.model import (
     Admitted,
     Call,
@@ -24,6 +25,7 @@ from headgate.gateway.model import (
     StageRule,
     Upstream,
 )
+from headgate.gateway.service.exhausted import exhausted, with_holdback
 from headgate.kernel.errors import Forbidden, Refused
 from headgate.kernel.ids import AccountId, EpochId, GrantId, KeyId, OrganisationId, ReleaseId
 from headgate.kernel.lots import is_drawn
@@ -177,3 +179,37 @@ def test_what_is_stripped_for_who_is_held_back_is_declared_as_ever() -> None:
     answer = ask(a_principal(HELD), policy=policy, capabilities=frozenset({"tools"}))
     assert isinstance(answer, Admitted)
     assert answer.stripped == ("tools",)
+
+
+def refused_by(admitted: Admitted | Refusal) -> Refusal:
+    """Return what is told when the first limit of an admission leaves nothing."""
+    assert isinstance(admitted, Admitted)
+    return with_holdback(exhausted(admitted.meters[0], 0, 30.0, need=1), admitted)
+
+
+def test_a_limit_that_only_the_held_back_have_says_why_and_until_when() -> None:
+    told = refused_by(ask(a_principal())).error
+    assert isinstance(told, RequestsExhausted)
+    assert "All 5 of this grant's requests in this window are used." in told.message
+    assert "Until 2026-05-08 12:00 UTC this account keeps the limits of the stage before" in told.message
+    assert (told.rule, told.retry_after_s) == ("stage broad, holdback, how_much.requests", 30.0)
+    others = refused_by(ask(a_principal(LET_IN))).error
+    assert "by lot" not in others.message
+    assert others.rule == "how_much.requests"
+    later = refused_by(ask(a_principal(), now=NOON + WEEK)).error
+    assert "by lot" not in later.message
+
+
+@pytest.mark.parametrize(
+    ("others", "is_told"),
+    [
+        (Limits(requests=Rate(5, 60)), False),
+        (Limits(requests=Rate(4, 60)), False),
+        (Limits(requests=Rate(6, 60)), True),
+        (Limits(), True),
+    ],
+    ids=["the same", "less", "more", "none at all"],
+)
+def test_a_limit_that_others_have_as_well_is_told_as_to_them(others: Limits, *, is_told: bool) -> None:
+    policy = replace(POLICY, rules={"all": replace(GIVEN, limits=others)})
+    assert ("by lot" in refused_by(ask(a_principal(), policy=policy)).error.message) is is_told

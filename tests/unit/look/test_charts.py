@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.look.charts import Course, Dot, Mark, Unit, course, painted, standing, tokens
+from headgate.look.charts import Course, Dot, Mark, Scored, Unit, course, painted, scores, standing, tokens
 from headgate.look.workshop import ChartLibrary, NotDrawn, library_url, svgs
 
 if TYPE_CHECKING:
@@ -45,6 +45,18 @@ marks = st.lists(
 
 def valid(spec: Spec) -> None:
     alt.LayerChart.from_dict(cast("dict[str, Any]", spec))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.builds(Scored, st.floats(0, 1), st.floats(0, 1), st.integers(1, 99), st.just({"of": PAYLOAD})), max_size=6),
+    st.sampled_from(["share", "number"]),
+)
+def test_every_drawing_of_scores_is_a_valid_specification(points: list[Scored], unit: Unit) -> None:
+    spec = scores(points, unit=unit, across="said", up="came")
+    valid(spec)
+    assert len(spec["data"]["values"]) == len(points)
+    painted(spec, tokens())
 
 
 @settings(max_examples=25, deadline=None)

@@ -10,6 +10,7 @@ from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model.comparing import HoldbackClaim
 from headgate.kernel.actor import Permission
 from headgate.kernel.errors import HeadgateError, NotFound
+from headgate.reports.predictions import of_bounds, of_paces
 
 if TYPE_CHECKING:
     from headgate.console.desks import Desks
@@ -23,7 +24,11 @@ def table(desks: Desks) -> Table:
     """Return the addresses of reckoning."""
 
     def calibration(visit: Visit) -> Shown:
-        return Shown("console/evidence_calibration.html", {"found": desks.forecasting.calibration(by=visit.actor)})
+        found = desks.forecasting.calibration(by=visit.actor)
+        bounds = (("In what came later in the same epoch", found.later), ("In the next epoch of the release", found.following))
+        drawn = {name: of_bounds(score, name) for name, score in bounds if score is not None}
+        pace = None if found.pace is None else of_paces(found.pace, "Labels to a pass")
+        return Shown("console/evidence_calibration.html", {"found": found, "bounds": bounds, "drawn": drawn, "pace": pace})
 
     def comparing(visit: Visit) -> Shown:
         said = {name: visit.query.get(name, "").strip() for name in ("before", "after", "hazard", "new", "old", "share")}

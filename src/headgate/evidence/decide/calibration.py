@@ -25,7 +25,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from headgate.evidence.model import Method
-from headgate.evidence.model.calibration import BoundScore, Calibration, Forecast, PaceScore
+from headgate.evidence.model.calibration import Band, BoundScore, Calibration, Forecast, Paced, PaceScore
 from headgate.kernel.verdict import Verdict
 from headgate.stats.calibration import brier, chance_below, log_score
 
@@ -41,6 +41,10 @@ PACE_OVER = timedelta(days=7)
 """How far back the pace of labels is taken: a week has all of its habits in it."""
 LEAST_LATER = 100
 """Fewer later labels than this say nothing of a rate."""
+EDGES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
+"""Where chances are told apart: finer where bounds are meant to lie."""
+MOST_PACES = 120
+"""Forecasts of a pass that are told one by one."""
 _DAY = timedelta(days=1)
 
 
@@ -155,11 +159,31 @@ def _bounds(series: Sequence[Sequence[_Outcome]]) -> BoundScore | None:
         expected=_mean(_mean(each) for each in chances),
         brier=_mean(brier(said, was) for said, was in zip(chances, truths, strict=True)),
         log_score=_mean(log_score(said, was) for said, was in zip(chances, truths, strict=True)),
+        bands=_bands(scored),
     )
 
 
+def _bands(scored: Sequence[Sequence[_Outcome]]) -> tuple[Band, ...]:
+    found: list[Band] = []
+    for over, most in pairwise(EDGES):
+        inside = [[each for each in outcomes if over < each[0] <= most or (each[0] == over == EDGES[0])] for outcomes in scored]
+        there = [outcomes for outcomes in inside if outcomes]
+        if there:
+            found.append(
+                Band(
+                    over=over,
+                    most=most,
+                    forecasts=sum(len(outcomes) for outcomes in there),
+                    series=len(there),
+                    expected=_mean(_mean(chance for chance, _ in outcomes) for outcomes in there),
+                    covered=_mean(_mean(true for _, true in outcomes) for outcomes in there),
+                )
+            )
+    return tuple(found)
+
+
 def _paces(every: Sequence[Sequence[Forecast]]) -> PaceScore | None:
-    ratios: list[float] = []
+    paced: list[Paced] = []
     late: list[float] = []
     series = 0
     for forecasts in every:
@@ -168,10 +192,13 @@ def _paces(every: Sequence[Sequence[Forecast]]) -> PaceScore | None:
             continue
         before = [each for each in forecasts if each.made_at < passed.made_at and each.to_go]
         series += bool(before)
-        ratios += [(passed.labels - each.labels) / each.to_go for each in before if each.to_go]
+        paced += [
+            Paced(each.made_at, each.epoch, each.hazard, each.to_go, passed.labels - each.labels) for each in before if each.to_go
+        ]
         late += [(passed.made_at - each.expected_at) / _DAY for each in before if each.expected_at is not None]
-    if not ratios:
+    if not paced:
         return None
+    ratios = [each.took / each.said for each in paced]
     return PaceScore(
         forecasts=len(ratios),
         series=series,
@@ -180,6 +207,7 @@ def _paces(every: Sequence[Sequence[Forecast]]) -> PaceScore | None:
         dated=len(late),
         days_late=median(late) if late else None,
         days_off=median(map(abs, late)) if late else None,
+        latest=tuple(sorted(paced, key=lambda each: each.made_at)[-MOST_PACES:]),
     )
 
 

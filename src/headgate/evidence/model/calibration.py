@@ -60,6 +60,46 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """Forecasts whose chance was about the same.
+
+    Attributes:
+        over: The chance given was higher than this,
+        most: and at most this.
+        forecasts: How many there are.
+        series: The stretches of labels that they come from.
+        expected: The chance that was given, on average over the stretches.
+        covered: The share that came true, likewise.
+    """
+
+    over: float
+    most: float
+    forecasts: int
+    series: int
+    expected: float
+    covered: float
+
+
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """How far off a pass was said to be, and was.
+
+    Attributes:
+        made_at: When it was said.
+        epoch: Of which epoch.
+        hazard: Of which hazard.
+        said: Labels that it would take.
+        took: Labels that it took.
+    """
+
+    made_at: datetime
+    epoch: str
+    hazard: str
+    said: int
+    took: int
+
+
+@dataclass(frozen=True, slots=True)
 class BoundScore:
     """How bounds fared against labels that came later.
 
@@ -70,6 +110,7 @@ class BoundScore:
         expected: The chance that was given to that, likewise.
         brier: Mean squared distance of the chance from what happened.
         log_score: Mean surprise, in nats.
+        bands: The same by the chance that was given, from the least; only those with forecasts in them.
     """
 
     forecasts: int
@@ -78,6 +119,7 @@ class BoundScore:
     expected: float
     brier: float
     log_score: float
+    bands: tuple[Band, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +134,7 @@ class PaceScore:
         dated: How many of them named a day.
         days_late: The median of days by which the pass came later than forecast; negative when sooner. ``None`` without a date.
         days_off: The median of the same without its sign.
+        latest: The latest of the forecasts, one by one, the oldest first.
     """
 
     forecasts: int
@@ -101,6 +144,7 @@ class PaceScore:
     dated: int
     days_late: float | None
     days_off: float | None
+    latest: tuple[Paced, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from headgate.gateway import errors
 from headgate.gateway.model import ObjectKind, OutputScreen, Refusal, Unit
+from headgate.gateway.service.exhausted import with_holdback
 from headgate.gateway.service.quota import Reservation
 from headgate.gateway.service.row_record import AT_ONCE, OpenRow, RowEnd, RowRecord, all_of
 from headgate.gateway.wire.batches.answers import read_answer, reading_of
@@ -145,7 +146,7 @@ class Batches:
             exchange_id=underway.exchange_id,
         )
         if isinstance(reservation, Refusal):
-            return reservation
+            return with_holdback(reservation, decision)
         run = Run(admitted, reservation)
         refusal: Refusal | None = Refusal(errors.CannotRecord("The batch's rows could not be recorded.", rule="record"))
         try:

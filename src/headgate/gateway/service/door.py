@@ -16,6 +16,7 @@ from headgate.gateway import errors
 from headgate.gateway.decide import admit, may_list, still_admits, visible
 from headgate.gateway.model import Admitted, ObjectKind, Refusal, StoredObject
 from headgate.gateway.service.background import Settling
+from headgate.gateway.service.exhausted import with_holdback
 from headgate.gateway.service.underway import Underway
 from headgate.kernel.errors import HeadgateError
 from headgate.kernel.ids import ExchangeId, mint
@@ -203,7 +204,7 @@ class Door:
         exchange_id = ExchangeId(mint("ex", at=at))
         reservation = await self._quota.reserve(decision.meters, tokens=decision.reserved_tokens, exchange_id=exchange_id)
         if isinstance(reservation, Refusal):
-            return reservation
+            return with_holdback(reservation, decision)
         try:
             screened = await self._screened(decision, request)
             while not isinstance(screened, Refusal) and generation != self._knowledge.generation:

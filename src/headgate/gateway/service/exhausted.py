@@ -5,16 +5,17 @@ How much a whole cohort may use and has used says how busy strangers are, so of 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from headgate.gateway import errors
 from headgate.gateway.model import Holder, Refusal, Unit
+from headgate.kernel.errors import Limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from headgate.gateway.model import Meter, Standing
-    from headgate.kernel.errors import Limited
+    from headgate.gateway.model import Admitted, Meter, StageRule, Standing
 
 _WHOSE = {
     Holder.END_USER: "this end user's",
@@ -36,7 +37,33 @@ def exhausted(meter: Meter, left: int, reset_s: float | None, *, need: int, stan
         need: What the request needs.
         standings: How the limits stand, as far as that is known.
     """
-    return Refusal(_error(meter, max(0, left), reset_s, need=need), standings=tuple(standings))
+    return Refusal(_error(meter, max(0, left), reset_s, need=need), standings=tuple(standings), meter=meter)
+
+
+def with_holdback(refusal: Refusal, admitted: Admitted) -> Refusal:
+    """Return the refusal with why others have more, where the caller is held back and met a limit that is narrower for that."""
+    error, meter = refusal.error, refusal.meter
+    if admitted.held_back is None or meter is None or not isinstance(error, Limited):
+        return refusal
+    others, until = admitted.held_back
+    ours, theirs = _most(admitted.rule, meter), _most(others, meter)
+    if ours is not None and theirs is not None and theirs <= ours:
+        return refusal
+    told = type(error)(
+        f"{error.message} Until {until:%Y-%m-%d %H:%M} UTC this account keeps the limits of the stage before, and others have"
+        " more: it was drawn by lot, so that what the new access does can be told from everything else.",
+        retry_after_s=error.retry_after_s,
+        rule=f"stage {others.stage}, holdback, {error.rule}",
+        help=error.help,
+        link=error.link,
+    )
+    return replace(refusal, error=told)
+
+
+def _most(rule: StageRule, meter: Meter) -> int | None:
+    """Return the least of a rule's limits that count what this one counts, over as long; ``None`` where it has none."""
+    counts = (meter.holder, meter.unit, meter.window_s)
+    return min((each.limit for each in rule.ceilings if (each.holder, each.unit, each.window_s) == counts), default=None)
 
 
 def _error(meter: Meter, left: int, reset_s: float | None, *, need: int) -> Limited:
