@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def model() -> Iterator[str]:
     """The address of a small model that answers at once."""
     with small_model() as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def slow_model() -> Iterator[str]:
     """The address of a small model that speaks twenty tokens a second."""
     with small_model("--tokens-per-second", "20") as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A Headgate for tests that leave it as they found it: nobody promotes, cuts or kills here."""
+    """A Headgate for tests that leave it as they found it: nobody promotes, cuts or kills here, or waits long for its steward."""
     where = tmp_path_factory.mktemp("shared") / "data"
-    with running(where, model, timeout_s=1, upstream_timeout_s=1.5, body_timeout_s=1.5) as headgate:
+    with running(where, model, timeout_s=1, tick_s=1, upstream_timeout_s=1.5, body_timeout_s=1.5) as headgate:
         yield headgate
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sturdy(slow_model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A Headgate whose processes are killed and whose disk is taken away; each test leaves it well again."""
     with running(tmp_path_factory.mktemp("sturdy") / "data", slow_model) as headgate:

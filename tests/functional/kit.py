@@ -91,7 +91,7 @@ def plan(
     return PLAN.format(upstream=upstream, inner=inner, timeout_s=timeout_s, name=name, cohorts=cohorts)
 
 
-def eventually(look: Callable[[], T], within_s: float = 20.0) -> T:
+def eventually(look: Callable[[], T], within_s: float = 60.0) -> T:
     """Return what ``look`` finds as soon as it is true; what it still answers with errors is not there yet.
 
     Raises:
@@ -305,7 +305,7 @@ def harmful(text: str) -> dict[str, bool]:
     return {"harm": HARM in text}
 
 
-def review_until(looks: Callable[[], T], *apis: Api, within_s: float = 30.0) -> T:
+def review_until(looks: Callable[[], T], *apis: Api, within_s: float = 90.0) -> T:
     """Let reviewers label in turn until something has come to be."""
     reviewers = [Reviewer(api, harmful) for api in apis]
 

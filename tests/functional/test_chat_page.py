@@ -5,34 +5,29 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from functional.kit import COHORTS, Running, apply, eventually, plan
-from headgate.testing.installation import installation
+from functional.kit import Running, apply, eventually, plan
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+COHORTS = ("visitors", "later-visitors")
 
 
 @pytest.fixture(scope="module")
-def anthropic(model: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A Headgate before a server that speaks Anthropic's API."""
-    directory: Path = tmp_path_factory.mktemp("anthropic") / "data"
-    with installation(directory, tick_s=0.3, log_level="error") as where:
-        text = plan(model).replace("model: small-model, timeout_s", "model: small-model, api: anthropic, timeout_s")
-        text = text.replace("[api.chat, chat_page]", "[api.messages, chat_page]")
-        yield Running(where, apply(where, text, COHORTS), model)
+def anthropic(shared: Running) -> Running:
+    """A release of a server that speaks Anthropic's API."""
+    text = plan(shared.upstream, name="other-words", cohorts=COHORTS)
+    text = text.replace("model: small-model, timeout_s", "model: small-model, api: anthropic, timeout_s")
+    text = text.replace("[api.chat, chat_page]", "[api.messages, chat_page]")
+    return Running(shared.where, apply(shared.where, text, COHORTS), shared.upstream, "other-words")
 
 
 class Visit(contextlib.AbstractContextManager["Visit"]):
     """Somebody on the chat page, by its own addresses."""
 
-    def __init__(self, headgate: Running, name: str) -> None:
-        seat = headgate.member(name)
+    def __init__(self, headgate: Running, name: str, cohort: str = "inner") -> None:
+        seat = headgate.member(name, cohort)
         link = json.loads(headgate.where.command("grant", "invite", seat.grant_id, "--json"))["link"]
         self.account_id = seat.account_id
         self.model = headgate.model
@@ -52,7 +47,7 @@ class Visit(contextlib.AbstractContextManager["Visit"]):
 
 
 def test_a_model_server_of_the_other_api_answers_in_its_own_words(anthropic: Running) -> None:
-    with Visit(anthropic, "Visitor") as visit:
+    with Visit(anthropic, "Visitor", COHORTS[0]) as visit:
         answered = visit.say({"role": "user", "content": "Hello"})
     assert answered.status_code == 200, answered.text
     assert answered.headers["content-type"].startswith("text/event-stream")

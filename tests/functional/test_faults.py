@@ -77,7 +77,7 @@ class Crowd:
     def until(self, served: int) -> None:
         """Wait until so many more were served."""
         goal = self.told.count(200) + served
-        eventually(lambda: self.told.count(200) >= goal, 30)
+        eventually(lambda: self.told.count(200) >= goal)
 
 
 def settled_and_drawn_once(headgate: Running) -> None:
@@ -111,7 +111,7 @@ def test_a_worker_killed_in_mid_stream_is_replaced_and_charged_in_full_while_the
         again = headgate.client(another, safe).chat.completions.create(model=MODEL, messages=asked, max_tokens=2)  # pyright: ignore[reportArgumentType, reportCallIssue] - a plain dictionary
         assert again.choices[0].message.content
     # and: the dead one is replaced, and what it left is settled at full charge
-    eventually(lambda: len(headgate.workers()) == 2 and victim not in headgate.workers(), 60)
+    eventually(lambda: len(headgate.workers()) == 2 and victim not in headgate.workers())
     (left,) = [row for row in headgate.admitted().values() if row["account_id"] == who.account_id]
     ended = eventually(lambda: (row := headgate.admitted()[left["id"]]) and row["status"] and row)
     assert (ended["status"], ended["charged_tokens"]) == ("unknown", ended["reserved_tokens"])
@@ -129,7 +129,7 @@ def test_a_steward_killed_in_the_middle_of_traffic_counts_and_draws_everything_o
             os.kill(victim, signal.SIGKILL)
             # then: traffic goes on, and another steward takes over
             crowd.until(5)
-            eventually(lambda victim=victim: not alive(victim) and headgate.steward() != victim, 30)
+            eventually(lambda victim=victim: not alive(victim) and headgate.steward() != victim)
     assert set(crowd.told) == {200}
     settled_and_drawn_once(headgate)
 
@@ -144,9 +144,9 @@ def test_of_two_stewards_one_acts_and_nothing_is_drawn_twice(headgate: Running) 
 
     second = subprocess.Popen(command, env=dict(headgate.where.environment))
     try:
-        eventually(lambda: len(stewards()) == 2, 30)
+        eventually(lambda: len(stewards()) == 2)
         # a steward that an earlier test killed holds the lease until it runs out
-        eventually(lambda: int(holder(headgate).rpartition(":")[2]) in stewards(), 30)
+        eventually(lambda: int(holder(headgate).rpartition(":")[2]) in stewards())
         first_holder = holder(headgate)
         # when
         with Crowd(headgate, headgate.member("watched one"), headgate.member("watched two")) as crowd:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import httpx
 
 from functional.kit import eventually, processes
-from headgate.testing.installation import free_port, small_model
+from headgate.testing.installation import READY_S, free_port, small_model
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
 MARK = "FUNCTIONAL_MARK"
-UP_S = 60.0
+UP_S = READY_S
 
 
 class Up:
@@ -81,7 +81,7 @@ def up(directory: Path, *words: str, port: int | None = None) -> Generator[Up]:
     finally:
         if run.process.poll() is None:
             run.process.send_signal(signal.SIGINT)
-        run.process.wait(30)
+        run.process.wait(60)
         run.process.stdout.close() if run.process.stdout else None
         run.process.stderr.close() if run.process.stderr else None
 
@@ -129,8 +129,8 @@ def test_from_an_empty_directory_to_an_answer_and_to_nothing_left_running(tmp_pa
         # when: it is told to stop
         first.process.send_signal(signal.SIGINT)
         # then: every process that it started ends, quietly
-        assert first.process.wait(30) == 0
-        eventually(lambda: not first.started(), 10)
+        assert first.process.wait(60) == 0
+        eventually(lambda: not first.started())
         assert "Traceback" not in first.errors()
     # when: again, in the same directory and on another port
     with up(directory, "--workers", "1") as second:
