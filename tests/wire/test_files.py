@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import sqlite3
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from headgate.gateway.model import Limits
 from headgate.kernel.units import Rate
+from headgate.traffic.model import Screened
 from wire.kit import KEY, MODEL, ScriptedUpstream, a_policy, a_principal, running, taken
 from wire.shelf_kit import STRANGER, SURFACES, Shelf, a_shelf, a_shelf_rule, chat_row, finished, jsonl, narrowed
 
@@ -211,3 +213,33 @@ def test_a_batchs_answers_cannot_be_had_by_asking_about_their_file(shelf: Shelf)
         with pytest.raises(openai.NotFoundError) as caught:
             client.chat.completions.create(model=MODEL, messages=ask)
         assert caught.value.code == "object_not_found"
+
+
+def test_what_a_file_holds_is_on_record_when_it_is_handed_out_and_what_only_tells_of_it_is_not(shelf: Shelf) -> None:
+    recorder = shelf.served.recorder
+    with shelf.client() as client:
+        file = client.files.create(file=b"some words", purpose="user_data")
+        before = len(recorder.admissions)
+        client.files.retrieve(file.id)
+        client.files.list()
+        client.models.list()
+        assert len(recorder.admissions) == before
+        content = client.files.content(file.id)
+
+    (admission,) = recorder.admissions[before:]
+    assert (admission.surface, admission.key_id) == ("api.files", shelf.served.world.principals[KEY].key_id)
+    assert json.loads(admission.request_body) == {"id": file.id, "purpose": "user_data"}
+    outcome = recorder.outcome(before + 1)
+    assert (outcome.exchange_id, outcome.response_body) == (admission.exchange_id, b"some words")
+    assert content.response.headers["x-request-id"] == admission.exchange_id
+    assert (outcome.charged_tokens, outcome.usage_exact, outcome.screened) == (0, True, Screened.NOT_ASKED)
+
+
+def test_a_file_that_cannot_be_put_on_record_is_not_handed_out(shelf: Shelf) -> None:
+    with shelf.client() as client:
+        file = client.files.create(file=b"some words", purpose="user_data")
+        shelf.served.recorder.full = True
+        with pytest.raises(openai.InternalServerError) as refused:
+            client.files.content(file.id)
+
+    assert refused.value.code == "record.unavailable"

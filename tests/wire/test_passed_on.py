@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import httpx
 import pytest
@@ -23,6 +23,7 @@ from wire.plain_kit import SURFACES, rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 BLOCK = bytes(range(256)) * 256
@@ -119,13 +120,16 @@ def spoken(served: Running) -> Generator[httpx.Response]:
         yield response
 
 
-def heard_until_cut(served: Running, after_a_block: Callable[[], None]) -> bytes:
+Asked: TypeAlias = "Callable[[Running], AbstractContextManager[httpx.Response]]"
+
+
+def heard_until_cut(served: Running, after_a_block: Callable[[], None], asked: Asked = spoken) -> bytes:
     """Return what came of an answer until its connection was broken off."""
     heard = b""
 
     def hear() -> None:
         nonlocal heard
-        with spoken(served) as response:
+        with asked(served) as response:
             for part in response.iter_raw():
                 heard += part
                 if len(heard) == len(BLOCK):
@@ -223,8 +227,7 @@ def test_an_answer_of_any_size_waits_at_the_model_server_for_a_client_that_takes
     assert outcome.detail == "the record of the answer is cut short"
 
 
-def test_so_does_a_file(served: Running, speaker: Speaker) -> None:
-    speaker.says_much()
+def keeps_a_file(served: Running, speaker: Speaker) -> None:
     served.world.change_policy(a_policy(speaker.url, rule(surfaces=frozenset({"api.files"}))))
     eventually(lambda: served.gateway.stats().policy_seq == 1)
     owner = served.world.principals[KEY]
@@ -237,8 +240,50 @@ def test_so_does_a_file(served: Running, speaker: Speaker) -> None:
     )
     engine.dispose()
 
+
+@contextmanager
+def handed_out(served: Running) -> Generator[httpx.Response]:
     with httpx.stream("GET", f"{served.url}/files/file_1/content", headers=AUTH, timeout=20, trust_env=False) as response:
+        assert response.status_code == 200
+        yield response
+
+
+def test_so_does_a_file(served: Running, speaker: Speaker) -> None:
+    speaker.says_much()
+    keeps_a_file(served, speaker)
+
+    with handed_out(served) as response:
         taken_slowly(response, speaker)
+
+    outcome = served.recorder.outcome()
+    assert (outcome.status, outcome.charged_tokens, len(outcome.response_body)) == (OutcomeStatus.COMPLETED, 0, MIB)
+
+
+def test_who_loses_access_gets_no_more_of_a_file_and_what_they_got_is_on_record(served: Running, speaker: Speaker) -> None:
+    keeps_a_file(served, speaker)
+    speaker.let.release()
+
+    assert heard_until_cut(served, lambda: served.world.change_principal(KEY, refusal=taken), handed_out) == BLOCK
+
+    (admission,) = served.recorder.admissions
+    assert (admission.surface, admission.model, admission.request_body) == (
+        "api.files",
+        MODEL,
+        b'{"id": "file_1", "purpose": null}',
+    )
+    outcome = served.recorder.outcome()
+    assert (outcome.status, outcome.http_status, outcome.detail) == (OutcomeStatus.CUT, 200, "key.revoked")
+    assert (outcome.response_body, outcome.screened) == (BLOCK, Screened.NOT_ASKED)
+
+
+def test_who_leaves_while_a_file_is_handed_out_has_left(served: Running, speaker: Speaker) -> None:
+    keeps_a_file(served, speaker)
+    speaker.let.release()
+
+    with handed_out(served) as response:
+        next(response.iter_raw())
+
+    assert served.recorder.outcome().status is OutcomeStatus.CLIENT_GONE
 
 
 def taken_slowly(response: httpx.Response, speaker: Speaker) -> None:

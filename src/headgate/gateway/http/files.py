@@ -7,33 +7,26 @@ came, and what they may be used for is decided when they are used.
 Which model an upload is for is said by the rows of a batch. Any other file names none, so it is for the one model that the
 caller may have files for; where there are several, the caller says which in the header ``x-headgate-model`` or the query
 parameter ``model``.
-
-The answers of a batch go through the door again when they are fetched, row by row past the output screen where the stage asks
-for one. A row that is withheld is replaced by an error row, and the header ``x-headgate-withheld-rows`` says how many there are.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from headgate.gateway import errors
-from headgate.gateway.http.asgi import ClientGone, header
-from headgate.gateway.http.calls import NotGiven
+from headgate.gateway.http.asgi import header
+from headgate.gateway.http.contents import Contents
 from headgate.gateway.http.keeping import garbage, not_admitted
 from headgate.gateway.http.scratch import scratch
 from headgate.gateway.model import Call, ObjectKind, Refusal
-from headgate.gateway.wire.batches.answers import read_answer
 from headgate.gateway.wire.batches.kinds import refused_now, remembered, written
 from headgate.gateway.wire.files import file as files
 from headgate.gateway.wire.fine_tuning.job import CAPABILITY
 from headgate.gateway.wire.fine_tuning.job import SURFACE as FINE_TUNING
 from headgate.gateway.wire.headers import to_upstream
-from headgate.gateway.wire.jsonl import Lines
 from headgate.gateway.wire.multipart import FormLimits, Splice
 from headgate.gateway.wire.paths import turned_away
 from headgate.gateway.wire.surface import NotAnAnswer
@@ -43,7 +36,7 @@ from headgate.traffic.model import Screened
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
+    from headgate.gateway.http.asgi import Receive, Scope, Send
     from headgate.gateway.http.errand import Errands
     from headgate.gateway.http.keeping import Asked, Keeping
     from headgate.gateway.http.multipart import Form, Uploads
@@ -105,9 +98,8 @@ class Files:
         self._keeping = keeping
         self._uploads = uploads
         self._rows = rows
-        self._batches = batches
         self._errands = errands
-        self._surfaces = surfaces
+        self._contents = Contents(keeping=keeping, batches=batches, errands=errands, surfaces=surfaces)
         self._settings = keeping.settings
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
@@ -128,7 +120,7 @@ class Files:
             case "GET" | "DELETE" as method, [file_id] if file_id:
                 return await self._one(asked, file_id, method)
             case "GET", [file_id, "content"] if file_id:
-                return await self._content(asked, file_id)
+                return await self._contents.hand_out(asked, receive, file_id)
             case _:
                 return turned_away(scope["path"], scope["method"])
 
@@ -280,103 +272,6 @@ class Files:
             await self._keeping.kept.forget(stored)
         await self._keeping.pass_on(asked.send, heard)
         return None
-
-    async def _content(self, asked: Asked, file_id: str) -> Refusal | None:
-        found = await self._keeping.find(asked, ObjectKind.FILE, file_id, files.SURFACE)
-        if isinstance(found, Refusal):
-            return found
-        stored, admitted = found
-        refusal = self._rows_refused(stored.detail, stored.model, asked)
-        if refusal is not None:
-            return refusal
-        path = f"{files.PATH}/{file_id}/content"
-        try:
-            async with self._keeping.calls.content(stored.at(admitted.policy.upstream), path) as blocks:
-                if stored.detail.get("purpose") != files.ANSWERS:
-                    await self._stream(asked, stored, blocks, [])
-                    return None
-                await self._on_record(asked, stored, admitted)
-                async with scratch(self._settings.uploads_dir) as room:
-                    withheld = await self._show_answers(stored, admitted, blocks, room)
-                    refusal = self._rows_refused(stored.detail, stored.model, asked)
-                    if refusal is None:
-                        headers = [(b"content-length", str(room.length).encode())]
-                        if withheld:
-                            headers.append((b"x-headgate-withheld-rows", str(withheld).encode()))
-                        await self._stream(asked, stored, aiter(room), headers)
-                return refusal
-        except NotGiven as refused:
-            if refused.heard.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise
-            await self._keeping.pass_on(asked.send, refused.heard)
-            return None
-
-    async def _on_record(self, asked: Asked, stored: StoredObject, admitted: Admitted) -> None:
-        """See to it that answers are on record before they are shown.
-
-        Raises:
-            AnswersUnrecorded: They are not yet.
-        """
-        kept = self._keeping.kept
-        batch = await kept.find(ObjectKind.BATCH, stored.detail["batch"], asked.principal)
-        if not batch.detail.get("recorded"):
-            heard = await self._keeping.ask(batch, admitted, "GET", f"/batches/{batch.id}")
-            try:
-                await self._batches.seen(batch, heard.body, admitted)
-            except NotAnAnswer:
-                raise garbage() from None
-            batch = await kept.find(ObjectKind.BATCH, batch.id, asked.principal)
-        if not batch.detail.get("recorded"):
-            raise errors.AnswersUnrecorded(
-                "The answers are not on record yet.", rule="every exchange is recorded", help="Try again."
-            )
-
-    async def _show_answers(self, stored: StoredObject, admitted: Admitted, blocks: AsyncIterator[bytes], room: Scratch) -> int:
-        """Put the answers into ``room`` as they may be shown; return how many are withheld."""
-        surface = self._surfaces[stored.detail["endpoint"]]
-        lines = Lines(most_bytes=self._settings.max_answer_bytes)
-        withheld = 0
-
-        async def show(line: bytes) -> bool:
-            row = read_answer(line)
-            _, _, refusal = await self._batches.look(admitted, row, surface, stored)
-            await room.write((line if refusal is None else row.withheld(refusal, self._settings)) + b"\n")
-            return refusal is not None
-
-        try:
-            async for block in blocks:
-                for _, line in lines.feed(block):
-                    withheld += await show(line)
-                    await asyncio.sleep(0)
-            for _, line in lines.finish():
-                withheld += await show(line)
-        except NotAnAnswer:
-            raise garbage() from None
-        return withheld
-
-    async def _stream(self, asked: Asked, stored: StoredObject, blocks: AsyncIterator[bytes], headers: Headers) -> None:
-        """Send a file; whoever loses access while it is sent gets no more of it."""
-        headers = [(b"content-type", b"application/octet-stream"), *headers]
-        await asked.send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": headers})
-        async for block in blocks:
-            if await self._lost(asked, stored):
-                raise ClientGone
-            try:
-                async with asyncio.timeout(self._settings.send_idle_s):
-                    await asked.send({"type": "http.response.body", "body": block, "more_body": True})
-            except TimeoutError:
-                raise ClientGone from None
-        await asked.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _lost(self, asked: Asked, stored: StoredObject) -> bool:
-        """Return whether the caller may not have a file any more."""
-        principal = await self._keeping.door.identify(asked.key_text, asked.client_ip)
-        if isinstance(principal, Refusal):
-            return True
-        decision = self._keeping.kept.may(
-            stored, principal, surface=files.SURFACE, client_ip=asked.client_ip, capabilities=frozenset()
-        )
-        return isinstance(decision, Refusal) or self._rows_refused(stored.detail, stored.model, asked) is not None
 
 
 class _Replaced:
