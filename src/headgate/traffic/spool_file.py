@@ -141,7 +141,9 @@ class SpoolFile:
     def checkpoint_if_due(self) -> None:
         """Move what was written ahead into the file: most of it beside the writers, the rest while they queue.
 
-        Left alone under steady load, the log written ahead would never be empty, and so would grow without end.
+        Left alone under steady load, the log written ahead would never be empty, and so would grow without end. Whoever writes
+        first after it was moved begins it anew and flushes its head to the disk, under ``Sync.NORMAL`` too (SQLite, ``wal.c``,
+        ``walFrames``): that is done here, by a write of nothing, because the next one may come from an event loop.
         """
         if not self.checkpoint_is_due:
             return
@@ -149,6 +151,7 @@ class SpoolFile:
             self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             with self._using:
                 self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                self._connection.execute("PRAGMA user_version = 0")
             self._written_bytes = 0
 
     def close(self) -> None:

@@ -284,6 +284,25 @@ async def test_the_log_written_ahead_stays_small_under_steady_writing(
     assert file_of(world, spool).with_name(f"{spool.name}.sqlite-wal").stat().st_size < 1_000_000
 
 
+async def test_whoever_moves_the_log_written_ahead_begins_it_anew_so_that_no_event_loop_has_to(
+    world: TrafficWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = world.open()
+    log = file_of(world, spool).with_name(f"{spool.name}.sqlite-wal")
+
+    def salts() -> bytes:
+        return log.read_bytes()[16:24]  # drawn anew whenever the log begins anew (SQLite's file format, section 4.1)
+
+    await world.exchange(spool, request_body=b"x" * 20_000)
+    at_first = salts()
+    monkeypatch.setattr("headgate.traffic.spool_file._CHECKPOINT_BYTES", 1)
+    spool._file.checkpoint_if_due()
+
+    assert salts() != at_first
+    await world.exchange(spool)
+    assert rows_in(world, spool, "admission") == 2
+
+
 async def test_a_caller_that_leaves_in_the_moment_of_being_told_is_settled_at_no_charge(
     world: TrafficWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
