@@ -55,7 +55,7 @@ bench-evidence: setup ## Labels to a decision beside other methods, false promot
 	PYTHONPATH=bench $(BIN)/python -m evidence $(ARGS)
 
 bench-pages: setup ## How long every page takes over a million exchanges and 100,000 ledger entries
-	$(BIN)/python bench/pages.py $(ARGS)
+	PYTHONPATH=bench $(BIN)/python -m paging $(ARGS)
 
 soak: setup ## An hour of mixed load; fails if memory, descriptors or threads grow
 	PYTHONPATH=bench $(BIN)/python bench/soak.py $(ARGS)

@@ -7,10 +7,13 @@ for a writer, and cannot write. A database that stays locked for longer than ``B
 
 from __future__ import annotations
 
+import sqlite3
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 if TYPE_CHECKING:
@@ -38,6 +41,45 @@ def open_sqlite(path: Path) -> sa.Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+class Versions:
+    """Tells whether anything was committed, by this process or another one.
+
+    It asks on a connection of its own, on which nothing is ever written: SQLite's number stands still only for what a connection
+    itself commits.
+
+    Args:
+        engine: The database. One that is not SQLite has no such number.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._watch: Any = None
+        self._asking = Lock()
+
+    def __call__(self) -> int | None:
+        """Return a number that is another one after each commit; ``None`` when it cannot be told."""
+        if self._engine.dialect.name != "sqlite":
+            return None
+        with self._asking:
+            try:
+                if self._watch is None:
+                    self._watch = self._engine.raw_connection()
+                cursor = self._watch.cursor()  # outside any transaction: inside one the number would stand still
+                try:
+                    return cursor.execute("PRAGMA data_version").fetchone()[0]
+                finally:
+                    cursor.close()
+            except (sqlite3.Error, SQLAlchemyError):  # then nothing is remembered, and whoever reads is told what is wrong
+                return None
+
+    def close(self) -> None:
+        """Give the connection up."""
+        with self._asking:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -145,18 +145,18 @@ class HouseVitals:
     def _wires(self, by: Actor) -> Iterable[Vital]:
         name, touched = "Tripwires on monitors", list[str]()
         for release in self._house.releases.list(by=by):
-            for wire in self._house.releases.status(release, by=by).wires:
-                if wire.tripped is not False and (not wire.stage or "monitor" in wire.wire_id):
-                    touched.append(f"{release.model}{f', {wire.stage}' if wire.stage else ''}: {wire.sentence}")
+            for wire in self._house.releases.wires(release, by=by):
+                if wire.reading.tripped is not False and (not wire.stage or "monitor" in wire.wire_id):
+                    touched.append(f"{release.model}{f', {wire.stage}' if wire.stage else ''}: {wire.reading.sentence}")
         if touched:
             yield Vital(name, Standing.ILL, " ".join(touched), (("touched", str(len(touched))),))
         else:
             yield Vital(name, Standing.WELL, "None is touched.")
 
     def _queue(self, by: Actor, now: datetime) -> Vital:
-        health = self._house.desk.review.health(by=by, now=now)
+        health = self._house.desk.review.backlog(by=by, now=now)
         facts = (
-            ("waiting", f"{health.backlog:,}"),
+            ("waiting", f"{health.items:,}"),
             ("oldest", "none" if health.oldest_age is None else span_text(health.oldest_age)),
             ("labels a day", f"{health.labels_per_day:,.1f}"),
         )

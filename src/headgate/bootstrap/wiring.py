@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from headgate import migrations
 from headgate.access.service import Access
 from headgate.access.store import SqlStore
-from headgate.adapters.database import open_sqlite
+from headgate.adapters.database import Versions, open_sqlite
 from headgate.bootstrap.bridges.courses import GateCourses, SafetyCuts
 from headgate.bootstrap.bridges.epochs import ReleaseEpochs
 from headgate.bootstrap.bridges.exchanges import TrafficExchanges
@@ -44,6 +44,7 @@ from headgate.evidence.service.watching import Watching
 from headgate.evidence.store import EvidenceStore, SqlArchive
 from headgate.evidence.store.forecasts import ForecastStore
 from headgate.kernel.clock import Clock, SystemClock
+from headgate.kernel.still import Still
 from headgate.ledger.model import Entry
 from headgate.ledger.service import Ledger
 from headgate.ledger.store import SqlLedger, append
@@ -62,6 +63,7 @@ from headgate.safety.service.sampling import Sampling
 from headgate.safety.service.windows import Windows
 from headgate.safety.store import SqlGolds, SqlIncidents, SqlReview, SqlSampling
 from headgate.safety.store.course import SqlCourses
+from headgate.safety.store.sample import Samples
 from headgate.safety.store.windows import SqlWindows
 from headgate.traffic.keys import DayKeys, MasterKey
 from headgate.traffic.log import ExchangeLog
@@ -90,6 +92,7 @@ class House:
         settings: How it runs.
         clock: The time.
         engine: The system of record.
+        versions: Tells whether anything was written to it.
         ledger: What was decided.
         access: Who gets in.
         log: What was exchanged.
@@ -99,6 +102,7 @@ class House:
         detector: The shipped rules.
         desk: Draws, review and incidents.
         draws: Where draws are kept.
+        queue: Where what waits for a reader is.
         evidence: What was measured.
         forecasting: What was predicted, and how it turned out.
         comparing: Epochs beside each other.
@@ -113,6 +117,7 @@ class House:
     settings: Settings
     clock: Clock
     engine: sa.Engine
+    versions: Versions
     ledger: Ledger
     access: Access
     log: ExchangeLog
@@ -122,6 +127,7 @@ class House:
     detector: RuleDetector
     desk: Desk
     draws: SqlSampling
+    queue: SqlReview
     evidence: Evidence
     forecasting: Forecasting
     comparing: Comparing
@@ -133,6 +139,7 @@ class House:
 
     def close(self) -> None:
         """Let go of the database."""
+        self.versions.close()
         self.engine.dispose()
 
 
@@ -149,18 +156,21 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     home.make()
     engine = open_sqlite(home.database)
     migrations.bring_up_to_date(engine, home.database)
+    versions = Versions(engine)
+    still = Still(versions)
     access = Access(SqlStore(engine), pepper=secret_file(home.secrets / "pepper"), environment=ENVIRONMENT, clock=clock)
     day_keys = DayKeys(engine, MasterKey.load_or_create(home.secrets / "master.key"), clock)
     log = ExchangeLog(home.traffic, engine, day_keys, record, clock)
-    exposures = Exposures(log, engine)
+    samples = Samples()
+    exposures = Exposures(log, engine, still)
     exchanges = TrafficExchanges(log)
-    incidents = Incidents(store=SqlIncidents(engine), entropy=secrets.token_bytes, golds=SqlGolds(engine))
+    incidents = Incidents(store=SqlIncidents(engine, still), entropy=secrets.token_bytes, golds=SqlGolds(engine))
     detector = RuleDetector(baseline(), today=clock.now().date())
     deadline = timedelta(days=settings.label_deadline_days)
     golds = Golds(store=SqlGolds(engine), detectors=[detector], entropy=secrets.token_bytes, deadline=deadline)
-    sampling_store = SqlSampling(engine)
-    labels = SafetyLabels(sampling_store, SqlGolds(engine), clock, deadline)
-    evidence = Evidence(labels, EvidenceStore(engine), clock)
+    sampling_store = SqlSampling(engine, samples, still)
+    labels = SafetyLabels(sampling_store, SqlGolds(engine, still), clock, deadline)
+    evidence = Evidence(labels, EvidenceStore(engine, still), clock)
     release_store = SqlReleases(engine)
     sampling = Sampling(
         store=sampling_store,
@@ -169,12 +179,12 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         detectors=[detector],
         entropy=secrets.token_bytes,
     )
-    queue = SqlReview(engine)
+    queue = SqlReview(engine, samples)
     filing = Filing(SqlArchive(engine), ReleasesOnFile(release_store), clock, secrets.token_bytes)
     strata = Strata(access, release_store)
     newcomers = SafetyPeople(sampling_store, strata, clock, deadline)
     people = People(newcomers)
-    courses = Courses(labels, SafetyCuts(SqlCourses(engine), sampling_store, clock, deadline), newcomers, newcomers)
+    courses = Courses(labels, SafetyCuts(SqlCourses(engine, samples), sampling_store, clock, deadline), newcomers, newcomers)
     gates = {
         "rate": Rates(evidence),
         "discovery": Discoveries(people),
@@ -186,16 +196,17 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     }
     streams = SafetyStreams(sampling_store, Windows(SqlWindows(engine)), strata, clock, looked_for=detector.hazards)
     sides = SidesOfHoldbacks(release_store, access, exposures, sampling_store, clock)
-    held_back = HeldBack(sides, EvidenceStore(engine), clock)
-    wires = Wires(evidence, Watching(streams, EvidenceStore(engine), clock), held_back)
+    held_back = HeldBack(sides, EvidenceStore(engine, still), clock)
+    wires = Wires(evidence, Watching(streams, EvidenceStore(engine, still), clock), held_back)
     readings = SubjectReadings(gates, wires=wires, exposures=exposures, incidents=incidents, sampling=sampling)
-    releases = ReleaseService(release_store, readings, clock)
+    releases = ReleaseService(release_store, readings, clock, still=still)
     review = Review(store=queue, exchanges=exchanges, entropy=secrets.token_bytes, care=care_of(settings), locators=[detector])
     return House(
         home=home,
         settings=settings,
         clock=clock,
         engine=engine,
+        versions=versions,
         ledger=Ledger(SqlLedger(engine), clock, Signer.from_seed("headgate", secret_file(home.secrets / "ledger.key"))),
         access=access,
         log=log,
@@ -205,6 +216,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         detector=detector,
         desk=Desk(sampling, review, incidents, golds, clock),
         draws=sampling_store,
+        queue=queue,
         evidence=evidence,
         forecasting=Forecasting(ForecastStore(engine), clock),
         comparing=Comparing(labels),

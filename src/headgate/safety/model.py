@@ -427,6 +427,21 @@ class HazardAgreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the review queue.
+
+    Attributes:
+        items: Items that still need somebody.
+        oldest_age: Age of the oldest of them, or ``None`` when there is none.
+        labels_per_day: Opinions a day over the last seven days (over the time since the first one, if that is shorter).
+    """
+
+    items: int
+    oldest_age: timedelta | None
+    labels_per_day: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewHealth:
     """How the review queue is doing.
 

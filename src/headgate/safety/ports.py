@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from headgate.ledger.model import Entry
     from headgate.safety.decide.care import Sight
     from headgate.safety.model import (
+        Backlog,
         Content,
         Draw,
         HazardWaiting,
@@ -268,6 +269,14 @@ class SamplingStore(Protocol):
 
     def monitor_health(self) -> MonitorHealth: ...
 
+    def bookmark(self) -> Bookmark:
+        """Return how far the collector has come."""
+        ...
+
+    def in_the_air(self) -> bool:
+        """Return whether a draw waits for its coin."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ItemState:
@@ -460,6 +469,8 @@ class ReviewStore(Protocol):
     def waiting(self) -> tuple[HazardWaiting, ...]:
         """Return how many items wait for each hazard of each epoch that has any, gold items among them like all others."""
         ...
+
+    def backlog(self, *, now: datetime) -> Backlog: ...
 
     def health(self, *, now: datetime) -> ReviewHealth: ...
 

@@ -2,13 +2,14 @@
 
 The counts stand in the system of record, by epoch, account, organisation and UTC day, and outlive the exchanges' content. A
 round of collecting adds newly settled exchanges and moves its cursor in one transaction, so a count is right after any crash
-and with any number of collectors. What counts is decided by ``counts``.
+and with any number of collectors. The same transaction adds to what each epoch comes to, so that nothing has to sum it up; who
+was seen is learned from the rows that are new. What counts is decided by ``counts``.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, assert_never
@@ -17,22 +18,23 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from headgate.kernel.clock import from_us, to_us
+from headgate.kernel.still import Still, restless
 from headgate.traffic.cursors import advance, position
 from headgate.traffic.errors import CursorMoved
 from headgate.traffic.keys import day_of
 from headgate.traffic.model import Exchange, Exposure, OutcomeStatus
-from headgate.traffic.store import daily, reaching
+from headgate.traffic.store import counted, daily, reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from headgate.kernel.ids import EpochId, ReleaseId
     from headgate.traffic.log import ExchangeLog
 
 CONSUMER = "exposure"
 """The name under which the counts keep their cursor."""
-_SUMMED = 256
-"""Sums that are remembered; a release has one for itself and one for each of its stages."""
+_REMEMBERED = 256
+"""Epochs of which it is remembered who was seen; those that were asked for last."""
 
 
 def counts(exchange: Exchange) -> bool:
@@ -78,6 +80,16 @@ class AccountDay:
 
 
 @dataclass(slots=True)
+class _Seen:
+    """Whom an epoch's rows name, as far as a turn of counting; rows are added, and never change whom they name."""
+
+    turn: int = -1
+    accounts: set[str] = field(default_factory=set[str])
+    organisations: set[str] = field(default_factory=set[str])
+    days: set[str] = field(default_factory=set[str])
+
+
+@dataclass(slots=True)
 class _Sum:
     exchanges: int = 0
     tokens: int = 0
@@ -91,13 +103,15 @@ class Exposures:
     Args:
         log: The exchange log.
         engine: The system of record.
+        still: Remembers what nothing was written about since.
     """
 
-    def __init__(self, log: ExchangeLog, engine: sa.Engine) -> None:
+    def __init__(self, log: ExchangeLog, engine: sa.Engine, still: Still | None = None) -> None:
         self._log = log
         self._engine = engine
-        self._summed: dict[Hashable, tuple[dict[str, int], Exposure]] = {}
-        self._summing = Lock()
+        self._still = still or restless()
+        self._known: dict[str, _Seen] = {}
+        self._learning = Lock()
 
     def collect(self, limit: int) -> int:
         """Count newly settled exchanges, at most ``limit``, each once; return how many were taken from the log.
@@ -116,8 +130,10 @@ class Exposures:
             try:
                 with reaching("the exposure counts"), self._engine.begin() as connection:
                     advance(connection, CONSUMER, seen=seen, to=after)
-                    for key, added in _sums(taken).items():
-                        _add(connection, key, added)
+                    sums = _sums(taken)
+                    turns = _add_up(connection, sums)
+                    for key, added in sums.items():
+                        _add(connection, key, added, turn=turns[key[0]])
             except (CursorMoved, IntegrityError):
                 continue
             return len(taken)
@@ -128,6 +144,9 @@ class Exposures:
         Raises:
             LogUnavailable: The database does not answer.
         """
+        return dict(self._still.once((Exposures, "cursor"), self._cursor))
+
+    def _cursor(self) -> dict[str, int]:
         with reaching("the exposure counts"), self._engine.execution_options(read_only=True).connect() as connection:
             return position(connection, CONSUMER)
 
@@ -137,7 +156,8 @@ class Exposures:
         Raises:
             LogUnavailable: The database does not answer.
         """
-        return self._exposure(tuple(epochs), daily.c.epoch.in_(epochs))
+        names = tuple(dict.fromkeys(epochs))
+        return self._still.once((Exposures, names), lambda: self._exposure(counted.c.epoch.in_(names)))
 
     def days_of(self, epoch: EpochId, *, since: str, until: str) -> list[AccountDay]:
         """Return how often each account was served on each day under an epoch.
@@ -168,45 +188,47 @@ class Exposures:
         Raises:
             LogUnavailable: The database does not answer.
         """
-        return self._exposure(release_id, daily.c.epoch.startswith(f"{release_id}/", autoescape=True))
+        return self._exposure(counted.c.epoch.startswith(f"{release_id}/", autoescape=True))
 
-    def _exposure(self, name: Hashable, of: sa.ColumnElement[bool]) -> Exposure:
-        """Sum up what is asked for by ``name``, unless nothing was counted since it was summed up last.
-
-        The cursor is read first: what is counted in between makes the next look sum up again.
-        """
-        counted = self.cursor()
-        last = self._summed.get(name)
-        if last is not None and last[0] == counted:
-            return last[1]
-        found = self._sum(of)
-        with self._summing:
-            self._summed[name] = (counted, found)
-            while len(self._summed) > _SUMMED:
-                del self._summed[next(iter(self._summed))]
-        return found
-
-    def _sum(self, of: sa.ColumnElement[bool]) -> Exposure:
-        query = sa.select(
-            sa.func.count(sa.distinct(daily.c.account_id)).label("accounts"),
-            sa.func.count(sa.distinct(sa.func.nullif(daily.c.organisation_id, ""))).label("organisations"),
-            sa.func.coalesce(sa.func.sum(daily.c.exchanges), 0).label("exchanges"),
-            sa.func.coalesce(sa.func.sum(daily.c.tokens), 0).label("tokens"),
-            sa.func.count(sa.distinct(daily.c.day)).label("active_days"),
-            sa.func.min(daily.c.first_us).label("first_us"),
-            sa.func.max(daily.c.last_us).label("last_us"),
-        ).where(of)
+    def _exposure(self, of: sa.ColumnElement[bool]) -> Exposure:
         with reaching("the exposure counts"), self._engine.execution_options(read_only=True).connect() as connection:
-            row = connection.execute(query).one()
+            sums = connection.execute(sa.select(counted).where(of).order_by(counted.c.epoch)).all()
+            with self._learning:
+                seen = [self._seen(connection, row.epoch, row.turn) for row in sums]
+                accounts, organisations, days = (
+                    (_together(sets) for sets in zip(*((s.accounts, s.organisations, s.days) for s in seen), strict=True))
+                    if seen
+                    else (0, 0, 0)
+                )
         return Exposure(
-            accounts=row.accounts,
-            organisations=row.organisations,
-            exchanges=int(row.exchanges),
-            tokens=int(row.tokens),
-            active_days=row.active_days,
-            first_at=None if row.first_us is None else from_us(row.first_us),
-            last_at=None if row.last_us is None else from_us(row.last_us),
+            accounts=accounts,
+            organisations=organisations,
+            exchanges=sum(row.exchanges for row in sums),
+            tokens=sum(row.tokens for row in sums),
+            active_days=days,
+            first_at=from_us(min(row.first_us for row in sums)) if sums else None,
+            last_at=from_us(max(row.last_us for row in sums)) if sums else None,
         )
+
+    def _seen(self, connection: sa.Connection, epoch: str, turn: int) -> _Seen:
+        """Return who was seen under an epoch as far as a turn of counting: who is known, and whom rows name that came since."""
+        seen = self._known.pop(epoch, None)
+        if seen is None or seen.turn > turn:  # the second: another database stands in the place of the old one
+            seen = _Seen()
+        if seen.turn < turn:
+            rows = sa.select(daily.c.account_id, daily.c.organisation_id, daily.c.day).where(
+                daily.c.epoch == epoch, daily.c.turn > seen.turn
+            )
+            for account_id, organisation_id, day in connection.execute(rows):
+                seen.accounts.add(account_id)
+                seen.days.add(day)
+                if organisation_id:
+                    seen.organisations.add(organisation_id)
+            seen.turn = turn
+        self._known[epoch] = seen
+        while len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return seen
 
 
 def _sums(taken: Iterable[Exchange]) -> dict[tuple[str, str, str, str], _Sum]:
@@ -223,18 +245,51 @@ def _sums(taken: Iterable[Exchange]) -> dict[tuple[str, str, str, str], _Sum]:
     return sums
 
 
-def _add(connection: sa.Connection, key: tuple[str, str, str, str], added: _Sum) -> None:
+def _together(sets: Iterable[set[str]]) -> int:
+    """Return how many there are in any of some sets."""
+    first, *others = sets
+    return len(first.union(*others)) if others else len(first)
+
+
+def _add_up(connection: sa.Connection, sums: Mapping[tuple[str, str, str, str], _Sum]) -> dict[str, int]:
+    """Add to what each epoch comes to, and return the turn of counting that this is of each."""
+    of = counted.c
+    whole: defaultdict[str, _Sum] = defaultdict(_Sum)
+    for (epoch, *_), added in sums.items():
+        row = whole[epoch]
+        row.exchanges += added.exchanges
+        row.tokens += added.tokens
+        row.first_us, row.last_us = min(row.first_us, added.first_us), max(row.last_us, added.last_us)
+    turns: dict[str, int] = {}
+    for epoch, added in whole.items():
+        turn = connection.execute(sa.select(of.turn).where(of.epoch == epoch).with_for_update()).scalar_one_or_none()
+        if turn is None:
+            sums_up = {"exchanges": added.exchanges, "tokens": added.tokens, "first_us": added.first_us, "last_us": added.last_us}
+            connection.execute(sa.insert(counted).values(epoch=epoch, turn=0, **sums_up))
+        else:
+            connection.execute(sa.update(counted).where(of.epoch == epoch).values(turn=turn + 1, **_more(counted, added)))
+        turns[epoch] = 0 if turn is None else turn + 1
+    return turns
+
+
+def _more(table: sa.Table, added: _Sum) -> dict[str, sa.ColumnElement[int]]:
+    """Return what a row of counts holds with some more."""
+    of = table.c
+    return {
+        "exchanges": of.exchanges + added.exchanges,
+        "tokens": of.tokens + added.tokens,
+        "first_us": sa.case((of.first_us < added.first_us, of.first_us), else_=added.first_us),
+        "last_us": sa.case((of.last_us > added.last_us, of.last_us), else_=added.last_us),
+    }
+
+
+def _add(connection: sa.Connection, key: tuple[str, str, str, str], added: _Sum, *, turn: int) -> None:
     epoch, account_id, organisation_id, day = key
     of = daily.c
     update = (
         sa.update(daily)
         .where(of.epoch == epoch, of.account_id == account_id, of.organisation_id == organisation_id, of.day == day)
-        .values(
-            exchanges=of.exchanges + added.exchanges,
-            tokens=of.tokens + added.tokens,
-            first_us=sa.case((of.first_us < added.first_us, of.first_us), else_=added.first_us),
-            last_us=sa.case((of.last_us > added.last_us, of.last_us), else_=added.last_us),
-        )
+        .values(**_more(daily, added))
     )
     if connection.execute(update).rowcount == 0:
         connection.execute(
@@ -247,5 +302,6 @@ def _add(connection: sa.Connection, key: tuple[str, str, str, str], added: _Sum)
                 tokens=added.tokens,
                 first_us=added.first_us,
                 last_us=added.last_us,
+                turn=turn,
             )
         )

@@ -44,7 +44,21 @@ daily = sa.Table(
     sa.Column("tokens", sa.BigInteger, nullable=False),
     sa.Column("first_us", sa.BigInteger, nullable=False),
     sa.Column("last_us", sa.BigInteger, nullable=False),
+    sa.Column("turn", sa.BigInteger, nullable=False, server_default="0", comment="of its epoch, when the row was written first"),
+    sa.Index("traffic_daily_by_turn", "epoch", "turn"),
 )
+
+counted = sa.Table(
+    "traffic_counted",
+    metadata,
+    sa.Column("epoch", sa.Text, primary_key=True),
+    sa.Column("exchanges", sa.BigInteger, nullable=False),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("first_us", sa.BigInteger, nullable=False),
+    sa.Column("last_us", sa.BigInteger, nullable=False),
+    sa.Column("turn", sa.BigInteger, nullable=False, comment="how often something was counted"),
+)
+"""What an epoch's rows in ``traffic_daily`` add up to; always written with them."""
 
 cursors = sa.Table(
     "traffic_cursor",

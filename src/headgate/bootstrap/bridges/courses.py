@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from headgate.bootstrap.bridges.gates import coverage
 from headgate.bootstrap.bridges.gates.discovery import claim_of
 from headgate.bootstrap.bridges.gates.rates import users_claim
-from headgate.bootstrap.bridges.labels import harms_of, segments_of, users_of
-from headgate.evidence.model import LabelledTraffic, RateClaim
+from headgate.bootstrap.bridges.labels import labels_of, users_of
+from headgate.evidence.model import RateClaim
 from headgate.evidence.model.course import LabelsUpTo, UsersUpTo
 from headgate.releases.model.course import Course, Reached
 from headgate.releases.model.plan import CoverageGate, DiscoveryGate, RateGate
@@ -42,23 +42,7 @@ class SafetyCuts:
 
     def course(self, epoch: str, hazard: str, *, most: int) -> tuple[LabelsUpTo, ...]:
         cuts = self._courses.course(epoch, hazard, most=most, now=self._clock.now(), d_max=self._deadline)
-        return tuple(
-            LabelsUpTo(
-                cut.at,
-                LabelledTraffic(
-                    epoch=epoch,
-                    hazard=hazard,
-                    segments=segments_of(cut.traffic.segments),
-                    harms=harms_of(cut.traffic.harms),
-                    labels=cut.traffic.labels,
-                    pending=cut.traffic.pending,
-                    frontier=cut.traffic.frontier,
-                    drawn=cut.traffic.drawn,
-                    uniform=cut.traffic.uniform,
-                ),
-            )
-            for cut in cuts
-        )
+        return tuple(LabelsUpTo(cut.at, labels_of(cut.traffic)) for cut in cuts)
 
     def users_course(self, epoch: str, hazard: str, window: timedelta, *, most: int) -> tuple[UsersUpTo, ...]:
         now = self._clock.now()

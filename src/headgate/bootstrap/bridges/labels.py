@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from headgate.evidence.model import Harm, LabelledTraffic, Look, Segment
 from headgate.evidence.model.reviewing import Readers
 from headgate.evidence.model.users import CleanUsers, HarmfulUser, LabelledUsers
+from headgate.evidence.service.remembering import Remembering
 from headgate.safety.sampling.gold import tally
 
 if TYPE_CHECKING:
@@ -29,6 +30,26 @@ def harms_of(harms: Sequence[safety.Harm]) -> tuple[Harm, ...]:
     return tuple(Harm(harm.pi, harm.pi0) for harm in harms)
 
 
+def labels_of(found: safety.LabelledTraffic) -> LabelledTraffic:
+    """Return an epoch's labels in evidence's words."""
+    return LabelledTraffic(
+        epoch=found.epoch,
+        hazard=found.hazard,
+        segments=segments_of(found.segments),
+        harms=harms_of(found.harms),
+        labels=found.labels,
+        pending=found.pending,
+        frontier=found.frontier,
+        drawn=found.drawn,
+        uniform=found.uniform,
+    )
+
+
+def looks_of(windows: Sequence[safety.LookData]) -> tuple[Look, ...]:
+    """Return closed windows in evidence's words."""
+    return tuple(Look(segments_of(window.segments), harms_of(window.harms)) for window in windows)
+
+
 class SafetyLabels:
     """Evidence's ``LabelSource`` over safety's draws and labels.
 
@@ -44,20 +65,12 @@ class SafetyLabels:
         self._golds = golds
         self._clock = clock
         self._deadline = deadline
+        self._put = Remembering()
+        """What was put in evidence's words: safety gives the same object while nothing has changed."""
 
     def traffic(self, epoch: str, hazard: str) -> LabelledTraffic:
         found = self._draws.labelled(epoch, hazard, now=self._clock.now(), d_max=self._deadline)
-        return LabelledTraffic(
-            epoch=epoch,
-            hazard=hazard,
-            segments=segments_of(found.segments),
-            harms=harms_of(found.harms),
-            labels=found.labels,
-            pending=found.pending,
-            frontier=found.frontier,
-            drawn=found.drawn,
-            uniform=found.uniform,
-        )
+        return self._put.once(("traffic", epoch, hazard), found, labels_of)
 
     def readers(self, epoch: str, hazard: str) -> Readers:
         found = tally(self._golds.shown(epoch), hazard, overdue=self._clock.now() - self._deadline)
@@ -65,7 +78,7 @@ class SafetyLabels:
 
     def looks(self, epoch: str, hazard: str, every: timedelta) -> tuple[Look, ...]:
         windows = self._draws.looks(epoch, hazard, after_position=0, every=every, now=self._clock.now())
-        return tuple(Look(segments_of(window.segments), harms_of(window.harms)) for window in windows)
+        return self._put.once(("looks", epoch, hazard, every), windows, looks_of)
 
     def users(self, epoch: str, hazard: str, window: timedelta) -> LabelledUsers:
         found = self._draws.accounts(epoch, hazard, span=window, now=self._clock.now(), d_max=self._deadline)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import UploadFile
@@ -78,7 +79,7 @@ class _Pages:
 
     def schema(self, visit: Visit) -> Handed:
         del visit
-        return Handed(json.dumps(plan_schema(), indent=2).encode() + b"\n", "application/schema+json", "release-plan.schema.json")
+        return Handed(_schema(), "application/schema+json", "release-plan.schema.json")
 
     def under_way(self, visit: Visit) -> Shown:
         release = self._desks.releases.get(ReleaseId(visit.path["release"]), by=visit.actor)
@@ -183,3 +184,8 @@ def _opens(text: str) -> datetime:
     except ValueError:
         raise PlanInvalid(f"“{text}” is no time.", help="Write 2026-03-01T12:00, in UTC.") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+@cache
+def _schema() -> bytes:
+    return json.dumps(plan_schema(), indent=2).encode() + b"\n"

@@ -1,7 +1,7 @@
 """Reading evidence, keeping what a decision rests on, and watching for a rise.
 
-``rate`` works a reading out and keeps nothing: a controller asks at every tick. So does ``users``, which takes longer and is
-remembered while nothing has changed. ``keep`` is for the reading that a decision rests on. ``rise`` is an alarm: once it is
+``rate`` and ``users`` work a reading out and keep nothing: a controller asks at every tick. They are remembered while what they
+are read from is the same. ``keep`` is for the reading that a decision rests on. ``rise`` is an alarm: once it is
 raised it stays so, whatever labels do.
 """
 
@@ -27,7 +27,7 @@ from headgate.ledger.model import Entry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headgate.evidence.model import Look, RateClaim, RateReading, RiseReading, RiseRule
+    from headgate.evidence.model import LabelledTraffic, Look, RateClaim, RateReading, RiseReading, RiseRule
     from headgate.evidence.model.reviewing import Readers
     from headgate.evidence.model.users import LabelledUsers, UsersClaim, UsersReading
     from headgate.evidence.ports import LabelSource, Records
@@ -75,10 +75,15 @@ class Evidence:
             claim: What is to be shown.
             misses_measured: Whether a pass takes gold items that have measured what reviewers miss.
         """
+
+        def read(found: tuple[LabelledTraffic, Readers]) -> Measured[RateReading]:
+            traffic, readers = found
+            return Measured(epoch, read_rate(traffic, claim, readers), wire.rate_inputs(traffic, claim, readers))
+
         try:
             traffic = self._labels.traffic(epoch, claim.hazard)
             readers = replace(self._labels.readers(epoch, claim.hazard), required=misses_measured)
-            return Measured(epoch, read_rate(traffic, claim, readers), wire.rate_inputs(traffic, claim, readers))
+            return self._remembering.once((epoch, claim), (traffic, readers), read)
         except (Unavailable, NotEvidence) as failure:
             sentence = f"Nothing is concluded: {failure.message}"
             return Measured(epoch, unreadable(claim, sentence), wire.failed_inputs(claim, sentence))

@@ -19,6 +19,7 @@ from headgate.evidence.store.opening import reading, writing
 from headgate.evidence.store.tables import alarms, readings
 from headgate.kernel.clock import from_us, to_us
 from headgate.kernel.digest import canonical_json
+from headgate.kernel.still import Still, restless
 from headgate.ledger import store as ledger
 
 if TYPE_CHECKING:
@@ -28,10 +29,16 @@ if TYPE_CHECKING:
 
 
 class EvidenceStore:
-    """Keeps evidence behind an engine; implements ``ports.Records``."""
+    """Keeps evidence behind an engine; implements ``ports.Records``.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Args:
+        engine: Where it is.
+        still: Remembers what nothing was written about since.
+    """
+
+    def __init__(self, engine: sa.Engine, still: Still | None = None) -> None:
         self._engine = engine
+        self._still = still or restless()
 
     @contextmanager
     def transaction(self) -> Generator[EvidenceTx]:
@@ -46,6 +53,9 @@ class EvidenceStore:
         return Kept(row.digest, row.epoch, row.kind, json.loads(row.inputs), json.loads(row.result), from_us(row.at_us))
 
     def alarm(self, epoch: str, tripwire: str) -> Alarm | None:
+        return self._still.once((EvidenceStore, epoch, tripwire), lambda: self._alarm(epoch, tripwire))
+
+    def _alarm(self, epoch: str, tripwire: str) -> Alarm | None:
         query = sa.select(alarms).where(alarms.c.epoch == epoch, alarms.c.tripwire == tripwire)
         with reading(self._engine) as connection:
             row = connection.execute(query).one_or_none()

@@ -83,31 +83,18 @@ class Assessor:
             now: The present instant.
             to: For a cut release: how many stages somebody thinks of opening again. The gates are then those before them.
         """
-        cut = release.state is State.CUT
-        gated = to - 1 if cut else release.stage
-        guarded = to if cut else release.stage
-        incidents = self._try("incidents", lambda: self._readings.incidents(release.id, now))
-        health = self._try("monitor", lambda: self._readings.monitor(now))
+        gated = to - 1 if release.state is State.CUT else release.stage
+        incidents = self._incidents(release, now)
         return Assessment(
             stage=gated,
             gates=self._gates(release, gated, incidents, now) if gated else (),
-            wires=(
-                self._monitor(health),
-                *(
-                    self._wire(release, stage, wire, incidents, health, now)
-                    for stage in release.plan.stages[:guarded]
-                    for wire in stepped(stage.stop)
-                ),
-                *(
-                    self._holdback(release, stage, stage.holdback, now)
-                    for stage in release.plan.stages[:guarded]
-                    if stage.holdback is not None
-                ),
-            )
-            if guarded
-            else (),
+            wires=self._wires(release, incidents, now, to=to),
             incidents=None if isinstance(incidents, Unread) else sum(incidents.counts.values()),
         )
+
+    def wires(self, release: Release, *, now: datetime, to: int = 1) -> tuple[WireStanding, ...]:
+        """Return the tripwires that ``assess`` reads, without the gates."""
+        return self._wires(release, self._incidents(release, now), now, to=to)
 
     def exposure(self, release: Release, *, now: datetime) -> Exposure | None:
         """Return who has had access under any stage of ``release``; ``None`` when that cannot be read."""
@@ -160,6 +147,21 @@ class Assessor:
                 return incidents if isinstance(incidents, Unread) else gates.incidents(gate, incidents)
             case ApprovalGate():
                 return Unread("approvals are computed from signatures")
+
+    def _wires(self, release: Release, incidents: OpenIncidents | Unread, now: datetime, *, to: int) -> tuple[WireStanding, ...]:
+        guarded = to if release.state is State.CUT else release.stage
+        if not guarded:
+            return ()
+        health = self._try("monitor", lambda: self._readings.monitor(now))
+        stages = release.plan.stages[:guarded]
+        return (
+            self._monitor(health),
+            *(self._wire(release, stage, wire, incidents, health, now) for stage in stages for wire in stepped(stage.stop)),
+            *(self._holdback(release, stage, stage.holdback, now) for stage in stages if stage.holdback is not None),
+        )
+
+    def _incidents(self, release: Release, now: datetime) -> OpenIncidents | Unread:
+        return self._try("incidents", lambda: self._readings.incidents(release.id, now))
 
     def _wire(
         self,

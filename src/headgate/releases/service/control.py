@@ -18,6 +18,8 @@ from headgate.releases.decide.next_step import next_step
 from headgate.releases.model.release import State
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from headgate.kernel.clock import Clock
     from headgate.releases.model.release import Decision, Release
     from headgate.releases.service.releases import ReleaseService
@@ -72,7 +74,7 @@ class Controller:
             ReleasesUnavailable: The store does not answer; nothing was changed.
         """
         now = self._clock.now()
-        if not self._service.lease(self._holder, now=now, until=now + self._lease):
+        if not self._leads(now):
             return Tick(acting=False)
         decisions: list[Decision] = []
         troubled: list[tuple[str, str]] = []
@@ -84,6 +86,16 @@ class Controller:
                 _log.warning("releases.not_settled", release=release.id, code=error.code, detail=error.message)
                 troubled.append((release.id, error.code))
         return Tick(acting=True, decisions=tuple(decisions), troubled=tuple(troubled))
+
+    def _leads(self, now: datetime) -> bool:
+        """Return whether this controller may act: it holds the lease for longer than half of it, or renews it."""
+        leased = self._service.leased()
+        if leased is not None:
+            holder, until = leased
+            # one that ends later than a lease taken now was taken before the clock was set back, and anybody may take it
+            if holder == self._holder and self._lease / 2 < until - now <= self._lease:
+                return True
+        return self._service.lease(self._holder, now=now, until=now + self._lease)
 
     def _settle(self, release: Release) -> list[Decision]:
         made: list[Decision] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.kernel.actor import Permission
 from headgate.kernel.ids import DecisionId, mint
+from headgate.kernel.still import Still, restless
 from headgate.ledger.model import Entry
 from headgate.releases.decide import holdback
 from headgate.releases.decide.states import decide
@@ -66,12 +67,20 @@ class Deciding:
         readings: Who knows the traffic.
         clock: Tells the time.
         entropy: Ten random bytes for each new identifier; the operating system's when absent.
+        still: Remembers what nothing was written about since.
     """
 
     def __init__(
-        self, releases: Releases, readings: Readings, clock: Clock, *, entropy: Callable[[], bytes] | None = None
+        self,
+        releases: Releases,
+        readings: Readings,
+        clock: Clock,
+        *,
+        entropy: Callable[[], bytes] | None = None,
+        still: Still | None = None,
     ) -> None:
         self._releases = releases
+        self._still = still or restless()
         self._assessor = Assessor(readings)
         self._explainer = Explainer(readings)
         self._leave_out = LeaveOut(readings)
@@ -104,11 +113,17 @@ class Deciding:
 
     def leased(self) -> tuple[str, datetime] | None:
         """Return who took the controller's lease last, and until when; ``None`` if nobody ever has."""
-        with self._releases.snapshot() as tx:
-            return tx.leased()
+        return self._still.once("leased", self._leased)
 
     def every(self) -> tuple[Release, ...]:
         """Return every release, for Headgate's own processes."""
+        return self._still.once("every", self._every)
+
+    def _leased(self) -> tuple[str, datetime] | None:
+        with self._releases.snapshot() as tx:
+            return tx.leased()
+
+    def _every(self) -> tuple[Release, ...]:
         with self._releases.snapshot() as tx:
             return tx.list()
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headgate.kernel.ids import DecisionId, ReleaseId
     from headgate.releases.model.command import Command
     from headgate.releases.model.policy import ReleasePolicy
+    from headgate.releases.model.reading import WireStanding
     from headgate.releases.model.record import DecisionRecord
     from headgate.releases.model.release import Decision, Material, Release
     from headgate.releases.service.explaining import Explanation
@@ -360,9 +361,17 @@ class ReleaseService(Applying):
         """
         by.must(Permission.VIEW)
         now = self._clock.now()
-        to = next((approval.material.to for approval in release.approvals), 1)
-        assessment = self._assessor.assess(release, now=now, to=to)
+        assessment = self._assessor.assess(release, now=now, to=_resumed_to(release))
         return status_of(release, assessment, self._assessor.exposure(release, now=now), now=now)
+
+    def wires(self, release: Release, *, by: Actor) -> tuple[WireStanding, ...]:
+        """Return how the tripwires of ``release`` stand, as ``status`` says it.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+        """
+        by.must(Permission.VIEW)
+        return self._assessor.wires(release, now=self._clock.now(), to=_resumed_to(release))
 
     def published(self) -> tuple[Published, ...]:
         """Return what the public may know of each release that publishes anything, newest first."""
@@ -412,6 +421,11 @@ class ReleaseService(Applying):
         if name not in names:
             raise NoSuchStage(f"The plan has no stage {name!r}.", help="Its stages: " + ", ".join(names) + ".")
         return names.index(name) + 1
+
+
+def _resumed_to(release: Release) -> int:
+    """Return how many stages the signatures for resuming a cut release are about; 1 while there are none."""
+    return next((approval.material.to for approval in release.approvals), 1)
 
 
 def _under_way(release: Release) -> bool:

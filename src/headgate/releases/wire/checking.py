@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from headgate.releases.decide.lint import lint
 from headgate.releases.wire.reading import ReadPlan, placed, read_plan
+
+_REMEMBERED = 16
 
 
 def check_plan(source: str | bytes, name: str) -> ReadPlan:
@@ -18,5 +21,11 @@ def check_plan(source: str | bytes, name: str) -> ReadPlan:
     Returns:
         The plan, if the text holds one, even where lint objects; ask ``ok`` whether it may be carried out.
     """
+    return _checked(source, name)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _checked(source: str | bytes, name: str) -> ReadPlan:
+    """Read and lint a text; the same text says the same for ever, and its page, its preview and its simulation each ask."""
     read = read_plan(source, name)
     return read if read.plan is None else replace(read, findings=placed(read, lint(read.plan)))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from headgate.safety.model import HazardWaiting, ReviewHealth, Severity, Texts
+    from headgate.safety.model import Backlog, HazardWaiting, ReviewHealth, Severity, Texts
     from headgate.safety.ports import ItemState, ReviewTx, Wish
 
 _SALT_BYTES = 16
@@ -285,6 +285,15 @@ class Review(Handing):
             )
             for state in self._store.queue(wish, limit=limit, after=after)
         )
+
+    def backlog(self, *, by: Actor, now: datetime) -> Backlog:
+        """Return what waits in the queue.
+
+        Raises:
+            Forbidden: ``by`` may not look.
+        """
+        by.must(Permission.VIEW)
+        return self._store.backlog(now=now)
 
     def health(self, *, by: Actor, now: datetime) -> ReviewHealth:
         """Return how the queue is doing.

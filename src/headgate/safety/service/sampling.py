@@ -10,6 +10,7 @@ toss again until they like the outcome.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,15 @@ from headgate.safety.wire import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from headgate.safety.detectors.interface import Detector
     from headgate.safety.model import LabelledTraffic, LookData, MonitorHealth, Settled
     from headgate.safety.ports import Epochs, Exchanges, SamplingStore, SamplingTx
 
 _TOSSES = 5000
+NOTED_EVERY = timedelta(seconds=5)
+"""How often, at least, it is written down that traffic is watched, while there is none."""
 _COLLECTOR = "system:collector"
 
 
@@ -175,8 +178,7 @@ class Sampling:
             Unavailable: The log or the store did not answer; nothing was done, and the monitor's health says so.
         """
         sampled = self._toss(now=now)
-        with self._store.transaction() as tx:
-            bookmark = tx.bookmark()
+        bookmark = self._store.bookmark()
         try:
             page = self._exchanges.settled_after(bookmark.cursor, limit)
             served = [
@@ -189,6 +191,8 @@ class Sampling:
             with self._store.transaction() as tx:
                 tx.note_run(Run(now, error=error.code))
             raise
+        if not page.exchanges and not sampled and self._was_well(now):
+            return Collected(0, 0, 0, 0, 0)
         for epoch in dict.fromkeys(exchange.epoch for exchange in served):
             self.open_epoch(epoch, now=now)
         with self._store.transaction() as tx:
@@ -245,6 +249,13 @@ class Sampling:
     def monitor_health(self) -> MonitorHealth:
         """Return how the collector and its detectors are doing."""
         return self._store.monitor_health()
+
+    def _was_well(self, now: datetime) -> bool:
+        """Return whether it was noted a moment ago that all is well: it need not be written down at every turn."""
+        health = self._store.monitor_health()
+        if health.healthy_at is None or health.last_error is not None or health.last_collect_at != health.healthy_at:
+            return False
+        return timedelta(0) <= now - health.healthy_at < NOTED_EVERY
 
     def _opened(self, tx: SamplingTx, epoch: str, *, now: datetime) -> EpochState:
         state = tx.epoch(epoch)
@@ -365,11 +376,11 @@ class Sampling:
     def _toss(self, *, now: datetime) -> int:
         """Toss every coin that is in the air, and return how many exchanges that sent to review."""
         sampled = 0
-        while True:
+        while self._store.in_the_air():
             with self._store.transaction() as tx:
                 epochs = tx.untossed_epochs()
                 if not epochs:
-                    return sampled
+                    break
                 state = epochs[0]
                 results = [
                     (
@@ -381,6 +392,7 @@ class Sampling:
                 ]
                 tx.toss(state, results, at=now)
             sampled += sum(sent for _, sent, _ in results)
+        return sampled
 
 
 def batch_digest(draws: Iterable[Draw]) -> str:

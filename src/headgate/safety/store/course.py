@@ -6,16 +6,16 @@ from bisect import bisect_right
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from headgate.kernel.clock import from_us, to_us
 from headgate.safety.sampling.course import Reached
 from headgate.safety.store import numbers
 from headgate.safety.store.opening import reading
-from headgate.safety.store.tables import standings
+from headgate.safety.store.sample import Samples
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+
+    import sqlalchemy as sa
 
 
 class SqlCourses:
@@ -23,10 +23,12 @@ class SqlCourses:
 
     Args:
         engine: Where it is.
+        samples: What is known of samples there.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, samples: Samples | None = None) -> None:
         self._engine = engine
+        self._samples = samples or Samples()
 
     def course(self, epoch: str, hazard: str, *, most: int, now: datetime, d_max: timedelta) -> tuple[Reached, ...]:
         """Return the epoch's labels up to the frontier, cut off after every so many of them; the last cut has them all.
@@ -49,28 +51,24 @@ class SqlCourses:
         if most < 1:
             raise ValueError("a course has at least one cut")
         with reading(self._engine) as connection:
-            whole = numbers.labelled(connection, epoch, hazard, overdue_us=to_us(now - d_max))
+            whole = numbers.labelled(connection, self._samples, epoch, hazard, overdue_us=to_us(now - d_max)).answer
             if not whole.labels:
                 return ()
-            every = -(-whole.labels // most)
-            behind = (standings.c.epoch == epoch, standings.c.hazard == hazard, standings.c.position <= whole.frontier)
-            place = sa.func.row_number().over(order_by=standings.c.position).label("place")
-            placed = sa.select(standings.c.position, standings.c.drawn_at_us, place).where(*behind).subquery()
-            wanted = (placed.c.place % every == 0) | (placed.c.place == whole.labels)
-            cuts = connection.execute(sa.select(placed).where(wanted).order_by(placed.c.place)).all()
-            found = numbers.harms_behind(connection, epoch, hazard, whole.frontier)
+            state = numbers.of_epoch(connection, epoch, hazard)
+            sample = self._samples.of(connection, state, hazard)
             floors = numbers.floors(connection, epoch)
-        places = [place for place, _ in found]
+        every = -(-whole.labels // most)
+        cuts = [*range(every, whole.labels, every), whole.labels]
+        places = sample.places[sample.counted(whole.frontier)].tolist()
         course: list[Reached] = []
-        for cut in cuts:
-            last = cut.place == whole.labels
-            upto = whole.frontier if last else cut.position
+        for labels in cuts:
+            upto = whole.frontier if labels == whole.labels else int(sample.places[labels - 1])
             part = replace(
                 whole,
                 segments=numbers.segments(floors, 1, upto),
-                harms=tuple(harm for _, harm in found[: bisect_right(places, upto)]),
-                labels=cut.place,
+                harms=whole.harms[: bisect_right(places, upto)],
+                labels=labels,
                 frontier=upto,
             )
-            course.append(Reached(from_us(cut.drawn_at_us), part))
+            course.append(Reached(from_us(int(sample.drawn_at_us[labels - 1])), part))
         return tuple(course)

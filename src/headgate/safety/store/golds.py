@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from headgate.kernel.clock import from_us, to_us
+from headgate.kernel.still import Still, restless
 from headgate.safety.errors import ClaimLost, GoldInvalid
 from headgate.safety.model import Content, Signal, Standing
 from headgate.safety.sampling.gold import Gold, GoldAnswer, Shown, place_of
@@ -27,10 +28,16 @@ if TYPE_CHECKING:
 
 
 class SqlGolds:
-    """The gold store over a system of record."""
+    """The gold store over a system of record.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Args:
+        engine: Where it is.
+        still: Remembers what nothing was written about since.
+    """
+
+    def __init__(self, engine: sa.Engine, still: Still | None = None) -> None:
         self._engine = engine
+        self._still = still or restless()
 
     @contextmanager
     def transaction(self) -> Generator[SqlGoldTx]:
@@ -46,8 +53,12 @@ class SqlGolds:
 
     def shown(self, epoch: str) -> tuple[Shown, ...]:
         query = sa.select(gold_shown).where(gold_shown.c.epoch == epoch).order_by(gold_shown.c.shown_at_us, gold_shown.c.item)
-        with reading(self._engine) as connection:
-            return tuple(_shown(row) for row in connection.execute(query))
+
+        def read() -> tuple[Shown, ...]:
+            with reading(self._engine) as connection:
+                return tuple(_shown(row) for row in connection.execute(query))
+
+        return self._still.once((SqlGolds, epoch), read)
 
     def answers(self, epoch: str) -> tuple[GoldAnswer, ...]:
         query = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from headgate.kernel.clock import from_us, to_us
+from headgate.kernel.still import Still, restless
 from headgate.safety.errors import IncidentMoved
 from headgate.safety.model import Incident, IncidentState, Severity
 from headgate.safety.store.opening import Transaction, reading, text_of, value_of, writing
@@ -21,10 +22,16 @@ _OPEN = tuple(state.value for state in IncidentState if state.open)
 
 
 class SqlIncidents:
-    """The incident store over a system of record."""
+    """The incident store over a system of record.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Args:
+        engine: Where it is.
+        still: Remembers what nothing was written about since.
+    """
+
+    def __init__(self, engine: sa.Engine, still: Still | None = None) -> None:
         self._engine = engine
+        self._still = still or restless()
 
     @contextmanager
     def transaction(self) -> Generator[SqlIncidentTx]:
@@ -45,13 +52,16 @@ class SqlIncidents:
             return tuple(_incident(row) for row in connection.execute(query))
 
     def open_counts(self, release_id: str) -> Mapping[Severity, int]:
-        query = (
-            sa.select(incidents.c.severity, sa.func.count())
-            .where(incidents.c.release_id == release_id, incidents.c.state.in_(_OPEN))
-            .group_by(incidents.c.severity)
-        )
-        with reading(self._engine) as connection:
-            return {Severity(severity): count for severity, count in connection.execute(query)}
+        def read() -> Mapping[Severity, int]:
+            query = (
+                sa.select(incidents.c.severity, sa.func.count())
+                .where(incidents.c.release_id == release_id, incidents.c.state.in_(_OPEN))
+                .group_by(incidents.c.severity)
+            )
+            with reading(self._engine) as connection:
+                return {Severity(severity): count for severity, count in connection.execute(query)}
+
+        return self._still.once((SqlIncidents, release_id), read)
 
 
 class SqlIncidentTx(Transaction):

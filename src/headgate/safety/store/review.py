@@ -12,6 +12,7 @@ from headgate.kernel.clock import from_us, to_us
 from headgate.safety.errors import ClaimLost
 from headgate.safety.model import (
     LEFT_COUNTED,
+    Backlog,
     Confidence,
     HazardAgreement,
     Opinion,
@@ -25,6 +26,7 @@ from headgate.safety.model import (
 from headgate.safety.ports import ItemState
 from headgate.safety.store import coming, golds, sights
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
+from headgate.safety.store.sample import Samples
 from headgate.safety.store.tables import corrections, epochs, gold_shown, items, opinions, signals, skips, standings
 from headgate.safety.store.waits import by_hazard, waits
 from headgate.stats.agreement import cohen_kappa, of_pairs
@@ -46,10 +48,16 @@ _NEAR = 500
 
 
 class SqlReview:
-    """The review store over a system of record."""
+    """The review store over a system of record.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Args:
+        engine: Where it is.
+        samples: What is known of samples there.
+    """
+
+    def __init__(self, engine: sa.Engine, samples: Samples | None = None) -> None:
         self._engine = engine
+        self._samples = samples or Samples()
 
     @contextmanager
     def transaction(self) -> Generator[SqlReviewTx]:
@@ -73,25 +81,20 @@ class SqlReview:
         with reading(self._engine) as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(some.subquery())).scalar_one()
 
+    def backlog(self, *, now: datetime) -> Backlog:
+        with reading(self._engine) as connection:
+            return _backlog(connection, now)
+
     def health(self, *, now: datetime) -> ReviewHealth:
         with reading(self._engine) as connection:
-            backlog, oldest = connection.execute(
-                sa.select(sa.func.count(), sa.func.min(items.c.drawn_at_us)).where(items.c.is_open)
-            ).one()
-            since = max(
-                connection.execute(sa.select(sa.func.min(opinions.c.at_us))).scalar_one() or to_us(now), to_us(now - _WEEK)
-            )
-            recent = connection.execute(
-                sa.select(sa.func.count()).where(opinions.c.at_us >= since, opinions.c.withdrawn_at_us.is_(None))
-            ).scalar_one()
+            waiting = _backlog(connection, now)
             reviewers = _per_reviewer(connection)
             doubles, pairs, checked, confirmed = _agreement(connection)
         everything = [pair for of_one in pairs.values() for pair in of_one]
-        days = max((to_us(now) - since) / _DAY_US, 1.0)
         return ReviewHealth(
-            backlog=backlog,
-            oldest_age=None if oldest is None else now - from_us(oldest),
-            labels_per_day=recent / days,
+            backlog=waiting.items,
+            oldest_age=waiting.oldest_age,
+            labels_per_day=waiting.labels_per_day,
             double_reviewed=doubles,
             kappa=cohen_kappa(everything),
             positives_checked=checked,
@@ -106,7 +109,7 @@ class SqlReview:
 
     def waiting(self) -> tuple[HazardWaiting, ...]:
         with reading(self._engine) as connection:
-            return by_hazard(connection)
+            return by_hazard(connection, self._samples)
 
     def waits(self, epochs: Sequence[str], *, within: timedelta, since: datetime, now: datetime) -> Waits:
         span_us = within // timedelta(microseconds=1)
@@ -389,27 +392,48 @@ def _of_hazard(hazard: str, pairs: Sequence[tuple[bool, bool]]) -> HazardAgreeme
     return HazardAgreement(hazard, found.pairs, found.agreed, found.kappa, found.alpha)
 
 
+def _backlog(connection: sa.Connection, now: datetime) -> Backlog:
+    open_now, oldest = connection.execute(
+        sa.select(sa.func.count(), sa.func.min(items.c.drawn_at_us)).where(items.c.is_open)
+    ).one()
+    since = max(connection.execute(sa.select(sa.func.min(opinions.c.at_us))).scalar_one() or to_us(now), to_us(now - _WEEK))
+    recent = connection.execute(
+        sa.select(sa.func.count()).where(opinions.c.at_us >= since, opinions.c.withdrawn_at_us.is_(None))
+    ).scalar_one()
+    days = max((to_us(now) - since) / _DAY_US, 1.0)
+    return Backlog(open_now, None if oldest is None else now - from_us(oldest), recent / days)
+
+
 def _agreement(connection: sa.Connection) -> tuple[int, dict[str, list[tuple[bool, bool]]], int, int]:
     """Return doubles, their pairs of findings by hazard, positives with a second opinion, and how many of those stood."""
-    by_item: dict[str, list[Any]] = {}
-    rows = connection.execute(
-        sa.select(opinions.c.exchange_id, opinions.c.harms, items.c.twice)
+    place = sa.func.row_number().over(partition_by=opinions.c.exchange_id, order_by=opinions.c.ordinal)
+    said = (
+        sa.select(opinions.c.exchange_id, opinions.c.harms, items.c.twice, place.label("place"))
         .join(items, items.c.exchange_id == opinions.c.exchange_id)
         .where(items.c.given > 1, opinions.c.withdrawn_at_us.is_(None), opinions.c.harms.is_not(None), ~_is_gold())
-        .order_by(opinions.c.exchange_id, opinions.c.ordinal)
+        .subquery()
     )
-    for row in rows:
-        by_item.setdefault(row.exchange_id, []).append(row)
+    first_said, second_said = (sa.func.max(sa.case((said.c.place == nth, said.c.harms))) for nth in (1, 2))
+    read = (
+        sa.select(first_said.label("first"), second_said.label("second"), said.c.twice)
+        .where(said.c.place <= 2)  # noqa: PLR2004 - the first two opinions are compared
+        .group_by(said.c.exchange_id, said.c.twice)
+        .subquery()
+    )
+    # few pairs of findings are different ones, however many items there are
+    rows = connection.execute(
+        sa.select(read.c.first, read.c.second, read.c.twice, sa.func.count().label("items"))
+        .where(read.c.second.is_not(None))
+        .group_by(read.c.first, read.c.second, read.c.twice)
+    )
     doubles = checked = confirmed = 0
     pairs: dict[str, list[tuple[bool, bool]]] = {}
-    for read in by_item.values():
-        if len(read) == 1:
-            continue
-        first, second = value_of(read[0].harms), value_of(read[1].harms)
-        checked += sum(first.values())
-        confirmed += sum(first[hazard] and second[hazard] for hazard in first)
-        if read[0].twice:
-            doubles += 1
+    for row in rows:
+        first, second = value_of(row.first), value_of(row.second)
+        checked += row.items * sum(first.values())
+        confirmed += row.items * sum(first[hazard] and second[hazard] for hazard in first)
+        if row.twice:
+            doubles += row.items
             for hazard in first:
-                pairs.setdefault(hazard, []).append((first[hazard], second[hazard]))
+                pairs.setdefault(hazard, []).extend([(first[hazard], second[hazard])] * row.items)
     return doubles, pairs, checked, confirmed

@@ -11,12 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from headgate.kernel.clock import from_us, to_us
+from headgate.kernel.still import Lasting, Still, restless
 from headgate.safety.errors import CollectorOverlap
 from headgate.safety.model import Draw, MonitorHealth, Standing
 from headgate.safety.ports import Bookmark, ConfirmedHarm, EpochState, RecordedBatch, TossedDraw
 from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
 from headgate.safety.store import accounts, arrivals, coming, numbers
+from headgate.safety.store.looks import Looks
 from headgate.safety.store.opening import Transaction, instant, microseconds, reading, text_of, value_of, writing
+from headgate.safety.store.sample import Samples
 from headgate.safety.store.tables import batches, collector, draws, epochs, gold_shown, items, runs, seeds, signals, standings
 
 if TYPE_CHECKING:
@@ -37,10 +40,19 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class SqlSampling:
-    """The sampling store over a system of record."""
+    """The sampling store over a system of record.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Args:
+        engine: Where it is.
+        samples: What is known of samples there.
+        still: Remembers what nothing was written about since.
+    """
+
+    def __init__(self, engine: sa.Engine, samples: Samples | None = None, still: Still | None = None) -> None:
         self._engine = engine
+        self._still = still or restless()
+        self._samples = samples or Samples()
+        self._looks = Looks(self._samples)
         self._uses: dict[tuple[str, timedelta], tuple[accounts.Use, ...]] = {}
         self._remembering = threading.Lock()
 
@@ -90,14 +102,22 @@ class SqlSampling:
             after = page[-1].first
 
     def labelled(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> LabelledTraffic:
-        with reading(self._engine) as connection:
-            return numbers.labelled(connection, epoch, hazard, overdue_us=to_us(now - d_max))
+        overdue_us = to_us(now - d_max)
+
+        def read() -> Lasting[LabelledTraffic]:
+            with reading(self._engine) as connection:
+                return numbers.labelled(connection, self._samples, epoch, hazard, overdue_us=overdue_us)
+
+        return self._still.lasting((SqlSampling, epoch, hazard), overdue_us, read)
 
     def looks(self, epoch: str, hazard: str, *, after_position: int, every: timedelta, now: datetime) -> tuple[LookData, ...]:
-        with reading(self._engine) as connection:
-            return numbers.looks(
-                connection, epoch, hazard, after=after_position, every_us=every // _MICROSECOND, now_us=to_us(now)
-            )
+        every_us, now_us = every // _MICROSECOND, to_us(now)
+
+        def read() -> Lasting[tuple[LookData, ...]]:
+            with reading(self._engine) as connection:
+                return self._looks.since(connection, epoch, hazard, after=after_position, every_us=every_us, now_us=now_us)
+
+        return self._still.lasting((Looks, epoch, hazard, after_position, every_us), now_us, read)
 
     def newcomers(self, epoch: str, hazard: str, *, now: datetime, d_max: timedelta) -> Newcomers:
         with reading(self._engine) as connection:
@@ -164,6 +184,9 @@ class SqlSampling:
         return used
 
     def monitor_health(self) -> MonitorHealth:
+        return self._still.once((SqlSampling, "monitor"), self._monitor_health)
+
+    def _monitor_health(self) -> MonitorHealth:
         with reading(self._engine) as connection:
             row = connection.execute(sa.select(collector)).one_or_none()
         if row is None:
@@ -178,6 +201,22 @@ class SqlSampling:
             last_error=row.last_error,
         )
 
+    def bookmark(self) -> Bookmark:
+        return self._still.once((SqlSampling, "bookmark"), self._bookmark)
+
+    def _bookmark(self) -> Bookmark:
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(collector.c.cursor, collector.c.revision)).one_or_none()
+        return Bookmark(None, 0) if row is None else Bookmark(row.cursor, row.revision)
+
+    def in_the_air(self) -> bool:
+        return self._still.once((SqlSampling, "in the air"), self._in_the_air)
+
+    def _in_the_air(self) -> bool:
+        with reading(self._engine) as connection:
+            waiting = sa.select(sa.exists().where(epochs.c.tossed < epochs.c.position))
+            return bool(connection.execute(waiting).scalar_one())
+
 
 class SqlSamplingTx(Transaction):
     """One change to the sampling state."""
@@ -187,6 +226,7 @@ class SqlSamplingTx(Transaction):
         return Bookmark(row.cursor, row.revision)
 
     def advance(self, cursor: str, *, seen: int) -> None:
+        self._collector()  # nobody may have collected before
         moved = self.connection.execute(
             sa.update(collector).where(collector.c.revision == seen).values(cursor=cursor, revision=seen + 1)
         )

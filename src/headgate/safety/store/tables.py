@@ -211,6 +211,7 @@ standings = sa.Table(
     sa.Column("settled_at_us", _Whole),
     sa.Index("safety_standing_by_state", "epoch", "hazard", "standing", "position"),
     sa.Index("safety_standing_by_item", "exchange_id"),
+    sa.Index("safety_standing_by_change", "epoch", "hazard", "label_seq"),
 )
 """One row for each sampled draw and hazard. ``label_seq`` counts the changes of an epoch's standings."""
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from headgate.safety.model import HazardWaiting, Standing, Waits
 from headgate.safety.store.opening import value_of
+from headgate.safety.store.sample import NEVER
 from headgate.safety.store.tables import epochs, gold_shown, items, opinions, standings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from headgate.safety.store.sample import Samples
 
 
 def waits(connection: sa.Connection, epochs: Sequence[str], *, within_us: int, since_us: int, now_us: int) -> Waits:
@@ -31,26 +34,35 @@ def waits(connection: sa.Connection, epochs: Sequence[str], *, within_us: int, s
     return flagged if flagged.done + flagged.waiting else _waits(connection, epochs, within_us, since_us, now_us, flagged=False)
 
 
-def by_hazard(connection: sa.Connection) -> tuple[HazardWaiting, ...]:
+def by_hazard(connection: sa.Connection, samples: Samples) -> tuple[HazardWaiting, ...]:
     """Return how many items wait for each hazard.
 
     An open gold item counts for every hazard of its epoch, as an item of traffic does that nobody has read: otherwise what
     waits would tell how many of them are open.
+
+    Args:
+        connection: A snapshot.
+        samples: What is known of samples.
     """
     open_golds = sa.select(items.c.epoch, sa.func.count().label("count")).join(
         gold_shown, gold_shown.c.item == items.c.exchange_id
     )
     golds = {row.epoch: row[1] for row in connection.execute(open_golds.where(items.c.is_open).group_by(items.c.epoch))}
     found: list[HazardWaiting] = []
-    for epoch in connection.execute(sa.select(epochs.c.epoch, epochs.c.release_id, epochs.c.hazards).order_by(epochs.c.epoch)):
+    for epoch in connection.execute(sa.select(epochs).order_by(epochs.c.epoch)).all():
         for hazard in value_of(epoch.hazards):
-            pending = sa.select(sa.func.count()).where(
-                standings.c.epoch == epoch.epoch, standings.c.hazard == hazard, standings.c.standing == Standing.PENDING.value
-            )
-            waiting = connection.execute(pending).scalar_one() + golds.get(epoch.epoch, 0)
+            waiting = _pending(connection, samples, epoch, hazard) + golds.get(epoch.epoch, 0)
             if waiting:
                 found.append(HazardWaiting(epoch.release_id, epoch.epoch, hazard, waiting))
     return tuple(found)
+
+
+def _pending(connection: sa.Connection, samples: Samples, epoch: Any, hazard: str) -> int:
+    """Return how many sampled draws wait for a hazard: where draws are still made, the sample is known."""
+    if epoch.closed_at_us is None:
+        return samples.of(connection, epoch, hazard).waiting(overdue_us=NEVER).size
+    ours = (standings.c.epoch == epoch.epoch, standings.c.hazard == hazard, standings.c.standing == Standing.PENDING.value)
+    return connection.execute(sa.select(sa.func.count()).where(*ours)).scalar_one()
 
 
 def _waits(
