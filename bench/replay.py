@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parents[2] / "shared" / "data" / "toxicchat_train" / "toxic_chat_train.json"
 HAZARDS = ("toxicity", "jailbreaking")
 SEED = 20260321
+_DAYS_WORK = 1_000_000
+"""What a reviewer may read in a day: two of them read here in minutes what takes people weeks."""
 PLAN = """
 kind: ReleasePlan
 name: replay
@@ -163,7 +165,7 @@ def plain(out: Console, limits: dict[str, float], accounts: int, count: int | No
     with (
         tempfile.TemporaryDirectory() as place,
         small_model() as upstream,
-        installation(Path(place) / "d", log_level="error") as where,
+        installation(Path(place) / "d", log_level="error", review_day_items=_DAYS_WORK) as where,
     ):
         text = PLAN.format(upstream=upstream, **limits, rise_from=0.5, rise_to=0.9)
         release = where.api()("POST", "/api/releases", {"plan": text})["release"]["id"]
@@ -266,7 +268,7 @@ def rise(out: Console, accounts: int, per_s: float) -> None:
     with (
         tempfile.TemporaryDirectory() as place,
         small_model() as upstream,
-        installation(Path(place) / "d", log_level="error") as where,
+        installation(Path(place) / "d", log_level="error", review_day_items=_DAYS_WORK) as where,
     ):
         text = PLAN.format(upstream=upstream, toxicity=0.05, jailbreaking=0.05, rise_from=0.05, rise_to=0.3)
         release = where.api()("POST", "/api/releases", {"plan": text})["release"]["id"]

@@ -19,7 +19,7 @@ from headgate.kernel.clock import to_us
 from headgate.kernel.still import Still
 from headgate.ledger import store as ledger
 from headgate.safety.errors import NothingToUndo, NotSettled
-from headgate.safety.model import D_MAX
+from headgate.safety.model import D_MAX, Severity
 from headgate.safety.sampling.probability import Flagged, WatchPlan
 from headgate.safety.store import SqlReview, SqlSampling, metadata
 from headgate.safety.store.course import SqlCourses
@@ -91,10 +91,13 @@ class Watched:
 
     def _correct(self, much: int) -> None:
         if self.items:
-            answer = an_answer(*HAZARDS[: much % 2])
-            given = {"severity": answer.severity, "reason": "It was read again", "by": LEAD, "now": self.world.now}
+            hazards: tuple[str, ...] = (*HAZARDS, "other")
+            harms = dict.fromkeys(hazards, False) | dict.fromkeys(HAZARDS[: much % 2], True)
+            severity = Severity.HIGH if any(harms.values()) else None
+            item = self.items[much % len(self.items)]
             with contextlib.suppress(NotSettled):
-                self.world.review.correct(self.items[much % len(self.items)], answer.harms, **given)
+                now = self.world.now
+                self.world.review.correct(item, harms, severity=severity, reason="It was read again", by=LEAD, now=now)
 
     def check(self) -> None:
         """Compare what is known with what is there."""
