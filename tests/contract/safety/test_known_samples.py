@@ -91,9 +91,9 @@ class Watched:
 
     def _correct(self, much: int) -> None:
         if self.items:
-            hazards: tuple[str, ...] = (*HAZARDS, "other")
-            harms = dict.fromkeys(hazards, False) | dict.fromkeys(HAZARDS[: much % 2], True)
-            severity = Severity.HIGH if any(harms.values()) else None
+            found = HAZARDS[: much % 2]
+            harms: dict[str, bool] = {hazard: hazard in found for hazard in (*HAZARDS, "other")}
+            severity = Severity.HIGH if found else None
             item = self.items[much % len(self.items)]
             with contextlib.suppress(NotSettled):
                 now = self.world.now
