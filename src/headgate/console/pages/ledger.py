@@ -18,7 +18,7 @@ from headgate.ledger.model import Sought
 from headgate.ledger.wire import spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from headgate.console.desks import Desks
     from headgate.console.visit import Table
@@ -53,6 +53,7 @@ def table(desks: Desks, at: str) -> Table:
         given = {
             "asked": asked,
             "entries": [_row(each) for each in entries[:_PAGE]],
+            "names": _names(desks, visit, entries[:_PAGE]),
             "older": older,
             "newest": asked.page(before=None) if asked.before is not None else None,
             "kinds": desks.ledger.kinds(),
@@ -65,7 +66,13 @@ def table(desks: Desks, at: str) -> Table:
     def one(visit: Visit) -> Shown:
         witnessed = desks.ledger.witnessed(_place(visit))
         body = json.dumps(dict(witnessed.recorded.entry.body), indent=2, ensure_ascii=False, sort_keys=True)
-        given = {**_row(witnessed.recorded), "body": body, "inclusion": _proof(witnessed), "size": desks.ledger.head().size}
+        given = {
+            **_row(witnessed.recorded),
+            "names": _names(desks, visit, [witnessed.recorded]),
+            "body": body,
+            "inclusion": _proof(witnessed),
+            "size": desks.ledger.head().size,
+        }
         return Shown("console/ledger/entry.html", {**given, "note": witnessed.note, "key": str(desks.ledger.key)})
 
     def proof(visit: Visit) -> Told:
@@ -188,6 +195,12 @@ def _place(visit: Visit) -> int:
     if seq > _LARGEST:
         raise EntryNotFound(f"The ledger has no entry {seq}.")
     return seq
+
+
+def _names(desks: Desks, visit: Visit, entries: Sequence[Recorded]) -> Mapping[str, str]:
+    """Return what the members of staff are called who did, or met, what was recorded."""
+    ids = [each for recorded in entries for each in (recorded.entry.actor, recorded.entry.subject)]
+    return desks.access.staff.names(ids, by=visit.actor)
 
 
 def _row(recorded: Recorded) -> dict[str, Any]:

@@ -201,7 +201,8 @@ def reading(requirement: Requirement, approvals: Sequence[Approval], *, author: 
         "open": is_open,
     }
     figures = {"signed": len({approval.by for approval in counted}), "wanted": requirement.signatures}
-    waiting = ", ".join(role.value for role in missing_roles(requirement, approvals, author=author)) or "one more person"
+    missing = missing_roles(requirement, approvals, author=author)
+    waiting = ", ".join(role.value.replace("_", " ") for role in missing) or "one more person"
     need: Need | None = None
     if done_at is None and not is_open:
         verdict, sentence = Verdict.INSUFFICIENT, "opens when the above pass"

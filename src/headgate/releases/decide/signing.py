@@ -83,9 +83,9 @@ def approve(
     wanted = approvals.requirements(release, purpose, to)
     roles = {role for requirement in wanted for role in requirement.roles}
     if not by.roles & roles:
-        named = " or ".join(sorted(role.value for role in roles))
+        named = " or ".join(sorted(role.value.replace("_", " ") for role in roles))
         raise ApprovalNotAsked(
-            f"{by.name} is not asked to sign: it takes {named}." if roles else "No signature is asked for here.",
+            f"{by.name} is not asked to sign: it takes a {named}." if roles else "No signature is asked for here.",
             rule=f"stages.{stage_name(release)}.leave.approval",
         )
     if by.id == release.author and all(requirement.not_author for requirement in wanted if set(requirement.roles) & by.roles):
