@@ -115,7 +115,10 @@ class Settings(BaseModel):
 
     spool_sync: Annotated[
         Literal["normal", "full"],
-        Field(description="What an admission survives: `normal` a killed process, `full` a power cut too (a flush per batch)."),
+        Field(
+            description="What an admission, and what limits have counted, survives: `normal` a killed process, "
+            "`full` a power cut too (a flush per batch)."
+        ),
     ] = "normal"
     retention_days: Annotated[
         int, Field(ge=1, description="Days until the key of a day's transcripts is destroyed; their numbers stay.")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -283,3 +286,38 @@ class Slow(SqlLeases):
         if asks:
             self.go_on.wait(5)
         return super().carry_out(asks, chores, now_us=now_us)
+
+
+_LENDS_AND_DIES = """
+import os, signal, sys
+from pathlib import Path
+from headgate.adapters.database import open_sqlite
+from headgate.gateway.ports import Ask, Borrow, Chores
+from headgate.gateway.store import SqlLeases
+
+leases = SqlLeases(open_sqlite(Path(sys.argv[1])), owner="w1", slot_ttl_s=60, flush=sys.argv[2] == "flush")
+leases.carry_out([Ask((Borrow("g:tokens", 1000, 0, 100),), (), ())], Chores(), now_us=1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("mode", ["flush", "leave it to the system"])
+def test_what_was_lent_is_still_lent_when_the_worker_is_killed_at_once(engine: sa.Engine, tmp_path: Path, mode: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _LENDS_AND_DIES, str(tmp_path / "limits.db"), mode], check=False)
+
+    assert done.returncode == -signal.SIGKILL
+    assert used(engine) == {"g:tokens": 100}
+
+
+@pytest.mark.parametrize(("flush", "level"), [(True, 2), (False, 1)])
+def test_only_what_is_lent_is_committed_without_waiting_for_the_disk(engine: sa.Engine, flush: bool, level: int) -> None:
+    leases = SqlLeases(engine, owner="w1", slot_ttl_s=60, flush=flush)
+    with leases._connected() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == level
+        connection.rollback()
+    with pytest.raises(LookupError), leases._connected():
+        raise LookupError  # a connection that failed is not used again, by nobody
+
+    for _ in range(3):
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2

@@ -168,7 +168,9 @@ class Worker:
             policies=ReleasePolicies(house.releases, self._feed.position, settings),
             principals=AccessPrincipals(house.access),
             feed=self._feed,
-            leases=SqlLeases(house.engine, owner=name, slot_ttl_s=gateway_settings.slot_ttl_s),
+            leases=SqlLeases(
+                house.engine, owner=name, slot_ttl_s=gateway_settings.slot_ttl_s, flush=settings.spool_sync == "full"
+            ),
             recorder=Recorder(spool, self._uses),
             objects=SqlObjects(house.engine),
             screen=RuleScreen(house.detector),
