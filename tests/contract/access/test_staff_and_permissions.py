@@ -16,13 +16,19 @@ from headgate.kernel.actor import PERMISSIONS, Actor, Role
 from headgate.kernel.errors import Forbidden, HeadgateError
 
 DAY = timedelta(days=1)
-DESKS = ("organisations", "accounts", "cohorts", "grants", "keys", "staff", "sessions", "chat_page", "identities")
+DESKS = ("organisations", "accounts", "cohorts", "grants", "keys", "staff", "sessions", "chat_page", "identities", "passkeys")
+
+
+def desk_of(access: Any, name: str) -> Any:
+    """Return the commands on one thing; those on passkeys want to know who reads them, which a refusal never asks."""
+    found = getattr(access, name)
+    return found(None) if inspect.ismethod(found) else found
 
 
 def call(access: Any, command: Command, by: Actor) -> None:
     """Call a command with arguments that lead nowhere: only who asks matters."""
     desk, verb = command.value.split(".")
-    method = getattr(getattr(access, desk), verb)
+    method = getattr(desk_of(access, desk), verb)
     made_up: dict[str, Any] = {"seats": 1, "scopes": ["api.chat"], "roles": [Role.AUDITOR], "to_percent": 5, "tier": Tier.KNOWN}
     arguments = {
         name: made_up.get(name, "none")
@@ -40,7 +46,7 @@ def test_every_public_method_that_takes_an_actor_is_a_listed_command(house: Any)
     found = {
         f"{desk}.{name}"
         for desk in DESKS
-        for name, method in inspect.getmembers(getattr(house.access, desk), inspect.ismethod)
+        for name, method in inspect.getmembers(desk_of(house.access, desk), inspect.ismethod)
         if not name.startswith("_") and "by" in inspect.signature(method).parameters
     }
     assert found == {command.value for command in Command}

@@ -172,8 +172,9 @@ class Command(Enum):
     IDENTITIES_LINK = ("identities.link", Permission.STAFF)
     IDENTITIES_UNLINK = ("identities.unlink", Permission.STAFF)
     IDENTITIES_OF = ("identities.of", Permission.STAFF)
-    PASSKEYS_OF = ("passkeys.of", Permission.STAFF)
-    PASSKEYS_REMOVE = ("passkeys.remove", Permission.STAFF)
+    PASSKEYS_OF = ("passkeys.of_member", Permission.STAFF)
+    PASSKEYS_ONE_OF = ("passkeys.one_of_member", Permission.STAFF)
+    PASSKEYS_REMOVE = ("passkeys.remove_of_member", Permission.STAFF)
 
     def __new__(cls, spelling: str, needs: Permission) -> Command:  # noqa: PYI034 - an enum's own class
         member = object.__new__(cls)

@@ -167,7 +167,7 @@ class Passkeys:
             Forbidden: ``by`` may not.
             PasskeyNotFound: They have none such.
         """
-        by.must(Command.PASSKEYS_OF.needs)
+        by.must(Command.PASSKEYS_ONE_OF.needs)
         with self._desk.store.reading() as view:
             return _theirs(view.passkey(passkey_id), staff_id)
 
