@@ -281,7 +281,9 @@ async def test_how_review_goes_is_told_without_telling_who_is_measured(place: Pl
     assert "1 labelled" not in told
     waits = re.search(r'<strong class="figure">(\d+)</strong> items need', told)
     assert waits is not None
-    assert f'<th scope="row">cyber misuse</th><td>rel_a/staff/1</td><td class="number">{waits[1]}</td>' in told
+    row = re.search(r'<th scope="row">cyber misuse</th><td[^>]*>rel_a/staff/1</td><td[^>]*>(\d+)</td>', told)
+    assert row is not None
+    assert row[1] == waits[1]
     assert "known harms, all readings of an item" in await place.sit(Role.SAFETY_LEAD).see("/review/health")
 
 
