@@ -71,8 +71,8 @@ class GateReport:
         if counted is None:
             return "It cannot be read who has had access."
         return (
-            f"{count(counted.accounts)} accounts, {count(counted.organisations)} organisations, "
-            f"{count(counted.exchanges)} exchanges on {count(counted.active_days)} active days"
+            f"{_so_many(counted.accounts, 'account')}, {_so_many(counted.organisations, 'organisation')}, "
+            f"{_so_many(counted.exchanges, 'exchange')} on {_so_many(counted.active_days, 'active day')}"
         )
 
 
@@ -149,3 +149,7 @@ def _drawn(found: tuple[GateCard, ...]) -> Mapping[str, str]:
         return {card.line.gate_id: svg for card, svg in zip(with_chart, svgs(specs), strict=True)}
     except NotDrawn as failed:
         raise ReportUnavailable("The report's charts cannot be drawn just now.", help="Look into the log.") from failed
+
+
+def _so_many(number: int, of: str) -> str:
+    return f"{count(number)} {of}{'' if number == 1 else 's'}"

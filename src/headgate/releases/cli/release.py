@@ -294,10 +294,10 @@ def _loses(stopped: Stopped) -> str:
     if not stopped.closes:
         return f"{stopped.release.model}: nobody has access now, so nobody loses any."
     who = ", ".join(f"{cohort} ({_seats(seats)})" for cohort, seats in stopped.cohorts) or "no whole cohort"
-    used = "it cannot be counted how many accounts" if stopped.accounts is None else f"{stopped.accounts:,} accounts"
-    return (
-        f"{stopped.release.model} closes {', '.join(stopped.closes)}: {who} lose access; {used} have used it. Open streams end."
-    )
+    used = "it cannot be counted how many accounts have used it"
+    if stopped.accounts is not None:
+        used = f"{stopped.accounts:,} account{' has' if stopped.accounts == 1 else 's have'} used it"
+    return f"{stopped.release.model} closes {', '.join(stopped.closes)}: {who} lose access; {used}. Open streams end."
 
 
 def _signs(model: str, material: Material) -> str:
