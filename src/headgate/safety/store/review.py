@@ -406,11 +406,14 @@ def _backlog(connection: sa.Connection, now: datetime) -> Backlog:
 
 def _agreement(connection: sa.Connection) -> tuple[int, dict[str, list[tuple[bool, bool]]], int, int]:
     """Return doubles, their pairs of findings by hazard, positives with a second opinion, and how many of those stood."""
+    again = opinions.alias()
+    read_again = sa.select(again.c.exchange_id).where(again.c.ordinal > 1)  # few items are; their opinions alone are looked at
     place = sa.func.row_number().over(partition_by=opinions.c.exchange_id, order_by=opinions.c.ordinal)
     said = (
         sa.select(opinions.c.exchange_id, opinions.c.harms, items.c.twice, place.label("place"))
         .join(items, items.c.exchange_id == opinions.c.exchange_id)
-        .where(items.c.given > 1, opinions.c.withdrawn_at_us.is_(None), opinions.c.harms.is_not(None), ~_is_gold())
+        .where(opinions.c.exchange_id.in_(read_again), items.c.given > 1)
+        .where(opinions.c.withdrawn_at_us.is_(None), opinions.c.harms.is_not(None), ~_is_gold())
         .subquery()
     )
     first_said, second_said = (sa.func.max(sa.case((said.c.place == nth, said.c.harms))) for nth in (1, 2))

@@ -44,10 +44,10 @@ def by_hazard(connection: sa.Connection, samples: Samples) -> tuple[HazardWaitin
         connection: A snapshot.
         samples: What is known of samples.
     """
-    open_golds = sa.select(items.c.epoch, sa.func.count().label("count")).join(
-        gold_shown, gold_shown.c.item == items.c.exchange_id
-    )
-    golds = {row.epoch: row[1] for row in connection.execute(open_golds.where(items.c.is_open).group_by(items.c.epoch))}
+    # from the few golds to their items: the other way round every open item would be looked up among them
+    is_open = sa.exists().where(items.c.exchange_id == gold_shown.c.item, items.c.is_open)
+    open_golds = sa.select(gold_shown.c.epoch, sa.func.count()).where(is_open).group_by(gold_shown.c.epoch)
+    golds = {row.epoch: row[1] for row in connection.execute(open_golds)}
     found: list[HazardWaiting] = []
     for epoch in connection.execute(sa.select(epochs).order_by(epochs.c.epoch)).all():
         for hazard in value_of(epoch.hazards):
