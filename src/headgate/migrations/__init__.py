@@ -21,7 +21,7 @@ from headgate.kernel.errors import Unavailable
 if TYPE_CHECKING:
     from pathlib import Path
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0007", "0008", "0006", "0009", "0010", "0011")
+VERSIONS = ("0001", "0002", "0003", "0004", "0007", "0008", "0006", "0009", "0010", "0011", "0012")
 """Every version of the schema, oldest first."""
 
 _DONE = 0

@@ -123,6 +123,9 @@ collector = sa.Table(
     sa.Column("last_error", sa.Text),
 )
 
+_HELD = sa.text("claimed_by IS NOT NULL")
+"""Few items are: an index of the others would be taken for one that tells nothing apart."""
+
 items = sa.Table(
     "safety_item",
     metadata,
@@ -141,7 +144,7 @@ items = sa.Table(
     sa.Column("claimed_until_us", _Whole),
     sa.Column("revision", _Whole, nullable=False),
     sa.Index("safety_item_queue", "is_open", "drawn_at_us", "epoch", "position"),
-    sa.Index("safety_item_by_holder", "claimed_by"),
+    sa.Index("safety_item_by_holder", "claimed_by", sqlite_where=_HELD, postgresql_where=_HELD),
     sa.Index("safety_item_by_epoch", "epoch", "drawn_at_us"),
 )
 
