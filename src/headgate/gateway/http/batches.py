@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from headgate.gateway import errors
 from headgate.gateway.http.asgi import read_json
 from headgate.gateway.http.keeping import garbage
-from headgate.gateway.model import Call, ObjectKind, Refusal
+from headgate.gateway.model import ObjectKind, Refusal
 from headgate.gateway.service.kept import Heard
 from headgate.gateway.upstream import NotReached
 from headgate.gateway.wire.batches import batch as batches
@@ -94,7 +94,9 @@ class BatchPaths:
         if refusal is not None:
             return refusal
         # The batch itself is not counted: its rows are.
-        underway = await self._keeping.door.admit(asked.key_text, files.Creation(_call(file, asked)), body, metered=False)
+        underway = await self._keeping.door.admit(
+            asked.key_text, files.Creation(asked.call(batches.SURFACE, file.model)), body, metered=False
+        )
         if isinstance(underway, Refusal):
             return underway
         return await self._errands.run(
@@ -180,17 +182,3 @@ class BatchPaths:
 
 def _as_seen(heard: Heard, body: bytes) -> Heard:
     return Heard(heard.status, heard.headers, body, heard.server)
-
-
-def _call(file: StoredObject, asked: Asked) -> Call:
-    return Call(
-        surface=batches.SURFACE,
-        model=file.model,
-        stream=False,
-        capabilities=frozenset(),
-        input_tokens=1,
-        output_tokens=None,
-        choices=0,
-        turns=0,
-        client_ip=asked.client_ip,
-    )

@@ -17,7 +17,7 @@ from headgate.gateway.http.calls import NotGiven
 from headgate.gateway.http.keeping import garbage
 from headgate.gateway.http.outlet import Outlet
 from headgate.gateway.http.scratch import scratch
-from headgate.gateway.model import Call, ObjectKind, Refusal
+from headgate.gateway.model import ObjectKind, Refusal
 from headgate.gateway.wire.batches.answers import read_answer
 from headgate.gateway.wire.batches.kinds import refused_now, remembered
 from headgate.gateway.wire.files import file as files
@@ -77,17 +77,7 @@ class Contents:
         refusal = self._rows_refused(stored, asked)
         if refusal is not None:
             return refusal
-        call = Call(
-            surface=files.SURFACE,
-            model=stored.model,
-            stream=False,
-            capabilities=frozenset(),
-            input_tokens=1,
-            output_tokens=None,
-            choices=0,
-            turns=0,
-            client_ip=asked.client_ip,
-        )
+        call = asked.call(files.SURFACE, stored.model)
         said = json.dumps({"id": file_id, "purpose": stored.detail.get("purpose")}).encode()
         underway = await self._keeping.door.admit(asked.key_text, files.Creation(call), said, metered=False)
         if isinstance(underway, Refusal):

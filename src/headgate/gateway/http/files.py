@@ -172,7 +172,7 @@ class Files:
         policy = _one_of(open_models, asked)
         if isinstance(policy, Refusal):
             return policy
-        call = _call(policy.model, asked, frozenset({"file_input"}))
+        call = asked.call(files.SURFACE, policy.model, frozenset({"file_input"}))
         return _Upload(call, form.body(), detail, unread=True)
 
     async def _batch(self, asked: Asked, form: Form, part: Part, rewritten: Scratch, detail: dict[str, Any]) -> _Upload | Refusal:
@@ -195,7 +195,7 @@ class Files:
             "rows": scanned.rows,
             "kinds": written(scanned.kinds),
         }
-        return _Upload(_call(scanned.model, asked, frozenset()), _Replaced(form, part, rewritten), detail)
+        return _Upload(asked.call(files.SURFACE, scanned.model, frozenset()), _Replaced(form, part, rewritten), detail)
 
     async def _training(
         self, asked: Asked, form: Form, part: Part, open_models: list[ModelPolicy], detail: dict[str, Any]
@@ -211,7 +211,7 @@ class Files:
         policy = _one_of(tunable, asked)
         if isinstance(policy, Refusal):
             return policy
-        admitted = self._keeping.door.judge(_call(policy.model, asked, frozenset({CAPABILITY})), principal)
+        admitted = self._keeping.door.judge(asked.call(files.SURFACE, policy.model, frozenset({CAPABILITY})), principal)
         if isinstance(admitted, Refusal):
             return admitted
         scanned = await self._rows.training(form.content(part), admitted)
@@ -219,7 +219,7 @@ class Files:
             return scanned
         capabilities = scanned.capabilities | {CAPABILITY}
         detail |= {"rows": scanned.rows, "capabilities": sorted(capabilities)}
-        return _Upload(_call(policy.model, asked, capabilities), form.body(), detail)
+        return _Upload(asked.call(files.SURFACE, policy.model, capabilities), form.body(), detail)
 
     async def _send_up(self, asked: Asked, underway: Underway, upload: _Upload) -> Heard | Refusal:
         admitted = underway.admitted
@@ -316,17 +316,3 @@ def _one_of(models: list[ModelPolicy], asked: Asked) -> ModelPolicy | Refusal:
 
 
 _SAY_WHICH = "Name the model in the header x-headgate-model or the query parameter model."
-
-
-def _call(model: str, asked: Asked, capabilities: frozenset[str]) -> Call:
-    return Call(
-        surface=files.SURFACE,
-        model=model,
-        stream=False,
-        capabilities=capabilities,
-        input_tokens=1,
-        output_tokens=None,
-        choices=0,
-        turns=0,
-        client_ip=asked.client_ip,
-    )

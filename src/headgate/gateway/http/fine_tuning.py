@@ -206,14 +206,4 @@ class JobPaths:
 
 def _call(wanted: Wanted, learnt: list[StoredObject], asked: Asked) -> Call:
     capabilities = wanted.capabilities.union(*(file.detail.get("capabilities", ()) for file in learnt))
-    return Call(
-        surface=jobs.SURFACE,
-        model=wanted.model,
-        stream=False,
-        capabilities=capabilities,
-        input_tokens=1,
-        output_tokens=None,
-        choices=0,
-        turns=0,
-        client_ip=asked.client_ip,
-    )
+    return asked.call(jobs.SURFACE, wanted.model, capabilities)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from headgate.gateway import errors
 from headgate.gateway.errors import ObjectNotFound, UpstreamGarbage
 from headgate.gateway.http.asgi import answer, client_ip, key_text
-from headgate.gateway.model import Refusal
+from headgate.gateway.model import Call, Refusal
 from headgate.gateway.service.kept import gone
 from headgate.gateway.wire.files.listing import listed, page_of, read_query
 from headgate.gateway.wire.headers import to_client
@@ -48,6 +48,20 @@ class Asked:
     key_text: str
     principal: Principal
     client_ip: str | None
+
+    def call(self, surface: str, model: str, capabilities: frozenset[str] = frozenset()) -> Call:
+        """Return what such a request asks of a model: nothing is said to it here, so it counts as one token in and none out."""
+        return Call(
+            surface=surface,
+            model=model,
+            stream=False,
+            capabilities=capabilities,
+            input_tokens=1,
+            output_tokens=None,
+            choices=0,
+            turns=0,
+            client_ip=self.client_ip,
+        )
 
 
 @dataclass(frozen=True, slots=True)
