@@ -146,6 +146,13 @@ class SafetyWorld:
         self.now += timedelta(seconds=1)
         return item.item
 
+    def read_all(self, *harmful: str, hazard: str = HAZARDS[0], readers: Sequence[Actor] = (ADA, BO)) -> None:
+        """Have everything read by everybody who may still read it; these exchanges are found to do this harm, and no other is."""
+        for by in readers:
+            while (item := self.review.next(by=by, now=self.now)) is not None:
+                answer = an_answer(*([hazard] if item.item in harmful else []), hazards=item.hazards)
+                self.review.label(item.item, answer, revision=item.revision, by=by, now=self.now)
+
     def labelled(self, hazard: str = HAZARDS[0], epoch: str = EPOCH) -> LabelledTraffic:
         """Return the numbers of now."""
         return self.sampling.labelled(epoch, hazard, now=self.now)

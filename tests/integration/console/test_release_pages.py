@@ -34,7 +34,7 @@ from headgate.testing.clock import FixedClock
 from headgate.testing.console import console_of, first_of
 from headgate.testing.homes import empty_home
 from headgate.testing.releases import AUTHOR, a_plan, a_stage
-from headgate.testing.safety import ADA, BO, HAZARDS, NOON, SafetyWorld, an_answer
+from headgate.testing.safety import HAZARDS, NOON, SafetyWorld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,11 +86,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Week:
             world.now = clock.now()
             world.log.add(A_DAY, epoch=applied.epoch("staff"))
             world.collect()
-            for by in (ADA, BO):
-                while (item := world.review.next(by=by, now=clock.now())) is not None:
-                    harms = [HAZARD] if item.item in HARMS else []
-                    answer = an_answer(*harms, hazards=item.hazards)
-                    world.review.label(item.item, answer, revision=item.revision, by=by, now=clock.now())
+            world.read_all(*HARMS, hazard=HAZARD)
             clock.advance(timedelta(days=1))
         world.now = clock.now()
         world.collect()
