@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import pytest
 
-from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
 from headgate.stats import users
 from headgate.stats.spending import attempt_alpha
 from headgate.testing.clock import FixedClock
+from headgate.testing.homes import empty_home
 from headgate.testing.releases import AUTHOR, a_plan, a_stage
 from headgate.testing.safety import HAZARDS, NOON, SafetyWorld
 
@@ -48,8 +48,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, clock: FixedClock) -> Iterator[House]:
-    home = Home(tmp_path_factory.mktemp("courses") / "data")
-    home.make()
+    home = empty_home(tmp_path_factory.mktemp("courses") / "data")
     opened = open_house(home, load(home.root, {}), clock=clock)
     yield opened
     opened.close()

@@ -13,7 +13,6 @@ from starlette.routing import Mount
 
 from headgate.access.model import SignedInBy
 from headgate.bootstrap.faces import console
-from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import load
 from headgate.bootstrap.wiring import House, open_house
 from headgate.console.application import AT
@@ -22,6 +21,7 @@ from headgate.kernel.actor import Role
 from headgate.look.assets import Assets
 from headgate.look.pages import Pages
 from headgate.testing.authenticator import Authenticator
+from headgate.testing.homes import empty_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,8 +129,7 @@ async def test_whoever_manages_staff_removes_somebodys_passkey_and_what_rests_on
 
 
 async def test_the_only_one_who_manages_staff_is_told_why_a_last_passkey_stays(tmp_path: Path, root: Any) -> None:
-    home = Home(tmp_path / "data")
-    home.make()
+    home = empty_home(tmp_path / "data")
     house = open_house(home, load(home.root, {}))
     try:
         member = house.access.first_staff("Root", roles=[Role.ADMIN]).of
