@@ -24,7 +24,7 @@ OUTSIDE = (
     "aiohappyeyeballs",
     "pyreqwest",
     "httpx",
-    "granian",
+    "uvloop",
     "duckdb",
     "pyarrow",
 )

@@ -16,11 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from granian.constants import Interfaces
-from granian.server.embed import Server
-
 from headgate.access.errors import KeyExpired, KeyRevoked, KeyUnknown
 from headgate.adapters.database import open_sqlite
+from headgate.adapters.serving import Server
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import (
     Change,
@@ -263,6 +261,25 @@ class LoopThread:
     def run(self, coroutine: Any, within_s: float = 20.0) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(within_s)
 
+    @contextmanager
+    def serving(self, application: Any, port: int = 0) -> Generator[int]:
+        """Serve an ASGI application; yields its port."""
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        port = int(listening.getsockname()[1])
+
+        async def start() -> Server:
+            server = Server(application)
+            await server.listen(listening)
+            return server
+
+        server = self.run(start())
+        try:
+            yield port
+        finally:
+            self.run(server.close(0.2))
+
     def close(self) -> None:
         async def rest() -> None:
             tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -461,9 +478,8 @@ def running(
     metadata.create_all(engine)
     told = Settings(worker="w1", end_user_key=b"k" * 32, **settings)
     thread = LoopThread()
-    port = a_free_port()
 
-    async def start() -> tuple[Gateway, Server, asyncio.Task[None]]:
+    async def start() -> Gateway:
         gateway = Gateway(
             told,
             policies=world,
@@ -476,25 +492,15 @@ def running(
             clock=clock,
         )
         await gateway.start()
-        server = Server(gateway, "127.0.0.1", port, interface=Interfaces.ASGINL, websockets=False, log_enabled=False)
-        return gateway, server, asyncio.create_task(server.serve())
+        return gateway
 
-    gateway, server, serving = thread.run(start())
-    eventually(lambda: _listening(port))
+    gateway = thread.run(start())
     try:
-        yield Running(gateway, world, recorder, screen, clock, upstream, port, thread, database)
+        with thread.serving(gateway) as port:
+            try:
+                yield Running(gateway, world, recorder, screen, clock, upstream, port, thread, database)
+            finally:
+                thread.run(gateway.stop(0.2))
     finally:
-        thread.run(gateway.stop(0.2))
-
-        async def stop() -> None:
-            server.stop()
-            await serving
-
-        thread.run(stop())
         thread.close()
         engine.dispose()
-
-
-def _listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

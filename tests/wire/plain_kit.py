@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import openai
-from granian.constants import Interfaces
-from granian.server.embed import Server
 
 from headgate.testing.small_model.answer import SmallModel
 from headgate.testing.small_model.app import Application
@@ -22,7 +20,6 @@ from wire.kit import (
     Received,
     Running,
     ScriptedUpstream,
-    a_free_port,
     a_policy,
     a_principal,
     a_rule,
@@ -145,27 +142,12 @@ class Served:
 def serving(database: Path, **settings: Any) -> Generator[Served]:
     """Serve the small model, the server of bytes, and a gateway."""
     thread = LoopThread()
-    port = a_free_port()
     model = Application(SmallModel(PROSE), [MODEL, "upstream-atlas"])
     told = Bytes()
-
-    async def start() -> tuple[Server, asyncio.Task[None]]:
-        await told.start()
-        server = Server(model, "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False)
-        return server, asyncio.create_task(server.serve())
-
-    server, task = thread.run(start())
-    url = f"http://127.0.0.1:{port}/v1"
-    try:
+    with closing(thread), thread.serving(model) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        thread.run(told.start())
         with running(ScriptedUpstream(thread), database, policy=a_policy(url, rule()), **settings) as gateway:
             gateway.world.principals = {KEY: a_principal(scopes=SURFACES | {"api.chat"})}
             yield Served(gateway, url, told)
-    finally:
-
-        async def stop() -> None:
-            server.stop()
-            await task
-            await told.stop()
-
-        thread.run(stop())
-        thread.close()
+        thread.run(told.stop())

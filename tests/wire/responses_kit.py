@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import openai
-from granian.constants import Interfaces
-from granian.server.embed import Server
 
 from headgate.kernel.ids import AccountId, GrantId, KeyId
 from headgate.testing.small_model.answer import SmallModel
@@ -23,7 +20,6 @@ from wire.kit import (
     LoopThread,
     Running,
     ScriptedUpstream,
-    a_free_port,
     a_policy,
     a_principal,
     a_rule,
@@ -85,16 +81,9 @@ class Served:
 def serving(database: Path, **settings: Any) -> Generator[Served]:
     """Serve the small model and a gateway before it."""
     thread = LoopThread()
-    port = a_free_port()
     model = Application(SmallModel(PROSE), [MODEL, "upstream-atlas"])
-    url = f"http://127.0.0.1:{port}/v1"
-
-    async def start() -> tuple[Server, asyncio.Task[None]]:
-        server = Server(model, "127.0.0.1", port, interface=Interfaces.ASGINL, log_enabled=False)
-        return server, asyncio.create_task(server.serve())
-
-    server, task = thread.run(start())
-    try:
+    with closing(thread), thread.serving(model) as port:
+        url = f"http://127.0.0.1:{port}/v1"
         with running(ScriptedUpstream(thread), database, policy=a_policy(url, rule()), **settings) as gateway:
             gateway.world.principals = {
                 KEY: principal(),
@@ -104,14 +93,6 @@ def serving(database: Path, **settings: Any) -> Generator[Served]:
                 ),
             }
             yield Served(gateway, model, url)
-    finally:
-
-        async def stop() -> None:
-            server.stop()
-            await task
-
-        thread.run(stop())
-        thread.close()
 
 
 def event(kind: str, number: int, **members: Any) -> bytes:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import openai
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from granian.server.embed import Server
 
 from headgate.testing.small_model.answer import SmallModel
 from headgate.testing.small_model.app import Application
@@ -25,7 +20,6 @@ from wire.kit import (
     LoopThread,
     Running,
     ScriptedUpstream,
-    a_free_port,
     a_policy,
     a_principal,
     a_rule,
@@ -87,30 +81,9 @@ def a_shelf_rule(**changes: Any) -> StageRule:
 @contextmanager
 def small_model(*names: str) -> Generator[tuple[Application, str]]:
     """Serve the small model for as long as the test lasts."""
-    thread, port = LoopThread(), a_free_port()
     application = Application(_MODEL, names)
-
-    async def start() -> tuple[Server, asyncio.Task[None]]:
-        server = Server(application, "127.0.0.1", port, interface=Interfaces.ASGINL, log_level=LogLevels.critical)
-        return server, asyncio.create_task(server.serve())
-
-    server, serving = thread.run(start())
-
-    async def stop() -> None:
-        server.stop()
-        await serving
-
-    try:
-        eventually(lambda: _answers(port))
+    with closing(LoopThread()) as thread, thread.serving(application) as port:
         yield application, f"http://127.0.0.1:{port}/v1"
-    finally:
-        thread.run(stop())
-        thread.close()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

@@ -10,10 +10,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from granian.constants import Interfaces
-from granian.server.embed import Server
-
 from headgate.adapters.database import open_sqlite
+from headgate.adapters.serving import Server
+from headgate.bootstrap.processes.ports import listener
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import Limits, Settings
 from headgate.gateway.store import SqlLeases, SqlObjects
@@ -43,8 +42,8 @@ async def main(told: dict[str, Any]) -> None:
         objects=SqlObjects(engine),
     )
     await gateway.start()
-    server = Server(gateway, "127.0.0.1", told["port"], interface=Interfaces.ASGINL, log_enabled=False)
-    await server.serve()
+    await Server(gateway).listen(listener("127.0.0.1", told["port"]))
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def test_a_taken_port_is_refused(url: str) -> None:
     command = [sys.executable, "-m", "headgate.testing.small_model", "--port", port]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "cannot listen" in done.stderr
+    assert "Nobody can listen" in done.stderr
 
 
 def test_it_speaks_as_fast_as_it_is_told_under_the_name_it_is_given() -> None:

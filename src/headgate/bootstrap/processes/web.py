@@ -1,4 +1,4 @@
-"""The HTTP server: Granian with one event loop per worker, each running ``worker.application``.
+"""The processes that answer requests: so many workers, each with one event loop, all on one socket.
 
 Run as ``python -m headgate.bootstrap.processes.web`` with the installation named by ``HEADGATE_DATA``. A worker that dies is
 replaced at once. All workers accept from one socket, inherited from the supervisor: it stays open while workers, and whole
@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import multiprocessing.connection
 import os
 import resource
 import signal
 import socket
-import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server import MPServer
+import structlog
 
 from headgate.bootstrap import logs
 from headgate.bootstrap.home import Home
@@ -31,29 +28,85 @@ from headgate.bootstrap.processes.plan import LISTENER
 from headgate.bootstrap.processes.ports import listener
 from headgate.bootstrap.settings import load
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.process import BaseProcess
+
+log = structlog.get_logger()
+
 _RESPAWN_S = 0.1
-_KILL_AFTER_S = 5
+_KILL_AFTER_S = 8.0
 """How much longer than its open exchanges a worker may take to end."""
-_BACKLOG = 2048
 _FILES_PER_CONNECTION = 2
 """A connection to the client and one to the model server."""
 _OTHER_FILES = 256
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
-class _Inheriting(MPServer):
-    """Granian's server, with every worker on a socket that was opened by somebody else.
+class Workers:
+    """Processes that do the same work, as many as there should be.
 
-    On Linux, Granian gives each worker a listening socket of its own; what waits in it to be accepted is reset when the worker
-    ends.
+    Args:
+        count: How many.
+        work: What each does; run in the process.
+        grace_s: How long one that was told to end may take to, in seconds.
     """
 
-    listener: socket.socket
+    def __init__(self, count: int, work: Callable[[], None], *, grace_s: float) -> None:
+        self._count = count
+        self._work = work
+        self._grace_s = grace_s
+        self._fork = multiprocessing.get_context(
+            "fork"
+        )  # workers inherit the socket, and the pipe that tells that they are ready
+        self._running: list[BaseProcess] = []
+        self._woken, self._wakes = socket.socketpair()
 
-    def _init_shared_socket(self) -> None:
-        self._ssp = None
-        self._sfd = self.listener.fileno()
-        self._shd = SocketHolder(self._sfd, False, _BACKLOG)  # noqa: FBT003 # pyright: ignore[reportCallIssue] - its stub lacks it
-        self._sso = self.listener
+    def run(self) -> None:
+        """Keep them running until this process is told to end, then end them."""
+        self._wakes.setblocking(False)  # noqa: FBT003 - its only parameter
+        signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
+        for number in _ENDS:
+            signal.signal(number, _note)
+        told = False
+        while not told:
+            while len(self._running) < self._count:
+                self._start()
+            told = self._told(None, *[worker.sentinel for worker in self._running])
+            ended = [worker for worker in self._running if not worker.is_alive()]
+            for worker in ended:
+                log.error("worker.died", pid=worker.pid, exit_code=worker.exitcode)
+                self._running.remove(worker)
+            if ended and not told:
+                told = self._told(_RESPAWN_S)
+        self._end()
+
+    def _told(self, within_s: float | None, *or_until: int) -> bool:
+        """Wait until this process is told to end, or one of these is ready; return whether it was told."""
+        return self._woken in multiprocessing.connection.wait([self._woken, *or_until], within_s)
+
+    def _start(self) -> None:
+        worker = self._fork.Process(target=self._begin, name="worker")
+        worker.start()
+        self._running.append(worker)
+
+    def _begin(self) -> None:
+        """Work, in the new process: what this process does when it is told to end is not the worker's to do."""
+        signal.set_wakeup_fd(-1)
+        for number in (*_ENDS, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        self._work()
+
+    def _end(self) -> None:
+        for worker in self._running:
+            worker.terminate()
+        killed_at = time.monotonic() + self._grace_s
+        for worker in self._running:
+            worker.join(max(0.0, killed_at - time.monotonic()))
+            if worker.is_alive():
+                log.warning("worker.killed", pid=worker.pid, after_s=self._grace_s)
+                worker.kill()
+                worker.join()
 
 
 def main() -> None:
@@ -62,39 +115,18 @@ def main() -> None:
     home = Home(Path(os.environ["HEADGATE_DATA"])).must_exist()
     settings = load(home.root, os.environ)
     logs.configure(settings.log_level)
-    if sys.platform == "linux":
-        multiprocessing.set_start_method("fork")  # workers inherit the socket, and the pipe that tells that they are ready
     _may_open(_FILES_PER_CONNECTION * settings.max_connections + _OTHER_FILES)
-    server = _Inheriting(
-        "headgate.bootstrap.processes.worker",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        workers=settings.workers,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=int(1000 * settings.body_timeout_s)),
-        websockets=False,
-        backlog=_BACKLOG,
-        backpressure=settings.max_connections,  # counts connections, idle ones too; requests are bounded by the gateway
-        respawn_failed_workers=True,
-        respawn_interval=_RESPAWN_S,
-        workers_kill_timeout=round(settings.linger_s + settings.drain_s) + _KILL_AFTER_S,
-        log_level=LogLevels.warning,
-    )
     inherited = os.environ.get(LISTENER)
-    server.listener = listener(settings.host, settings.port) if inherited is None else socket.socket(fileno=int(inherited))
-    server.serve(target_loader=_application)
+    listening = listener(settings.host, settings.port) if inherited is None else socket.socket(fileno=int(inherited))
+
+    def work() -> None:
+        importlib.import_module("headgate.bootstrap.processes.worker").run(listening)
+
+    Workers(settings.workers, work, grace_s=settings.linger_s + settings.drain_s + _KILL_AFTER_S).run()
 
 
-def _application(module: str) -> Any:
-    """Return the application of a worker, in the worker.
-
-    A worker is forked with this process's own handlers of signals, which would swallow what it is told until it has its own: a
-    worker that has not started yet has nothing to end in good order.
-    """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    return importlib.import_module(module).application()
+def _note(_number: int, _frame: object) -> None:
+    """Let the signal be heard by whoever waits for it."""
 
 
 def _may_open(files: int) -> None:

@@ -1,12 +1,11 @@
 """One worker: the gateway under ``/v1``, the control API beside it, one ASGI application for both.
 
-Granian calls ``application`` once in each worker process. The gateway comes first and uses no framework; what it does not
-serve goes to the web application. ``/healthz`` says that the process lives; ``/readyz`` that it may be sent requests.
+``run`` is all that a worker process does. The gateway comes first and uses no framework; what it does not serve goes to the web
+application. ``/healthz`` says that the process lives; ``/readyz`` that it may be sent requests.
 
 Told to end (SIGTERM), a worker retires: ``/readyz`` says 503 and every answer asks its client to come on another connection
 next time, while it still serves whoever comes; after a moment it accepts no more, and what is open runs on until it has ended by
-itself or its time is over; then it is cut the way its protocol ends. Granian ends a worker at SIGTERM or SIGINT alike, once its
-connections have come to rest, so the first is taken over here and the second said when it is time.
+itself or its time is over; then it is cut the way its protocol ends.
 """
 
 from __future__ import annotations
@@ -18,13 +17,15 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
+import uvloop
 from fastapi import Header
 
 from headgate import __version__
 from headgate.access.http import routes as access_routes
+from headgate.adapters.serving import Bounds, Server
 from headgate.adapters.telemetry import Counting, Tracing, Watching
 from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.feed import LedgerFeed
@@ -53,10 +54,11 @@ from headgate.safety.http import routes as safety_routes
 from headgate.traffic.spool import Spool, Sync
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import socket
 
     from fastapi import FastAPI
 
+    from headgate.gateway.http.asgi import Receive, Scope, Send
     from headgate.kernel.actor import Actor
     from headgate.traffic.model import Admission, Outcome
 
@@ -64,6 +66,8 @@ log = structlog.get_logger()
 
 _SETTLE_S = 0.2
 """How long what was just accepted may take to become a request."""
+_LAST_S = 3.0
+"""How long answers that are not the gateway's may take to end, once its own have."""
 _TELL_USES_S = 60.0
 _COLLECT_AFTER = (20_000, 50, 50)
 """How often the garbage collector looks at what was made lately, and at what has survived that."""
@@ -85,7 +89,7 @@ class Recorder:
 
 
 class Worker:
-    """The application that Granian serves.
+    """The application of one worker process.
 
     Args:
         house: The installation.
@@ -104,47 +108,43 @@ class Worker:
         self._feed = LedgerFeed(house.engine)
         self._uses = KeyUses(house.access)
         self._telling: asyncio.Task[None] | None = None
-        self._retiring: asyncio.Task[None] | None = None
+        self._retiring = False
 
-    async def __call__(
-        self,
-        scope: dict[str, Any],
-        receive: Callable[[], Awaitable[dict[str, Any]]],
-        send: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> None:
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-            return
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if self._retiring is not None:
-            send = _last_on_its_connection(send)
         if path.startswith("/v1/") or path == "/v1":
-            assert self._gateway is not None, "Granian sends requests after startup"
-            await self._gateway(scope, receive, send)  # pyright: ignore[reportArgumentType] - the same protocol, typed otherwise
+            assert self._gateway is not None, "nothing is listened to before the start"
+            await self._gateway(scope, receive, send)
         elif path in ("/healthz", "/readyz"):
             await self._tell_health(path, send)
         elif path == numbers.PATH and numbers.may_read(scope, self._house.settings.metrics):
             await self._tell_numbers(scope, send)
         else:
-            await self._web(scope, receive, send)  # pyright: ignore[reportArgumentType] - the same protocol, typed otherwise
+            await self._web(scope, receive, send)
 
-    async def _live(
-        self, receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable[[dict[str, Any]], Awaitable[None]]
-    ) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                try:
-                    await self._start()
-                except HeadgateError as error:
-                    log.error("worker.cannot_start", code=error.code, why=error.message)  # noqa: TRY400 - an answer, not a defect
-                    await send({"type": "lifespan.startup.failed", "message": error.message})
-                    return
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                await self._stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve from a socket that is bound, until this process is told to end and what was open has ended.
+
+        Raises:
+            HeadgateError: It cannot start.
+        """
+        settings = self._house.settings
+        told = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+        await self._start()
+        server = Server(self, Bounds(connections=settings.max_connections, late_s=settings.body_timeout_s))
+        await server.listen(listener)
+        _tell_ready()
+        await told.wait()
+        log.info("worker.retiring", pid=os.getpid())
+        self._retiring = True
+        server.retire()
+        await asyncio.sleep(settings.linger_s)
+        server.stop_accepting()
+        await asyncio.sleep(_SETTLE_S)
+        await self._stop(server, settings.drain_s)
+        log.info("worker.retired", pid=os.getpid())
 
     async def _start(self) -> None:
         house, settings = self._house, self._house.settings
@@ -184,36 +184,20 @@ class Worker:
             counting,
             stats=gateway.stats,
             owed=lambda: spool.owed,
-            retiring=lambda: self._retiring is not None,
+            retiring=lambda: self._retiring,
         )
         self._numbers.start()
         self._spool, self._gateway = spool, gateway
         self._talking.gateway = gateway
         self._telling = asyncio.create_task(self._tell_uses())
         _keep_what_is_here()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._on_end)
-        _tell_ready()
 
-    def _on_end(self) -> None:
-        if self._retiring is None:
-            self._retiring = asyncio.create_task(self._retire(self._house.settings.linger_s, self._house.settings.drain_s))
-
-    async def _retire(self, linger_s: float, drain_s: float) -> None:
-        """Take no more requests, and let those that are open end."""
-        log.info("worker.retiring", pid=os.getpid())
-        await asyncio.sleep(linger_s)
-        signal.raise_signal(signal.SIGINT)
-        await asyncio.sleep(_SETTLE_S)
-        if self._gateway is not None:
-            await self._gateway.stop(drain_s)
-        log.info("worker.retired", pid=os.getpid())
-
-    async def _stop(self) -> None:
+    async def _stop(self, server: Server, drain_s: float) -> None:
         if self._telling is not None:
             self._telling.cancel()
-        if self._retiring is None:  # it was not told to end: its loop came to rest some other way
-            self._retiring = asyncio.create_task(self._retire_now())
-        await self._retiring
+        if self._gateway is not None:
+            await self._gateway.stop(drain_s)
+        await server.close(_LAST_S)
         if self._numbers is not None:
             await self._numbers.stop()
         if self._tracing is not None:
@@ -224,10 +208,6 @@ class Worker:
         self._feed.close()
         self._house.close()
 
-    async def _retire_now(self) -> None:
-        if self._gateway is not None:
-            await self._gateway.stop(self._house.settings.drain_s)
-
     async def _tell_uses(self) -> None:
         while True:
             await asyncio.sleep(_TELL_USES_S)
@@ -237,33 +217,22 @@ class Worker:
         with contextlib.suppress(Unavailable):  # told again with the next ones
             self._uses.tell()
 
-    async def _tell_numbers(self, scope: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-        assert self._numbers is not None, "Granian sends requests after startup"
+    async def _tell_numbers(self, scope: Scope, send: Send) -> None:
+        assert self._numbers is not None, "nothing is listened to before the start"
         accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
         body, media_type = await self._numbers.told(accept)
         headers = [(b"content-type", media_type.encode()), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _tell_health(self, path: str, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    async def _tell_health(self, path: str, send: Send) -> None:
         stats = self._gateway.stats() if self._gateway else None
-        may_be_sent_requests = stats is not None and stats.ready and self._retiring is None
+        may_be_sent_requests = stats is not None and stats.ready and not self._retiring
         well = stats is not None and (path == "/healthz" or may_be_sent_requests)
         body = json.dumps({"ok": well, "pid": os.getpid(), "policy_age_s": stats and round(stats.policy_age_s, 3)}).encode()
         headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200 if well else 503, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-
-
-def _last_on_its_connection(send: Callable[[dict[str, Any]], Awaitable[None]]) -> Callable[[dict[str, Any]], Awaitable[None]]:
-    """Return a ``send`` whose answer says that its connection is closed after it."""
-
-    async def closing(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-        await send(message)
-
-    return closing
 
 
 def _tell_ready() -> None:
@@ -302,12 +271,20 @@ def control_api(house: House, talking: InThisProcess) -> FastAPI:
     )
 
 
-def application() -> Worker:
-    """Return this process's application."""
+def run(listener: socket.socket) -> None:
+    """Be a worker of this process's installation until told to end.
+
+    Raises:
+        SystemExit: It cannot start.
+    """
     end_with_parent()
     home = Home(Path(os.environ["HEADGATE_DATA"])).must_exist()
     settings = load(home.root, os.environ)
     logs.configure(settings.log_level)
     house = open_house(home, settings)
     talking = InThisProcess()
-    return Worker(house, control_api(house, talking), talking)
+    try:
+        uvloop.run(Worker(house, control_api(house, talking), talking).serve(listener))
+    except HeadgateError as error:
+        log.error("worker.cannot_start", code=error.code, why=error.message)  # noqa: TRY400 - an answer, not a defect
+        raise SystemExit(1) from None

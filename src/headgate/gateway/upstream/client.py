@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from headgate.gateway.upstream.replicas import ServerStanding
     from headgate.gateway.wire.surface import Body
 
+_LOTS = random.Random()  # noqa: S311 - nobody gains by guessing how long a server rests
 _CHECK_EVERY_S = 0.25
 _CHECK_S = 2.0
 """How long a server that is being checked may take to answer."""
@@ -126,7 +127,7 @@ class Upstreams:
     def __init__(
         self,
         monotonic: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = _LOTS.random,
         trust: ssl.SSLContext | None = None,
     ) -> None:
         self._monotonic = monotonic

@@ -6,18 +6,20 @@ import argparse
 import asyncio
 import os
 import signal
-import socket
 import sys
+from typing import TYPE_CHECKING
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.log import LogLevels
-from granian.server.embed import Server
 
+from headgate.adapters.serving import Server
 from headgate.bootstrap.processes.parent import end_with_parent
+from headgate.bootstrap.processes.ports import PortTaken, listener
 from headgate.testing.small_model import faults, prose
 from headgate.testing.small_model.answer import SmallModel
 from headgate.testing.small_model.app import Application
+
+if TYPE_CHECKING:
+    import socket
 
 DEFAULT_NAME = "small-model"
 
@@ -40,52 +42,26 @@ def main() -> None:
     given = parser.parse_args()
     if given.with_parent:
         end_with_parent()
-    _must_be_free(given.host, given.port)
+    try:
+        listening = listener(given.host, given.port)
+    except PortTaken as taken:
+        raise SystemExit(taken.message) from None
     names = given.model or [DEFAULT_NAME]
     application = Application(SmallModel(prose.PROSE), names, tokens_per_second=given.tokens_per_second)
     print(  # noqa: T201 - this is a command
         f"{', '.join(names)} (a stand-in, not a model) at http://{given.host}:{given.port}/v1", file=sys.stderr, flush=True
     )
-    uvloop.run(_serve(application, given.host, given.port))
+    uvloop.run(_serve(application, listening))
 
 
-def _must_be_free(host: str, port: int) -> None:
-    """End the process if somebody listens there already: the server would share the port with them, silently.
-
-    Raises:
-        SystemExit: The address cannot be listened on.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as wrong:
-            raise SystemExit(f"cannot listen on {host}:{port}: {wrong.strerror}") from wrong
-
-
-async def _serve(application: Application, host: str, port: int) -> None:
+async def _serve(application: Application, listening: socket.socket) -> None:
     """Serve until a signal comes."""
-    server = Server(
-        application,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.http1,
-        websockets=False,
-        backlog=2048,
-        backpressure=4096,
-        log_level=LogLevels.critical,  # the server reports each connection that a fault closes early as an error
-    )
     told_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, told_to_stop.set)
-    serving, stopping = asyncio.ensure_future(server.serve()), asyncio.ensure_future(told_to_stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        serving.result()
-        raise SystemExit("the server ended by itself")
+    await Server(application).listen(listening)
+    await told_to_stop.wait()
     os._exit(0)  # nothing needs saving, and a stream that stalls must not hold the process back
 
 
