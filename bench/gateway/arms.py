@@ -160,12 +160,11 @@ def nginx(place: Path, upstream: str, *, streams: bool = False) -> Generator[Arm
 def bare(place: Path, upstream: str) -> Generator[Arm]:
     """Run the least that is built as Headgate is: its HTTP server and its client, one worker, nothing in between."""
     port = free_port()
-    asked = ["--interface", "asgi", "--http", "1", "--loop", "uvloop", "--no-ws", "--workers", "1", "--log-level", "critical"]
-    command = [sys.executable, "-m", "granian", *asked, "--port", str(port), "gateway.bare:application"]
+    command = [sys.executable, "-m", "gateway.bare", str(port)]
     environment = {**os.environ, "BARE_UPSTREAM": upstream, "PYTHONPATH": str(Path(__file__).parents[1])}
     with (place / f"bare-{port}.log").open("wb") as log, _process(command, log, environment) as process:
         _until_answers(f"http://127.0.0.1:{port}/", process, within_s=20, any_status=True)
-        yield Arm(BARE, f"http://127.0.0.1:{port}", "small-model", children(process.pid))
+        yield Arm(BARE, f"http://127.0.0.1:{port}", "small-model", [process.pid])
 
 
 @contextmanager
