@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from headgate.access.errors import KeyExpired, KeyRevoked, KeyUnknown
 from headgate.adapters.database import open_sqlite
 from headgate.adapters.serving import Server
@@ -191,7 +193,7 @@ class Memory:
         self.admissions.append(admission)
 
     async def settle(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
+        self.outcomes.append(msgspec.structs.replace(outcome, response_body=bytes(outcome.response_body)))
 
     def outcome(self, count: int = 1) -> Outcome:
         """Return the last outcome once there are so many."""

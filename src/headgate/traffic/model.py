@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Protocol
 
 import msgspec
 
@@ -126,6 +127,13 @@ class Admission(Opened, frozen=True, kw_only=True):
         return f"Admission({self.exchange_id}, {len(self.request_body)} bytes)"
 
 
+class Body(Protocol):
+    """An answer that is put together when it is written: a thousand streams that end at once are not held whole at once."""
+
+    def __len__(self) -> int: ...
+    def __bytes__(self) -> bytes: ...
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How an exchange ended.
 
@@ -156,7 +164,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: float
     screened: Screened
     output_screened: Screened
-    response_body: bytes
+    response_body: bytes | Body
     detail: str | None
 
     def __post_init__(self) -> None:

@@ -168,7 +168,7 @@ def outcome_row(outcome: Outcome, key: DayKey | None, nonce: bytes | None = None
         outcome.output_screened.value,
         len(outcome.response_body),
         detail,
-        None if key is None else key.seal(outcome.response_body, outcome.exchange_id, Direction.RESPONSE, nonce),
+        None if key is None else key.seal(bytes(outcome.response_body), outcome.exchange_id, Direction.RESPONSE, nonce),
     )
 
 

@@ -25,10 +25,10 @@ class Kept:
         most_bytes: How many are kept.
     """
 
-    __slots__ = ("_blocks", "_fresh", "_room_bytes", "truncated")
+    __slots__ = ("_blocks", "_fresh", "_most_bytes", "_room_bytes", "truncated")
 
     def __init__(self, *, most_bytes: int) -> None:
-        self._room_bytes = most_bytes
+        self._most_bytes = self._room_bytes = most_bytes
         self._blocks: list[bytes | _Compressed] = []
         self._fresh = bytearray()
         self.truncated = False
@@ -48,7 +48,10 @@ class Kept:
         if len(self._fresh) >= _BLOCK_BYTES:
             self._close_block()
 
-    def all(self) -> bytes:
+    def __len__(self) -> int:
+        return self._most_bytes - self._room_bytes
+
+    def __bytes__(self) -> bytes:
         """Return all that is kept."""
         if not self._blocks:
             return bytes(self._fresh)

@@ -33,9 +33,9 @@ class Outlet:
         """The status that the client was sent; ``None`` while it was sent nothing."""
 
     @property
-    def kept(self) -> bytes:
+    def kept(self) -> Kept:
         """What was said, as far as it is kept."""
-        return self._kept.all()
+        return self._kept
 
     @property
     def truncated(self) -> bool:

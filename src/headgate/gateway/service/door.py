@@ -20,7 +20,7 @@ from headgate.gateway.service.exhausted import with_holdback
 from headgate.gateway.service.underway import Underway
 from headgate.kernel.errors import HeadgateError
 from headgate.kernel.ids import ExchangeId, mint
-from headgate.traffic.model import Admission, Outcome, OutcomeStatus, Screened
+from headgate.traffic.model import Admission, Body, Outcome, OutcomeStatus, Screened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ class Ending(NamedTuple):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     spent_nothing: bool = False
-    answer: bytes = b""
+    answer: bytes | Body = b""
     detail: str | None = None
 
 
