@@ -61,7 +61,10 @@ if TYPE_CHECKING:
     from headgate.kernel.clock import Clock
 
 _LOG = structlog.get_logger("headgate.gateway")
-_TICK_S = 0.1
+_TICK_S = 0.02
+"""How often it is looked whose time has come: few at a time, so that nobody's next words wait for long."""
+_ROUND = 5
+"""How many ticks pass between two looks at all that is open."""
 _ROOT = "/v1/"
 _MODELS = "models"
 _RESPONSES = "responses"
@@ -426,7 +429,9 @@ class Gateway:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_TICK_S)
+            for _ in range(_ROUND):
+                await asyncio.sleep(_TICK_S)
+                self._door.review_due()
             self._door.tick()
             self._shelf.tick()
 

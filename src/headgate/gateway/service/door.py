@@ -8,7 +8,7 @@ second, because instants pass too. It is settled once, however it ends.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -111,7 +111,8 @@ class Door:
         self._settings = settings
         self._clock = clock
         self._open: dict[ExchangeId, Underway] = {}
-        self._ticked_s = clock.monotonic()
+        self._reviews: deque[tuple[float, Underway]] = deque()
+        """When each exchange is decided again, the next one first."""
         self._kept_s = clock.monotonic()
         self.admitted = 0
         self.unrecorded_endings = 0
@@ -223,6 +224,7 @@ class Door:
         underway = Underway(exchange_id, request.call, decision, reservation, screened, at, self._clock.monotonic())
         # Open from here on: a change that the feed reports while the admission is being written reaches it.
         self._open[exchange_id] = underway
+        self._reviews.append((underway.started_s + _REVIEW_S, underway))
         refusal = await self._record(underway, body)
         if refusal is not None:
             return refusal
@@ -340,21 +342,30 @@ class Door:
             underway.end(stop)
 
     def tick(self) -> None:
-        """Enforce what passes with time: deadlines, end dates, staleness, the places that exchanges hold."""
+        """Enforce what passes with time: deadlines, staleness, the places that exchanges hold."""
         now_s = self._clock.monotonic()
-        before_s, self._ticked_s = self._ticked_s, now_s
         stale = self._knowledge.stale
         for underway in list(self._open.values()):
             underway.expire(now_s)
             if stale and underway.admitted.policy.gated:
                 underway.revoke(_stale())
-            elif int((now_s - underway.started_s) / _REVIEW_S) > int((before_s - underway.started_s) / _REVIEW_S):
-                # Each at its own instant: a thousand streams decided at once would hold up each other's next words.
-                self._review(underway, {}, self._clock.now())
         keep = now_s - self._kept_s >= self._settings.slot_ttl_s / 3
         if keep:
             self._kept_s = now_s
         self._quota.tick(keep_slots=keep)
+
+    def review_due(self) -> None:
+        """Decide again about exchanges whose time has come: end dates, and whatever else passes with time.
+
+        Each has its own instant: a thousand streams decided at once would hold up each other's next words.
+        """
+        now_s = self._clock.monotonic()
+        reviews = self._reviews
+        while reviews and reviews[0][0] <= now_s:
+            _, underway = reviews.popleft()
+            if underway.exchange_id in self._open:
+                self._review(underway, {}, self._clock.now())
+                reviews.append((now_s + _REVIEW_S, underway))
 
     def _review(self, underway: Underway, refreshed: Mapping[KeyId, Principal], now: datetime) -> None:
         principal = refreshed.get(underway.admitted.principal.key_id, underway.admitted.principal)
