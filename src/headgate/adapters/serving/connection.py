@@ -8,6 +8,8 @@ come: what follows then would be taken for a request.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
 _LOG = structlog.get_logger("headgate.serving")
 _LAST_S = 5.0
-"""How long a client may take to read the last of an answer."""
+"""How long a client may read nothing of the last of an answer."""
 _LINGER_S = 2.0
 """How long what a client still sends is passed over, so that it can read why nobody takes it."""
+_RESET = struct.pack("ii", 1, 0)
+"""Linger for no time (socket(7))."""
 
 
 class Connection(asyncio.Protocol):
@@ -40,9 +44,11 @@ class Connection(asyncio.Protocol):
         "_client",
         "_closing",
         "_current",
+        "_ending",
         "_fruitless_bytes",
         "_full",
         "_headers",
+        "_joined",
         "_loop",
         "_own",
         "_parser",
@@ -66,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._fruitless_bytes = 0  # since anything came of them
+        self._joined = False
         self._reading: Exchange | None = None
         self._current: Exchange | None = None
         self._queue: deque[Exchange | HTTPStatus] = deque()
@@ -74,6 +81,7 @@ class Connection(asyncio.Protocol):
         self._full = False
         self._room: asyncio.Future[None] | None = None
         self._closing = False
+        self._ending: asyncio.TimerHandle | None = None
 
     # What an exchange asks.
 
@@ -120,18 +128,22 @@ class Connection(asyncio.Protocol):
             return
         self._current = None
         if close:
-            self._close(linger=exchange is self._reading)
-        elif self._queue:
+            self._close(linger=exchange is self._reading or self._reading_paused)
+            return
+        if self._queue:
             match self._queue.popleft():
                 case HTTPStatus() as status:
                     self._refuse(status)
                 case following:
                     self._begin(following)
                     self.read_on()
-        elif self._fruitless_bytes:
+            return
+        if self._fruitless_bytes:
             self._server.awaits(self)
         elif not self._closing:
             self._server.rests(self)
+        if self._reading_paused:  # with a body that its application did not want
+            self.read_on()
 
     # What the server asks.
 
@@ -142,14 +154,15 @@ class Connection(asyncio.Protocol):
 
     def close_late(self) -> None:
         """Close, because nothing has come for too long."""
-        if self._reading is not None or self._fruitless_bytes:
+        if self._reading.awaited if self._reading is not None else self._fruitless_bytes:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        elif self._current is None:
+        elif self.is_idle:
             self._close()
 
     def abort(self) -> None:
-        """Break off at once."""
+        """Break off at once, so that nobody takes it for an end: with a reset."""
         if self._transport is not None:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
             if self._current is not None:
                 self._current.lose()
@@ -176,7 +189,7 @@ class Connection(asyncio.Protocol):
             exchange.lose()
             self._current = None
             self.write(refusal(HTTPStatus.INTERNAL_SERVER_ERROR))
-            self._close(linger=exchange is self._reading)
+            self._close(linger=exchange is self._reading or self._reading_paused)
         elif exchange.ends_with_connection:
             self.abort()
         else:
@@ -186,7 +199,7 @@ class Connection(asyncio.Protocol):
         """Answer what is not a request, after the answers to those before it."""
         if self._closing:
             return
-        broken = self._reading
+        broken, self._reading = self._reading, None
         if broken is not None:
             broken.lose()
             if broken is not self._current:
@@ -216,11 +229,22 @@ class Connection(asyncio.Protocol):
             if self._reading_paused:
                 self._reading_paused = False
                 transport.resume_reading()
-            self._loop.call_later(_LINGER_S, self.abort)
+            self._cut_later(_LINGER_S)
         else:
             transport.close()
-            if self._transport is not None:
-                self._loop.call_later(_LAST_S, self.abort)
+            self._cut_later(_LAST_S)
+
+    def _cut_later(self, pause_s: float) -> None:
+        """Break off once the client has taken nothing for a while."""
+        if self._transport is not None:
+            left_bytes = self._transport.get_write_buffer_size()
+            self._ending = self._loop.call_later(pause_s, self._cut, pause_s, left_bytes)
+
+    def _cut(self, pause_s: float, left_bytes: int) -> None:
+        if self._transport is not None and self._transport.get_write_buffer_size() < left_bytes:
+            self._cut_later(pause_s)
+        else:
+            self.abort()
 
     # What the event loop says.
 
@@ -271,7 +295,10 @@ class Connection(asyncio.Protocol):
                 return
 
     def eof_received(self) -> None:
-        return
+        """Take a client that sends no more for one that is gone: nothing else tells of one that is."""
+        if self._current is not None:
+            self._current.lose()
+        self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -280,7 +307,10 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if self._current is not None:
             self._current.lose()
+        self._current = self._reading = None  # they know this connection too
         self._queue.clear()
+        if self._ending is not None:
+            self._ending.cancel()
         self.resume_writing()
         self._server.loses(self)
 
@@ -297,6 +327,9 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Take note that a request begins."""
+        if joined := not self._fruitless_bytes:  # how much of it has come with the end of another is not known
+            self._fruitless_bytes = 1
+        self._joined = joined
         if not self._resumed:
             self._target = b""
             self._headers = []
@@ -320,8 +353,10 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         assert parser is not None
         headers = self._headers
-        if self._fruitless_bytes > MOST_HEAD_BYTES and sum(len(name) + len(value) for name, value in headers) > MOST_HEAD_BYTES:
-            raise NotServed(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if self._joined or self._fruitless_bytes > MOST_HEAD_BYTES:  # which may be a body's
+            head_bytes = len(self._target) + sum(len(name) + len(value) for name, value in headers)
+            if head_bytes > MOST_HEAD_BYTES:
+                raise NotServed(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         method = parser.get_method().decode("ascii")
         if method == "CONNECT":
             raise NotServed(HTTPStatus.NOT_IMPLEMENTED)
@@ -353,6 +388,8 @@ class Connection(asyncio.Protocol):
         self._fruitless_bytes = 0
         self._resumed = False
         if self._reading is not None:
+            if self._reading.awaited:
+                self._server.forgets(self)
             self._reading.end()
             self._reading = None
 

@@ -121,8 +121,10 @@ class Exchange:
             self._news.clear()
             if not self._passed:
                 self._ask_for_more()
-            await self._news.wait()
-            self.awaited = False
+            try:
+                await self._news.wait()
+            finally:
+                self.awaited = False
 
     def _ask_for_more(self) -> None:
         """Tell a client to send its body that waits to be told (RFC 9110, section 10.1.1), and its connection that it is late."""
@@ -150,9 +152,7 @@ class Exchange:
         if self._gone or self.answered:
             return
         if message["type"] == "http.response.start":
-            if self._start is not None:
-                raise ValueError("an answer is begun once")
-            self._start = message
+            self._note_start(message)
             return
         if self._start is None:
             raise ValueError("an answer begins with its status")
@@ -161,8 +161,13 @@ class Exchange:
         connection = self._connection
         head = self._head
         if head is None:
-            head = self._begin(self._start, None if more else len(body))
+            if connection.is_full:  # of the answer before this one
+                await connection.room()
+                if self._gone:
+                    return
+            head = self._head_of(self._start, None if more else len(body))
             piece = self._framed(head, body, more=more)
+            self._head = head
             connection.write(head.written + piece if piece else head.written)
         elif piece := self._framed(head, body, more=more):
             connection.write(piece)
@@ -173,7 +178,12 @@ class Exchange:
         elif connection.is_full:
             await connection.room()
 
-    def _begin(self, start: MutableMapping[str, Any], whole_bytes: int | None) -> AnswerHead:
+    def _note_start(self, start: MutableMapping[str, Any]) -> None:
+        if self._start is not None:
+            raise ValueError("an answer is begun once")
+        self._start = start
+
+    def _head_of(self, start: MutableMapping[str, Any], whole_bytes: int | None) -> AnswerHead:
         scope = self.scope
         head = AnswerHead(
             start["status"],
@@ -183,7 +193,6 @@ class Exchange:
             whole_bytes=whole_bytes,
             close=not self._keep_alive or not self.received or self._connection.is_last,
         )
-        self._head = head
         self._left_bytes = head.length or 0
         return head
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -27,6 +28,7 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _SCHEMES = (b"http://", b"https://")
 _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODILESS = (204, 304)
+_LAST_STATUS = 999
 
 
 class NotServed(Exception):
@@ -128,7 +130,7 @@ class AnswerHead:
         close: Whether the connection ends with it.
 
     Raises:
-        ValueError: A header that would be several, or a length that is none.
+        ValueError: A status that is none of an answer's, a header that would be several, or a length that is none.
     """
 
     __slots__ = ("bodiless", "chunked", "close", "length", "written")
@@ -143,9 +145,11 @@ class AnswerHead:
         whole_bytes: int | None,
         close: bool,
     ) -> None:
-        lines = [_REASONS.get(status) or b"HTTP/1.1 %d \r\n" % status, _date()]
+        if not HTTPStatus.OK <= status <= _LAST_STATUS:
+            raise ValueError("a status that does not end a request")
+        lines = [_REASONS.get(status) or b"HTTP/1.1 %d \r\n" % status, _date(int(time.time()))]
         announced, ends = _take_over(headers, lines)
-        is_head, never = method == "HEAD", status in _BODILESS or status < HTTPStatus.OK
+        is_head, never = method == "HEAD", status in _BODILESS
         length = whole_bytes if announced is None and not is_head else announced
         self.bodiless = never or is_head
         self.chunked = length is None and not self.bodiless and version == "1.1"
@@ -175,7 +179,11 @@ def _take_over(headers: Iterable[tuple[bytes, bytes]], lines: list[bytes]) -> tu
     for name, value in headers:
         match len(name):  # quicker to tell apart than names are
             case 14 if name.lower() == b"content-length":
+                if length is not None or not value.isdigit():
+                    raise ValueError("a length that is none")
                 length = int(value)
+            case 4 if name.lower() == b"date":
+                lines[1] = b"date: %b\r\n" % value
             case 10 if name.lower() == b"connection":
                 ends = ends or b"close" in value.lower()
             case 17 if name.lower() == b"transfer-encoding":
@@ -185,16 +193,10 @@ def _take_over(headers: Iterable[tuple[bytes, bytes]], lines: list[bytes]) -> tu
     return length, ends
 
 
-_said_date: tuple[int, bytes] = (0, b"")
-
-
-def _date() -> bytes:
+@lru_cache(maxsize=1)
+def _date(at_s: int) -> bytes:
     """Return the line that says when this is, the same one for a second."""
-    global _said_date  # noqa: PLW0603 - the time is everybody's
-    now_s = int(time.time())
-    if _said_date[0] != now_s:
-        _said_date = (now_s, f"date: {formatdate(now_s, usegmt=True)}\r\n".encode())
-    return _said_date[1]
+    return f"date: {formatdate(at_s, usegmt=True)}\r\n".encode()
 
 
 def refusal(status: HTTPStatus) -> bytes:

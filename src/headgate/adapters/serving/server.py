@@ -109,7 +109,9 @@ class Server:
         for connection in list(self._open):
             connection.abort()
         if self.serving:
-            await asyncio.wait(list(self.serving.values()), timeout=_SETTLE_S)
+            _, left = await asyncio.wait(list(self.serving.values()), timeout=_SETTLE_S)
+            for task in left:
+                task.cancel()
         if self._sweeping is not None:
             self._sweeping.cancel()
         await asyncio.sleep(0)  # what was broken off is closed in the next round

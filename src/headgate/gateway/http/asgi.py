@@ -8,7 +8,6 @@ from typing import Any, TypeAlias, cast
 
 from headgate.gateway.errors import NoKey, TooLarge, TooSlow, WrongContentType
 from headgate.gateway.wire.encoding import decompressed
-from headgate.kernel.eager import Begun
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -71,34 +70,26 @@ async def read_json(scope: Scope, receive: Receive, *, most_bytes: int, within_s
     announced = _announced_bytes(scope)
     if announced is not None and announced > most_bytes:
         raise _too_large(most_bytes)
-    reading = Begun(_body(receive, announced, most_bytes))
-    if reading.value is not None:  # as nearly always: nobody has to watch the time
-        body = reading.value
-    else:
-        try:
-            async with asyncio.timeout(within_s):
-                body = await reading
-        except TimeoutError:
-            raise TooSlow(f"The body did not arrive within {within_s:g} seconds.", rule="slow request") from None
-    return decompressed(body, header(scope, b"content-encoding"), most_bytes=most_bytes)
-
-
-async def _body(receive: Receive, announced: int | None, most_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > most_bytes:
-            raise _too_large(most_bytes)
-        chunks.append(chunk)
-        # Whatever the server says: it would have to be asked once more to say that nothing follows what was announced.
-        more = message.get("more_body", False) and size != announced
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    try:
+        async with asyncio.timeout(within_s):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                chunk: bytes = message.get("body", b"")
+                size += len(chunk)
+                if size > most_bytes:
+                    raise _too_large(most_bytes)
+                chunks.append(chunk)
+                # Whatever the server says: it would have to be asked once more to say that nothing follows what was announced.
+                more = message.get("more_body", False) and size != announced
+    except TimeoutError:
+        raise TooSlow(f"The body did not arrive within {within_s:g} seconds.", rule="slow request") from None
+    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return decompressed(body, header(scope, b"content-encoding"), most_bytes=most_bytes)
 
 
 def _announced_bytes(scope: Scope) -> int | None:
