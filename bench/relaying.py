@@ -60,8 +60,15 @@ class Nowhere(asyncio.Transport):
         return False
 
 
-async def thrown_away(message: Any) -> None:
-    del message
+class ThrownAway:
+    """A client's end whose bytes are thrown away."""
+
+    async def __call__(self, message: Any) -> None:
+        del message
+
+    def write(self, body: bytes) -> bool:
+        del body
+        return True
 
 
 def a_stream(mode: OutputScreen, screening: Screening, settings: Settings) -> tuple[Connection, Streaming, Answer]:
@@ -83,7 +90,7 @@ def a_stream(mode: OutputScreen, screening: Screening, settings: Settings) -> tu
         underway=Underway(nothing, exchange, stage, nothing, Screened.NOT_ASKED, datetime.now(UTC), 0.0),
         request=request,
         reading=reading(texts=mode is OutputScreen.HOLD_BACK),
-        outlet=Outlet(thrown_away, most_kept_bytes=settings.max_recorded_bytes),
+        outlet=Outlet(ThrownAway(), most_kept_bytes=settings.max_recorded_bytes),
         settings=settings,
         clock=ForwardClock(),
         keep_waiting=lambda: None,

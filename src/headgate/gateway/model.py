@@ -412,6 +412,11 @@ class Admitted:
     meters: tuple[Meter, ...]
     held_back: tuple[StageRule, datetime] | None = None
 
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether the same call would be admitted under another rule by nothing but the passing of time."""
+        return self.held_back is not None or self.rule.holdback is not None
+
 
 class Standing(NamedTuple):
     """How one limit stands for a caller's information.

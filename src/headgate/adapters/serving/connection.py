@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
 
     async def _serve(self, exchange: Exchange) -> None:
         try:
-            await self._server.application(exchange.scope, exchange.receive, exchange.send)
+            await self._server.application(exchange.scope, exchange.receive, exchange)
         except Exception:  # noqa: BLE001 - the last line: nothing above it tells anybody
             _LOG.exception("application.fault", path=exchange.scope["path"])
         finally:

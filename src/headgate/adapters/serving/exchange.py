@@ -143,7 +143,23 @@ class Exchange:
         self._waiting_bytes = 0
         return {"type": "http.request", "body": body, "more_body": not self._passed}
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:
+    def write(self, body: bytes) -> bool:
+        """Send the next of an answer's body without waiting; return whether the client keeps up. If not, sending nothing waits.
+
+        An application finds this on its ``send``. What is given here is neither the first nor the last of a body.
+
+        Raises:
+            ValueError: The answer has not begun, or is longer than it says.
+        """
+        if self._gone or self.answered:
+            return True
+        if self._head is None:
+            raise ValueError("an answer begins with its status")
+        if piece := self._framed(self._head, body, more=True):
+            self._connection.write(piece)
+        return not self._connection.is_full
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
         """Send the next of the answer, and wait while the client has enough of it; to a client that is gone, nothing.
 
         Raises:

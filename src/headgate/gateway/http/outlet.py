@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from headgate.gateway.http.asgi import answer
 from headgate.gateway.http.kept import Kept
+from headgate.kernel.eager import Begun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from headgate.gateway.http.asgi import Headers, Send
 
 _LAST_WORD_S = 5.0
@@ -22,12 +25,14 @@ class Outlet:
     """Where an answer goes.
 
     Args:
-        send: The server's.
+        send: The server's; a server that can send without waiting says so by a ``write`` on it.
         most_kept_bytes: How much of the answer is kept.
     """
 
     def __init__(self, send: Send, *, most_kept_bytes: int) -> None:
         self._send = send
+        self._write: Callable[[bytes], bool] | None = getattr(send, "write", None)
+        self._flows = False
         self._kept = Kept(most_bytes=most_kept_bytes)
         self.status: int | None = None
         """The status that the client was sent; ``None`` while it was sent nothing."""
@@ -60,6 +65,17 @@ class Outlet:
         """Send more of a stream."""
         self._kept.add(body)
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    def pass_on(self, body: bytes) -> Begun[None] | None:
+        """Send more of a stream that was begun; return what is to be waited for, if anything is."""
+        if self._write is None or not self._flows:
+            self._flows = True
+            sending = Begun(self.write(body))
+            return None if sending.returned else sending
+        self._kept.add(body)
+        if self._write(body):
+            return None
+        return Begun(self.write(b""))
 
     async def end(self) -> None:
         """End a stream; a client that does not read its end is not waited for."""

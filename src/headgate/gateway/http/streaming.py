@@ -238,8 +238,8 @@ class Streaming:
             self._underway.answered(self._clock.monotonic())
             await self._reached(Begun(self._outlet.begin(200, self._headers)))
         body = frames[0].raw if len(frames) == 1 else b"".join([frame.raw for frame in frames])
-        sending = Begun(self._outlet.write(body))
-        if not sending.returned:
+        sending = self._outlet.pass_on(body)
+        if sending is not None:
             await self._reached(sending)
 
     async def _reached(self, sending: Begun[None]) -> None:

@@ -368,16 +368,16 @@ class Door:
                 reviews.append((now_s + _REVIEW_S, underway))
 
     def _review(self, underway: Underway, refreshed: Mapping[KeyId, Principal], now: datetime) -> None:
-        principal = refreshed.get(underway.admitted.principal.key_id, underway.admitted.principal)
-        underway.principal_is(principal)
-        decision = admit(
-            underway.call,
-            principal,
-            self._knowledge.policy(underway.call.model),
-            now=now,
-            assumed_output_tokens=self._settings.assumed_output_tokens,
-        )
-        refusal = decision if isinstance(decision, Refusal) else still_admits(underway.admitted, underway.call, decision)
+        earlier, call = underway.admitted, underway.call
+        principal = refreshed.get(earlier.principal.key_id, earlier.principal)
+        policy = self._knowledge.policy(call.model)
+        if principal is earlier.principal and policy is earlier.policy and not earlier.waits_for_time:
+            refusal = may_list(principal, client_ip=call.client_ip, now=now)  # nothing else can have changed
+        else:
+            underway.principal_is(principal)
+            assumed = self._settings.assumed_output_tokens
+            decision = admit(call, principal, policy, now=now, assumed_output_tokens=assumed)
+            refusal = decision if isinstance(decision, Refusal) else still_admits(earlier, call, decision)
         if refusal is not None:
             underway.revoke(refusal)
 

@@ -56,10 +56,14 @@ class Frames:
         Raises:
             FrameTooLong: A frame is longer than the bound.
         """
+        if chunk.endswith(b"\n\n") and not self._begun and b"\r" not in chunk:  # whole frames, as nearly all chunks are
+            end = len(chunk) - 2
+            if self._started and chunk.startswith(b"data: ") and chunk.find(b"\n") == end:
+                return [Frame(chunk, chunk[6:end] or None)]
+            if chunk.find(b"\n\n") == end:
+                return [Frame(chunk, self._data(chunk, plain=True))]
         seam = self._seam + chunk if self._seam else chunk
         plain = b"\r" not in seam
-        if plain and not self._begun and 1 < chunk.find(b"\n\n") + 2 == len(chunk):  # one frame, whole, as nearly all come
-            return [Frame(chunk, self._data(chunk, plain=True))]
         ends = _ends_plain(seam) if plain else _ends(seam)
         if not ends:
             self._begun.append(chunk)
