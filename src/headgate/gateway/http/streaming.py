@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.gateway.errors import UpstreamFailed, UpstreamGarbage
 from headgate.gateway.model import OutputScreen, Refusal
@@ -27,7 +27,7 @@ from headgate.kernel.errors import HeadgateError
 from headgate.traffic.model import Screened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Sequence
 
     from headgate.gateway.http.asgi import Headers
     from headgate.gateway.http.outlet import Outlet
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from headgate.gateway.service.underway import Underway
     from headgate.gateway.upstream import Answer
     from headgate.gateway.wire.sse import Frame
-    from headgate.gateway.wire.surface import Carried, Reading
+    from headgate.gateway.wire.surface import Carried, Created, Passing, Reading
 
 _DRAIN_S = 0.05
 """How long what comes after the last frame is waited for: a server's own end, so that the connection can be used again."""
@@ -138,13 +138,40 @@ class Streaming:
             await self._outlet.begin(answer.status, self._headers)
         await self._outlet.end()
 
-    async def _take(self, chunk: bytes) -> bool:
+    def _take(self, chunk: bytes) -> bool | Coroutine[Any, Any, bool]:
         """Take in what came, or that the moment has come for what was not looked at; return whether there should be more."""
-        await self._carry(self._frames.feed(self._unpacking.feed(chunk)))
+        frames = self._frames.feed(self._unpacking.feed(chunk))
+        if self._window is not None or len(frames) != 1 or self._outlet.status is None:
+            return self._take_in(frames)
+        passing = self._read(frames[0])  # nobody looks at it: it goes on as it is, and nearly always in this very call
+        created = self._reading.created()
+        if created:
+            return self._bind_and_pass_on(created, frames if passing.forward else [])
+        sending = self._outlet.pass_on(frames[0].raw) if passing.forward else None
+        return not self._reading.ended if sending is None else self._wait_for_client(sending)
+
+    async def _take_in(self, frames: list[Frame]) -> bool:
+        await self._carry(frames)
         if self._is_due:
             self._is_due = False
             await self._look(last=True)
         return not self._reading.ended
+
+    async def _bind_and_pass_on(self, created: Sequence[Created], frames: list[Frame]) -> bool:
+        for thing in created:
+            await self._door.bind(self._underway, thing)
+        await self._pass_on(frames)
+        return not self._reading.ended
+
+    async def _wait_for_client(self, sending: Begun[None]) -> bool:
+        await self._reached(sending)
+        return not self._reading.ended
+
+    def _read(self, frame: Frame) -> Passing:
+        passing = self._reading.frame(frame)
+        if frame.data is not None:
+            self._underway.relayed_frames += 1
+        return passing
 
     async def _take_what_is_left(self, answer: Answer) -> None:
         with suppress(TimeoutError, UpstreamFailed, UpstreamGarbage):  # the answer was complete; only the connection is lost
@@ -157,9 +184,7 @@ class Streaming:
         going: list[Frame] = []
         try:
             for frame in frames:
-                passing = self._reading.frame(frame)
-                if frame.data is not None:
-                    self._underway.relayed_frames += 1
+                passing = self._read(frame)
                 if passing.forward:
                     going.append(frame)
                 if passing.pieces and self._window is not None:

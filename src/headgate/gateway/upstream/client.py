@@ -97,7 +97,7 @@ class Answer:
             UpstreamGarbage: Its framing is broken.
         """
 
-        def heard(chunk: bytes) -> Coroutine[Any, Any, bool]:
+        def heard(chunk: bytes) -> bool | Coroutine[Any, Any, bool]:
             if chunk:
                 self.heard_s = self._monotonic()
             return take(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,8 +11,8 @@ from headgate.kernel.eager import Begun
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-Take: TypeAlias = "Callable[[bytes], Coroutine[Any, Any, bool]]"
-"""Takes the next bytes, and says whether it wants more."""
+Take: TypeAlias = "Callable[[bytes], bool | Coroutine[Any, Any, bool]]"
+"""Takes the next bytes, and says whether it wants more: at once, or once what it returns has been awaited."""
 
 
 class Flow:
@@ -35,13 +36,20 @@ class Flow:
 
     def bring(self, came: bytes) -> None:
         """Have these bytes taken now; where that has to wait, or no more is wanted, it is held up."""
-        taking = self._context.run(Begun, self._take(came))
+        try:
+            told = self._context.run(self._take, came)
+        except (Exception, CancelledError) as error:  # noqa: BLE001 - told to the task that goes on, as what waits would tell it
+            told = _failing(error)
+        if told is True:
+            return
+        taking = self._context.run(Begun, _no_more() if told is False else told)
         if not (taking.returned and taking.value):
             self._taking = taking
 
     async def take(self, came: bytes) -> bool:
         """Have these bytes taken, in a task; return whether more is wanted."""
-        return await self._take(came)
+        told = self._take(came)
+        return told if isinstance(told, bool) else await told
 
     async def go_on(self) -> bool:
         """Bring to its end what is held up; return whether more is wanted, and raise what it raises."""
@@ -53,3 +61,11 @@ class Flow:
         if self._taking is not None:
             self._taking.close()
             self._taking = None
+
+
+async def _no_more() -> bool:
+    return False
+
+
+async def _failing(error: BaseException) -> bool:
+    raise error
