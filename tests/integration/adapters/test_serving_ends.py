@@ -371,15 +371,18 @@ async def test_a_server_that_retires_serves_whoever_comes_and_asks_them_to_come_
         assert await client.is_over()
 
 
-async def test_a_server_that_accepts_no_more_serves_those_that_are_there(serving: Serving) -> None:
+async def test_a_server_that_accepts_no_more_serves_what_was_accepted_just_now_and_closes_what_is_idle(serving: Serving) -> None:
     await serving.of(echo)
-    there = await serving.client()
-    await until(lambda: serving.open == 1)
-    serving.server.stop_accepting()
+    there, idle = await serving.client(), await serving.client()
+    await until(lambda: serving.open == 2)
+    stopping = asyncio.create_task(serving.server.stop_accepting())
+    await asyncio.sleep(0)
 
     with pytest.raises(ConnectionError):
         await (await serving.client()).ask()
     assert (await there.ask()).headers[b"connection"] == b"close"
+    assert await idle.is_over()
+    await stopping
 
 
 async def test_closing_waits_for_what_is_under_way_and_ends_what_is_idle(serving: Serving) -> None:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 BACKLOG = 2048
 """How many connections may wait to be accepted."""
 _SWEEP_S = 0.5
-_SETTLE_S = 2.0
+_SETTLE_S = 0.2
+"""How long what was just accepted may take to become a request."""
+_LAST_S = 2.0
 """How long applications may take to come to their ends once nobody hears them."""
 
 
@@ -88,11 +90,14 @@ class Server:
         """From here on, have every client come on another connection next time."""
         self.retiring = True
 
-    def stop_accepting(self) -> None:
-        """Leave new connections to others that listen on the same socket."""
-        self.retire()
-        if self._listening is not None:
-            self._listening.close()
+    async def stop_accepting(self) -> None:
+        """Leave new connections to others that listen on the same socket, and close those on which nothing is asked.
+
+        What was accepted just now has a moment to become a request.
+        """
+        self._stop_listening()
+        await asyncio.sleep(_SETTLE_S)
+        self._close_idle()
 
     async def close(self, within_s: float) -> None:
         """Accept no more, let what is under way end, then break it off.
@@ -100,21 +105,29 @@ class Server:
         Args:
             within_s: How long it may take to end by itself, in seconds.
         """
-        self.stop_accepting()
-        for connection in list(self._open):
-            connection.retire()
+        self._stop_listening()
+        self._close_idle()
         if self._open:
             self._emptied = self._loop.create_future()
             await asyncio.wait([self._emptied], timeout=within_s)
         for connection in list(self._open):
             connection.abort()
         if self.serving:
-            _, left = await asyncio.wait(list(self.serving.values()), timeout=_SETTLE_S)
+            _, left = await asyncio.wait(list(self.serving.values()), timeout=_LAST_S)
             for task in left:
                 task.cancel()
         if self._sweeping is not None:
             self._sweeping.cancel()
         await asyncio.sleep(0)  # what was broken off is closed in the next round
+
+    def _stop_listening(self) -> None:
+        self.retire()
+        if self._listening is not None:
+            self._listening.close()
+
+    def _close_idle(self) -> None:
+        for connection in list(self._open):
+            connection.retire()
 
     # What connections say.
 

@@ -64,8 +64,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_SETTLE_S = 0.2
-"""How long what was just accepted may take to become a request."""
 _LAST_S = 3.0
 """How long answers that are not the gateway's may take to end, once its own have."""
 _TELL_USES_S = 60.0
@@ -141,8 +139,7 @@ class Worker:
         self._retiring = True
         server.retire()
         await asyncio.sleep(settings.linger_s)
-        server.stop_accepting()
-        await asyncio.sleep(_SETTLE_S)
+        await server.stop_accepting()
         await self._stop(server, settings.drain_s)
         log.info("worker.retired", pid=os.getpid())
 
