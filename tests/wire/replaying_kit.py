@@ -283,7 +283,7 @@ def settled_wrongly(one: Fetched) -> str:
     failed = one.exchange.streamed and (one.said.failed or not one.said.finished)
     if one.outcome.status is not (OutcomeStatus.UPSTREAM_FAILED if failed else OutcomeStatus.COMPLETED):
         return f"{one.outcome.status}: {one.outcome.detail}"
-    recorded, received = one.outcome.response_body, one.through.body
+    recorded, received = bytes(one.outcome.response_body), one.through.body
     return "" if recorded == received else f"the record: {difference(recorded, received)}"
 
 

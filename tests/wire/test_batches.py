@@ -88,7 +88,7 @@ def test_a_batch_is_run_and_each_row_is_an_exchange(shelf: Shelf) -> None:
         outcome = by_id[admission.exchange_id]
         usage = row["response"]["body"]["usage"]
         assert (outcome.status.value, outcome.charged_tokens, outcome.usage_exact) == ("completed", usage["total_tokens"], True)
-        assert json.loads(outcome.response_body) == row["response"]["body"]
+        assert json.loads(bytes(outcome.response_body)) == row["response"]["body"]
     assert {admission.model for admission in exchanges} == {MODEL}
 
 
@@ -370,7 +370,9 @@ def test_a_batch_whose_worker_is_gone_has_its_answers_recorded_before_they_are_s
             assert [json.loads(admission.request_body)["custom_id"] for admission in late] == ["a", "b"]
             answers = client.files.content(batch.output_file_id or "").text.splitlines()
             rows = {admission.exchange_id for admission in late}
-            recorded = [outcome.response_body.decode() for outcome in second.recorder.outcomes if outcome.exchange_id in rows]
+            recorded = [
+                bytes(outcome.response_body).decode() for outcome in second.recorder.outcomes if outcome.exchange_id in rows
+            ]
             client.batches.retrieve(made.id)
 
     assert len(first.recorder.admissions) == 4

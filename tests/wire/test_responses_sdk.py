@@ -140,7 +140,7 @@ def test_reading_again_is_recorded_and_costs_nothing(served: Served) -> None:
 
     outcome = served.running.recorder.outcome(2)
     assert (outcome.charged_tokens, outcome.usage_exact) == (0, True)
-    assert made.id.encode() in outcome.response_body
+    assert made.id.encode() in bytes(outcome.response_body)
 
 
 def test_another_key_of_the_same_account_reads_it(served: Served) -> None:
