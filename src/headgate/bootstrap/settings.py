@@ -81,7 +81,12 @@ class Settings(BaseModel):
         int, Field(ge=1, description="Requests a worker holds at once; beyond it says 503 instead of queueing.")
     ] = 2048
     max_connections: Annotated[
-        int, Field(ge=64, description="Connections a worker holds open, idle ones included; beyond it they wait to be accepted.")
+        int,
+        Field(
+            ge=64,
+            description="Connections a worker holds open, idle ones included; beyond it the one that has been idle for longest is "
+            "closed, and where none is idle, new ones are answered 503.",
+        ),
     ] = 16_384
     send_timeout_s: Annotated[
         float, Field(gt=0, description="Seconds that a client may leave its answer unread; then it counts as gone.")
