@@ -84,7 +84,7 @@ class Settings(BaseModel):
         int,
         Field(
             ge=64,
-            description="Connections a worker holds open, idle ones included; beyond it the one that has been idle for longest is "
+            description="Connections a worker holds open, idle ones included; beyond it the one that is idle for longest is "
             "closed, and where none is idle, new ones are answered 503.",
         ),
     ] = 16_384
