@@ -21,6 +21,7 @@ import msgspec
 from headgate.access.errors import KeyExpired, KeyRevoked, KeyUnknown
 from headgate.adapters.database import open_sqlite
 from headgate.adapters.serving import Server
+from headgate.bootstrap.processes.ports import listener
 from headgate.gateway.http import Gateway
 from headgate.gateway.model import (
     Change,
@@ -264,11 +265,9 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(within_s)
 
     @contextmanager
-    def serving(self, application: Any, port: int = 0) -> Generator[int]:
+    def serving(self, application: Any) -> Generator[int]:
         """Serve an ASGI application; yields its port."""
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", port))
+        listening = listener("127.0.0.1", 0)
         port = int(listening.getsockname()[1])
 
         async def start() -> Server:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +15,7 @@ from headgate.access.store import SqlStore, metadata
 from headgate.adapters.database import open_sqlite
 from headgate.adapters.serving import Server
 from headgate.bootstrap.http import web_application
+from headgate.bootstrap.processes.ports import listener
 from headgate.kernel.actor import Role
 from headgate.kernel.clock import SystemClock
 from headgate.ledger import store as ledger
@@ -52,8 +52,7 @@ def address(access: Access) -> Iterator[str]:
             raise StaffTokenMalformed("Say who you are.")
         return access.authenticate_staff(token)
 
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    listening = listener("127.0.0.1", 0)
     port = listening.getsockname()[1]
     loop = asyncio.new_event_loop()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headgate.adapters.serving import Bounds, Server
+from headgate.bootstrap.processes.ports import listener
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -151,9 +152,7 @@ class Serving:
 
     async def of(self, application: Application, **bounds: Any) -> Serving:
         """Serve this from here on."""
-        listening = socket.socket()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", 0))
+        listening = listener("127.0.0.1", 0)
         self._port = listening.getsockname()[1]
         self._servers.append(Server(application, Bounds(**bounds)))
         await self.server.listen(listening)

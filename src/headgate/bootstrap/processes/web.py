@@ -56,9 +56,8 @@ class Workers:
         self._count = count
         self._work = work
         self._grace_s = grace_s
-        self._fork = multiprocessing.get_context(
-            "fork"
-        )  # workers inherit the socket, and the pipe that tells that they are ready
+        # Workers inherit the socket, and the pipe that tells that they are ready.
+        self._fork = multiprocessing.get_context("fork")
         self._running: list[BaseProcess] = []
         self._woken, self._wakes = socket.socketpair()
 
@@ -120,7 +119,7 @@ def main() -> None:
     listening = listener(settings.host, settings.port) if inherited is None else socket.socket(fileno=int(inherited))
 
     def work() -> None:
-        importlib.import_module("headgate.bootstrap.processes.worker").run(listening)
+        importlib.import_module("headgate.bootstrap.processes.worker").run(home, settings, listening)
 
     Workers(settings.workers, work, grace_s=settings.linger_s + settings.drain_s + _KILL_AFTER_S).run()
 

@@ -16,7 +16,6 @@ import gc
 import json
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -27,20 +26,18 @@ from headgate import __version__
 from headgate.access.http import routes as access_routes
 from headgate.adapters.serving import Bounds, Server
 from headgate.adapters.telemetry import Counting, Tracing, Watching
-from headgate.bootstrap import logs
 from headgate.bootstrap.bridges.feed import LedgerFeed
 from headgate.bootstrap.bridges.policies import ReleasePolicies
 from headgate.bootstrap.bridges.principals import AccessPrincipals, KeyUses
 from headgate.bootstrap.bridges.screens import RuleScreen
 from headgate.bootstrap.bridges.talking import InThisProcess
 from headgate.bootstrap.faces import faces
-from headgate.bootstrap.home import Home, secret_file
+from headgate.bootstrap.home import secret_file
 from headgate.bootstrap.http import web_application
 from headgate.bootstrap.processes import numbers
 from headgate.bootstrap.processes.numbers import Numbers
 from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.supervisor import READY
-from headgate.bootstrap.settings import load
 from headgate.bootstrap.terminal import NoToken
 from headgate.bootstrap.wiring import House, open_house
 from headgate.evidence.http import routes as evidence_routes
@@ -58,6 +55,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from headgate.bootstrap.home import Home
+    from headgate.bootstrap.settings import Settings
     from headgate.gateway.http.asgi import Receive, Scope, Send
     from headgate.kernel.actor import Actor
     from headgate.traffic.model import Admission, Outcome
@@ -268,16 +267,18 @@ def control_api(house: House, talking: InThisProcess) -> FastAPI:
     )
 
 
-def run(listener: socket.socket) -> None:
-    """Be a worker of this process's installation until told to end.
+def run(home: Home, settings: Settings, listener: socket.socket) -> None:
+    """Be a worker of an installation until told to end.
+
+    Args:
+        home: The installation.
+        settings: What it runs with.
+        listener: A socket that is bound.
 
     Raises:
         SystemExit: It cannot start.
     """
     end_with_parent()
-    home = Home(Path(os.environ["HEADGATE_DATA"])).must_exist()
-    settings = load(home.root, os.environ)
-    logs.configure(settings.log_level)
     house = open_house(home, settings)
     talking = InThisProcess()
     try:

@@ -158,10 +158,13 @@ class Streaming:
         return not self._reading.ended
 
     async def _bind_and_pass_on(self, created: Sequence[Created], frames: list[Frame]) -> bool:
-        for thing in created:
-            await self._door.bind(self._underway, thing)
+        await self._bind(created)
         await self._pass_on(frames)
         return not self._reading.ended
+
+    async def _bind(self, created: Sequence[Created]) -> None:
+        for thing in created:
+            await self._door.bind(self._underway, thing)
 
     async def _wait_for_client(self, sending: Begun[None]) -> bool:
         await self._reached(sending)
@@ -200,8 +203,7 @@ class Streaming:
             await self._go(going)
 
     async def _go(self, going: list[Frame]) -> None:
-        for created in self._reading.created():
-            await self._door.bind(self._underway, created)
+        await self._bind(self._reading.created())
         if not self._holds:
             await self._pass_on(going)
             if self._window is not None:
