@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from headgate.gateway import errors
 from headgate.gateway.errors import ObjectNotFound, UpstreamGarbage
 from headgate.gateway.http.asgi import answer, client_ip, key_text
-from headgate.gateway.model import Call, Refusal
-from headgate.gateway.service.kept import gone
+from headgate.gateway.model import Refusal
+from headgate.gateway.service.kept import gone, unspoken
 from headgate.gateway.wire.files.listing import listed, page_of, read_query
 from headgate.gateway.wire.headers import to_client
 from headgate.gateway.wire.surface import NotAnAnswer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from headgate.gateway.http.asgi import Scope, Send
     from headgate.gateway.http.calls import Calls
-    from headgate.gateway.model import Admitted, ModelPolicy, ObjectKind, Principal, Settings, StoredObject
+    from headgate.gateway.model import Admitted, Call, ModelPolicy, ObjectKind, Principal, Settings, StoredObject
     from headgate.gateway.service.door import Door
     from headgate.gateway.service.instants import ForwardClock
     from headgate.gateway.service.kept import Heard, Kept
@@ -50,18 +50,8 @@ class Asked:
     client_ip: str | None
 
     def call(self, surface: str, model: str, capabilities: frozenset[str] = frozenset()) -> Call:
-        """Return what such a request asks of a model: nothing is said to it here, so it counts as one token in and none out."""
-        return Call(
-            surface=surface,
-            model=model,
-            stream=False,
-            capabilities=capabilities,
-            input_tokens=1,
-            output_tokens=None,
-            choices=0,
-            turns=0,
-            client_ip=self.client_ip,
-        )
+        """Return what such a request asks of a model: nothing is said to it here."""
+        return unspoken(surface, model, capabilities, client_ip=self.client_ip)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,18 +166,7 @@ class Kept:
         self, stored: StoredObject, principal: Principal, *, surface: str, client_ip: str | None, capabilities: frozenset[str]
     ) -> Admitted | Refusal:
         """Return what its owner is admitted under who asks for an object by a surface, or why they are not."""
-        call = Call(
-            surface=surface,
-            model=stored.model,
-            stream=False,
-            capabilities=capabilities,
-            input_tokens=1,
-            output_tokens=None,
-            choices=0,
-            turns=0,
-            client_ip=client_ip,
-        )
-        decision = self._door.judge(call, principal)
+        decision = self._door.judge(unspoken(surface, stored.model, capabilities, client_ip=client_ip), principal)
         if isinstance(decision, Refusal) or decision.policy.release_id == stored.release_id:
             return decision
         return Refusal(gone(stored.id))
@@ -190,6 +179,21 @@ class Kept:
             )
         await asyncio.to_thread(self._objects.keep, stored)
         return stored
+
+
+def unspoken(surface: str, model: str, capabilities: frozenset[str], *, client_ip: str | None) -> Call:
+    """Return the call of a request that says nothing to its model: it counts as one token in and none out."""
+    return Call(
+        surface=surface,
+        model=model,
+        stream=False,
+        capabilities=capabilities,
+        input_tokens=1,
+        output_tokens=None,
+        choices=0,
+        turns=0,
+        client_ip=client_ip,
+    )
 
 
 def gone(object_id: str) -> ObjectNotFound:

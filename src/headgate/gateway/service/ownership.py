@@ -11,13 +11,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from headgate.gateway.errors import ObjectNotFound
-from headgate.gateway.model import Call, ObjectKind, Refusal
+from headgate.gateway.model import ObjectKind, Refusal
+from headgate.gateway.service.kept import unspoken
 from headgate.gateway.wire.files.file import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from headgate.gateway.model import Admitted, Principal, StoredObject
+    from headgate.gateway.model import Admitted, Call, Principal, StoredObject
     from headgate.gateway.ports import Objects
     from headgate.gateway.wire.surface import Reference
 
@@ -92,25 +93,11 @@ class Ownership:
         if stored.kind not in _HOLD_ANSWERS:
             return stored
         await self._learn(stored.model)
-        decision = self._judge(_using(stored, client_ip), principal)
+        surface, right = _HOLD_ANSWERS[stored.kind]
+        decision = self._judge(unspoken(surface, stored.model, frozenset({right}), client_ip=client_ip), principal)
         if isinstance(decision, Refusal):
             return decision
         return stored if decision.policy.release_id == stored.release_id else _not_there(reference)
-
-
-def _using(stored: StoredObject, client_ip: str | None) -> Call:
-    surface, right = _HOLD_ANSWERS[stored.kind]
-    return Call(
-        surface=surface,
-        model=stored.model,
-        stream=False,
-        capabilities=frozenset({right}),
-        input_tokens=1,
-        output_tokens=None,
-        choices=0,
-        turns=0,
-        client_ip=client_ip,
-    )
 
 
 def _not_there(reference: Reference) -> Refusal:
