@@ -30,6 +30,10 @@ def piece(body: bytes, *, more: bool = True) -> dict[str, Any]:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
+async def huge(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await reply(send, PIECE * 256)
+
+
 class Waiting:
     """Waits until its client is gone, with an answer that has begun or not; then goes on sending."""
 
@@ -252,11 +256,7 @@ async def test_a_client_that_asks_and_asks_without_reading_is_not_answered_on_an
 
 async def test_a_slow_client_reads_a_last_answer_to_its_end(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headgate.adapters.serving.connection._LAST_S", 0.2)
-
-    async def large(scope: Scope, receive: Receive, send: Send) -> None:
-        await reply(send, PIECE * 256)
-
-    client = await (await serving.of(large)).client(takes_bytes=65536)
+    client = await (await serving.of(huge)).client(takes_bytes=65536)
     await client.say(get("/", b"connection: close"))
     read = 0
     while got := await client.hear(1 << 20):
@@ -268,11 +268,7 @@ async def test_a_slow_client_reads_a_last_answer_to_its_end(serving: Serving, mo
 
 async def test_a_client_that_does_not_read_a_last_answer_is_broken_off(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headgate.adapters.serving.connection._LAST_S", 0.2)
-
-    async def large(scope: Scope, receive: Receive, send: Send) -> None:
-        await reply(send, PIECE * 256)
-
-    client = await (await serving.of(large)).client(takes_bytes=4096)
+    client = await (await serving.of(huge)).client(takes_bytes=4096)
     await client.say(get("/", b"connection: close"))
 
     await until(lambda: serving.open == 1)
