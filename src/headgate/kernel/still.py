@@ -8,10 +8,10 @@ the version nothing is remembered.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from headgate.kernel.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -47,8 +47,7 @@ class Still:
 
     def __init__(self, version: Callable[[], Hashable | None]) -> None:
         self._version = version
-        self._known: OrderedDict[Hashable, tuple[Hashable, Any]] = OrderedDict()
-        self._changing = Lock()
+        self._known: Recent[Hashable, tuple[Hashable, Any]] = Recent(_REMEMBERED)
 
     def once(self, of: Hashable, read: Callable[[], _T]) -> _T:
         """Return what ``read`` returns, or what it returned in this version of the database.
@@ -63,7 +62,8 @@ class Still:
         if version is not None and known is not None and known[0] == version:
             return known[1]
         answer = read()
-        self._keep(of, version, answer)
+        if version is not None:
+            self._known.put(of, (version, answer))
         return answer
 
     def lasting(self, of: Hashable, at: int, read: Callable[[], Lasting[_T]]) -> _T:
@@ -79,17 +79,9 @@ class Still:
         if version is not None and known is not None and known[0] == version and known[1].since <= at < known[1].until:
             return known[1].answer
         found = read()
-        self._keep(of, version, found)
+        if version is not None:
+            self._known.put(of, (version, found))
         return found.answer
-
-    def _keep(self, of: Hashable, version: Hashable | None, answer: object) -> None:
-        if version is None:
-            return
-        with self._changing:
-            self._known.pop(of, None)
-            self._known[of] = (version, answer)
-            while len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
 
 
 def restless() -> Still:

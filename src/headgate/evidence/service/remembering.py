@@ -5,8 +5,9 @@ A controller asks at every tick, and mostly nothing has changed since.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from headgate.kernel.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -22,7 +23,7 @@ class Remembering:
     """Remembers the last reading of each thing, those that were asked for last."""
 
     def __init__(self) -> None:
-        self._last: OrderedDict[Hashable, tuple[object, Any]] = OrderedDict()
+        self._last: Recent[Hashable, tuple[object, Any]] = Recent(REMEMBERED)
 
     def once(self, of: Hashable, seen: _SeenT, read: Callable[[_SeenT], _ReadT]) -> _ReadT:
         """Return what is read from ``seen``: the remembered reading when the last one of the same thing was read from the same.
@@ -32,10 +33,8 @@ class Remembering:
             seen: What it is read from; it never changes.
             read: Works the reading out.
         """
-        last = self._last.pop(of, None)
+        last = self._last.recall(of)
         if last is None or last[0] != seen:
             last = (seen, read(seen))
-        self._last[of] = last
-        while len(self._last) > REMEMBERED:
-            self._last.popitem(last=False)
+            self._last.put(of, last)
         return last[1]

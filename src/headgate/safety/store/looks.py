@@ -8,14 +8,13 @@ otherwise: the windows of an epoch are remembered as long as none has closed, no
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from headgate.kernel.clock import from_us
+from headgate.kernel.recent import Recent
 from headgate.kernel.still import EVER, Lasting
 from headgate.safety.model import LookData
 from headgate.safety.store import numbers
@@ -65,9 +64,8 @@ class Looks:
     """
 
     samples: Samples
-    _windows: OrderedDict[tuple[str, int], _Windows] = field(default_factory=OrderedDict[tuple[str, int], _Windows])
-    _read: OrderedDict[tuple[str, str, int, int], _Read] = field(default_factory=OrderedDict[tuple[str, str, int, int], _Read])
-    _changing: Lock = field(default_factory=Lock)
+    _windows: Recent[tuple[str, int], _Windows] = field(default_factory=lambda: Recent(_REMEMBERED))
+    _read: Recent[tuple[str, str, int, int], _Read] = field(default_factory=lambda: Recent(_REMEMBERED))
 
     def since(
         self, connection: sa.Connection, epoch: str, hazard: str, *, after: int, every_us: int, now_us: int
@@ -104,8 +102,7 @@ class Looks:
         last = self._read.get(name)
         if last is None or last.of != of:
             last = _Read(of, self._looks(connection, state, hazard, windows, closed, after=after, every_us=every_us))
-            with self._changing:
-                _remember(self._read, name, last)
+            self._read.put(name, last)
         return Lasting(last.looks, began_us, began_us + every_us)
 
     def _put_together(self, connection: sa.Connection, state: Any, every_us: int) -> _Windows:
@@ -125,8 +122,7 @@ class Looks:
                 firsts.append(row.first)
                 lasts.append(row.last)
         known = _Windows(state.commitment, lasts[-1] if lasts else 0, tuple(found), tuple(firsts), tuple(lasts))
-        with self._changing:
-            _remember(self._windows, name, known)
+        self._windows.put(name, known)
         return known
 
     def _looks(
@@ -150,10 +146,3 @@ class Looks:
                 )
             )
         return tuple(found)
-
-
-def _remember(known: OrderedDict[Any, Any], name: Any, found: Any) -> None:
-    known.pop(name, None)
-    known[name] = found
-    while len(known) > _REMEMBERED:
-        known.popitem(last=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from headgate.kernel.clock import from_us, to_us
+from headgate.kernel.recent import Recent
 from headgate.kernel.still import Lasting, Still, restless
 from headgate.safety.errors import CollectorOverlap
 from headgate.safety.model import Draw, MonitorHealth, Standing
@@ -53,8 +53,7 @@ class SqlSampling:
         self._still = still or restless()
         self._samples = samples or Samples()
         self._looks = Looks(self._samples)
-        self._uses: dict[tuple[str, timedelta], tuple[accounts.Use, ...]] = {}
-        self._remembering = threading.Lock()
+        self._uses: Recent[tuple[str, timedelta], tuple[accounts.Use, ...]] = Recent(_REMEMBERED)
 
     @contextmanager
     def transaction(self) -> Generator[SqlSamplingTx]:
@@ -167,7 +166,7 @@ class SqlSampling:
 
     def _used(self, connection: sa.Connection, epoch: str, span: timedelta, now: datetime) -> tuple[accounts.Use, ...]:
         """Return the epoch's final first uses; they are counted once and remembered, or every look would count every draw."""
-        before = self._uses.get((epoch, span), ())
+        before = self._uses.get((epoch, span)) or ()
         further = accounts.uses(
             connection,
             epoch,
@@ -177,10 +176,7 @@ class SqlSampling:
         )
         used = (*before, *further)
         if further:
-            with self._remembering:
-                self._uses[(epoch, span)] = used
-                while len(self._uses) > _REMEMBERED:
-                    del self._uses[next(iter(self._uses))]
+            self._uses.put((epoch, span), used)
         return used
 
     def monitor_health(self) -> MonitorHealth:
