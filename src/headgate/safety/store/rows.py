@@ -1,0 +1,70 @@
+"""Epochs and draws as rows say them, with the review duty that an epoch keeps as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from headgate.kernel.clock import from_us
+from headgate.safety.model import Draw
+from headgate.safety.ports import EpochState
+from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
+from headgate.safety.store.opening import instant, text_of, value_of
+from headgate.safety.store.tables import epochs, seeds
+
+
+def state_of(connection: sa.Connection, epoch: str) -> EpochState | None:
+    """Return an epoch's sampling so far; ``None`` where it never began."""
+    row = connection.execute(
+        sa.select(epochs, seeds.c.seed).join(seeds, seeds.c.epoch == epochs.c.epoch).where(epochs.c.epoch == epoch)
+    ).one_or_none()
+    if row is None:
+        return None
+    return EpochState(
+        epoch=row.epoch,
+        release_id=row.release_id,
+        hazards=tuple(value_of(row.hazards)),
+        plan=_plan(row.plan),
+        seed=bytes(row.seed),
+        commitment=row.commitment,
+        committed_at=from_us(row.committed_at_us),
+        closed_at=instant(row.closed_at_us),
+        revealed_at=instant(row.revealed_at_us),
+        pi0=row.pi0,
+        position=row.position,
+        tossed=row.tossed,
+    )
+
+
+def draw_of(row: Any) -> Draw:
+    """Return the draw that a row says."""
+    return Draw(
+        epoch=row.epoch,
+        position=row.position,
+        exchange_id=row.exchange_id,
+        at=from_us(row.at_us),
+        account_id=row.account_id,
+        score=row.score,
+        flagged=row.flagged,
+        pi0=row.pi0,
+        pi=row.pi,
+    )
+
+
+def plan_text(plan: WatchPlan) -> str:
+    """Return a review duty as an epoch's row keeps it."""
+    return text_of(
+        {
+            "flagged": plan.flagged.value,
+            "sample_per_week": plan.sample_per_week,
+            "strata": [[stratum.score_at_least, stratum.multiplier] for stratum in plan.strata],
+            "uniform": plan.uniform,
+        }
+    )
+
+
+def _plan(text: str) -> WatchPlan:
+    value = value_of(text)
+    strata = tuple(Stratum(start, multiplier) for start, multiplier in value["strata"])
+    return WatchPlan(Flagged(value["flagged"]), value["sample_per_week"], strata, value["uniform"])
