@@ -50,10 +50,13 @@ BUSY_S = 1.0
 _RETRY_S = 0.05
 _LAST_CHANCE_S = 2.0
 _MOST_OPS = 256
-_MOST_BYTES = 32 * 2**20
+_MOST_BYTES = 4 * 2**20
+"""Most that one batch seals, so that a thousand answers that end together are not held twice."""
 _NAMES_TRIED = 3
 _AT_ONCE_BYTES = 64 * 2**10
 """Larger bodies are left to the writing thread: sealing them would keep the event loop from others."""
+_TURN_BYTES = 256 * 2**10
+"""What a turn brings beyond that is left to it too."""
 _OUTCOME_S = 0.005
 """How long an outcome waits for admissions to go with."""
 _SLOW_S = 0.1
@@ -98,6 +101,7 @@ class Spool:
         self._owed: deque[Settle] = deque()
         self._in_hand: list[Op] = []
         self._turn: list[Op] = []
+        self._turn_bytes = 0
         self._turn_ends = False
         self._outcomes_end: asyncio.TimerHandle | None = None
         self._slow_until_s = 0.0
@@ -215,10 +219,12 @@ class Spool:
     def _join(self, op: Op, loop: asyncio.AbstractEventLoop) -> None:
         """Let an operation go with this turn of the event loop, or leave it to the writing thread."""
         strange = bool(self._turn) and self._turn[0].loop is not loop
-        if self._sync is not Sync.NORMAL or op.bytes > _AT_ONCE_BYTES or strange or self._clock.monotonic() < self._slow_until_s:
+        large = op.bytes > _AT_ONCE_BYTES or self._turn_bytes + op.bytes > _TURN_BYTES
+        if self._sync is not Sync.NORMAL or large or strange or self._clock.monotonic() < self._slow_until_s:
             self._queue.put(op)
             return
         self._turn.append(op)
+        self._turn_bytes += op.bytes
         if isinstance(op, Admit):
             if not self._turn_ends:
                 self._turn_ends = True
@@ -246,6 +252,7 @@ class Spool:
         for op in self._turn:
             self._queue.put(op)
         self._turn.clear()
+        self._turn_bytes = 0
         self._turn_ends = False
         if self._outcomes_end is not None:
             self._outcomes_end.cancel()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,12 @@ from headgate.traffic.orphans import Settlement, settle_orphans
 from headgate.traffic.sealing import seal
 from headgate.traffic.spool import Spool
 from headgate.traffic.spool_file import Sync
+from headgate.traffic.spool_ops import Admit
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from headgate.traffic.spool_ops import Op
 
 
 def file_of(world: TrafficWorld, spool: Spool) -> Path:
@@ -69,6 +73,37 @@ async def test_two_hundred_admissions_at_once_are_all_recorded_and_settled_in_on
     assert [exchange.outcome_seq for exchange in exchanges] == list(range(1, 201))
     assert {exchange.exchange_id for exchange in exchanges} == {admission.exchange_id for admission in admissions}
     assert cursor == {spool.name: 200}
+
+
+async def test_a_crowd_with_much_to_say_neither_keeps_the_event_loop_nor_is_held_twice(
+    world: TrafficWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = world.open()
+    here, here_bytes, batches = threading.get_ident(), 0, [0]
+    seal, take = Admit.seal, spool._take
+
+    def sealed(op: Admit, key: DayKey, nonce: bytes | None = None) -> None:
+        nonlocal here_bytes
+        if threading.get_ident() == here:
+            here_bytes += op.bytes
+        else:
+            batches[-1] += op.bytes
+        seal(op, key, nonce)
+
+    def taken() -> list[Op]:
+        batches.append(0)
+        return take()
+
+    monkeypatch.setattr(Admit, "seal", sealed)
+    monkeypatch.setattr(spool, "_take", taken)
+    admissions = [an_admission(request_body=bytes([n]) * 60_000) for n in range(200)]
+
+    await asyncio.gather(*(spool.admit(admission) for admission in admissions))
+
+    assert 0 < here_bytes <= 2**18
+    assert here_bytes + sum(batches) == 200 * 60_000
+    assert max(batches) < 2**22 + 60_000
+    assert rows_in(world, spool, "admission") == 200
 
 
 async def test_no_plain_text_of_a_body_lies_on_the_disk(world: TrafficWorld) -> None:

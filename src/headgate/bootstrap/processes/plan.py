@@ -23,6 +23,10 @@ PARTS = ("web", "steward")
 LISTENER = "HEADGATE_LISTENER_FD"
 """Names the inherited socket that the web process serves from."""
 
+_MEMORY = {"MALLOC_ARENA_MAX": "2"}
+"""How glibc gives memory out, unless the environment says it already. By itself it keeps up to eight stores for each core; what a
+thread frees goes back to the one that it came from, and stays with the process. Other C libraries ignore it.
+"""
 _LATE_S = 10.0
 """How much longer than the open exchanges their process may take to end."""
 
@@ -48,6 +52,7 @@ def processes(directory: Path, settings: Settings, *, only: str | None = None) -
     if only is not None and only not in PARTS:
         raise NoSuchPart(f"There is no part called {only!r}.", help=f"Name one of: {', '.join(PARTS)}.")
     environment = {
+        **_MEMORY,
         **os.environ,
         "HEADGATE_DATA": str(directory),
         **{f"HEADGATE_{name.upper()}": str(value) for name, value in settings.model_dump().items()},
