@@ -89,7 +89,7 @@ class Bare:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
         await self._upstreams.start()
         server = Server(self)
-        await server.listen(listener("127.0.0.1", port))
+        server.listen(listener("127.0.0.1", port))
         await told.wait()
         await server.close(0)
         await self._upstreams.close()

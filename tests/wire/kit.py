@@ -272,7 +272,7 @@ class LoopThread:
 
         async def start() -> Server:
             server = Server(application)
-            await server.listen(listening)
+            server.listen(listening)
             return server
 
         server = self.run(start())

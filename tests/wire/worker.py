@@ -42,7 +42,7 @@ async def main(told: dict[str, Any]) -> None:
         objects=SqlObjects(engine),
     )
     await gateway.start()
-    await Server(gateway).listen(listener("127.0.0.1", told["port"]))
+    Server(gateway).listen(listener("127.0.0.1", told["port"]))
     await asyncio.Event().wait()
 
 

@@ -58,7 +58,7 @@ def address(access: Access) -> Iterator[str]:
 
     async def serve() -> Server:
         server = Server(web_application([routes(access, asking)]))
-        await server.listen(listening)
+        server.listen(listening)
         return server
 
     server = loop.run_until_complete(serve())

@@ -150,12 +150,17 @@ class Serving:
         """How many connections are open."""
         return len(self.server._open)
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it is served."""
+        return "127.0.0.1", self._port
+
     async def of(self, application: Application, **bounds: Any) -> Serving:
         """Serve this from here on."""
         listening = listener("127.0.0.1", 0)
         self._port = listening.getsockname()[1]
         self._servers.append(Server(application, Bounds(**bounds)))
-        await self.server.listen(listening)
+        self.server.listen(listening)
         return self
 
     async def client(self, *, takes_bytes: int | None = None) -> Client:
@@ -166,7 +171,7 @@ class Serving:
         connecting.setblocking(False)
         client = Client(connecting)
         self._clients.append(client)
-        await asyncio.get_running_loop().sock_connect(connecting, ("127.0.0.1", self._port))
+        await asyncio.get_running_loop().sock_connect(connecting, self.address)
         return client
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Accepts connections on one listening socket and ends them: when they are idle, late, too many, or the server retires.
+"""Serves the connections of one listening socket and ends them: when they are idle, late, too many, or the server retires.
 
 Idle connections are kept for a while and are the first to go when there is no room for another one. A request must have come
 within a time of its first byte, and its body must go on coming while its application waits for it.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headgate.adapters.serving.connection import Connection
+from headgate.adapters.serving.listening import Listening
 
 if TYPE_CHECKING:
     import socket
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
         Awaitable[None],
     ]
 
-BACKLOG = 2048
-"""How many connections may wait to be accepted."""
 _SWEEP_S = 0.5
 _SETTLE_S = 0.2
 """How long what was just accepted may take to become a request."""
@@ -73,17 +72,17 @@ class Server:
         self._open: set[Connection] = set()
         self._idle: dict[Connection, float] = {}
         self._late: dict[Connection, float] = {}
-        self._listening: asyncio.AbstractServer | None = None
+        self._listening: Listening | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Future[None] | None = None
 
-    async def listen(self, listener: socket.socket) -> None:
+    def listen(self, listener: socket.socket) -> None:
         """Accept from a socket that is bound; it is this server's from here on, in this process.
 
         Raises:
             OSError: It cannot be listened on.
         """
-        self._listening = await self._loop.create_server(lambda: Connection(self, self._loop), sock=listener, backlog=BACKLOG)
+        self._listening = Listening(listener, self._loop, lambda: Connection(self, self._loop), self._make_room)
         self._sweeping = self._loop.call_later(_SWEEP_S, self._sweep)
 
     def retire(self) -> None:
@@ -129,16 +128,21 @@ class Server:
         for connection in list(self._open):
             connection.retire()
 
+    def _make_room(self) -> bool:
+        """Close the connection that has had nothing to do for longest; return whether there was one."""
+        oldest = next(iter(self._idle), None)
+        if oldest is None:
+            return False
+        oldest.retire()
+        return True
+
     # What connections say.
 
     def takes(self, connection: Connection) -> bool:
         """Take in a connection that was accepted; return whether there is room for it."""
         self._open.add(connection)
-        if len(self._open) > self._bounds.connections:
-            oldest = next(iter(self._idle), None)
-            if oldest is None:
-                return False
-            oldest.retire()
+        if len(self._open) > self._bounds.connections and not self._make_room():
+            return False
         self.rests(connection)
         return True
 

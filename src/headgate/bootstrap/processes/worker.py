@@ -131,7 +131,7 @@ class Worker:
             asyncio.get_running_loop().add_signal_handler(number, told.set)
         await self._start()
         server = Server(self, Bounds(connections=settings.max_connections, late_s=settings.body_timeout_s))
-        await server.listen(listener)
+        server.listen(listener)
         _tell_ready()
         await told.wait()
         log.info("worker.retiring", pid=os.getpid())

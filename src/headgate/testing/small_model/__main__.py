@@ -60,7 +60,7 @@ async def _serve(application: Application, listening: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, told_to_stop.set)
-    await Server(application).listen(listening)
+    Server(application).listen(listening)
     await told_to_stop.wait()
     os._exit(0)  # nothing needs saving, and a stream that stalls must not hold the process back
 
