@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -254,3 +255,15 @@ async def test_what_cannot_be_looked_up_is_left_as_it_is() -> None:
     with pytest.raises(ObjectsUnavailable):
         await world.background().look(EVERYTHING)
     assert not world.servers.asked
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_to_stop_ends_it_whatever_news_come_at_that_moment(steps: int) -> None:
+    background = World().background()
+    background.start()
+    await asyncio.sleep(0.01)  # it waits for news by now
+    background.changed(EVERYTHING)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await background.stop()

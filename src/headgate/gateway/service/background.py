@@ -158,7 +158,8 @@ class Background:
     async def _work(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), _LOOK_EVERY_S)
+                async with asyncio.timeout(_LOOK_EVERY_S):  # wait_for loses a cancellation that comes together with news
+                    await self._news.wait()
             self._news.clear()
             changes, self._changes = self._changes or [Change(0, everything=True)], []
             for change in changes:
