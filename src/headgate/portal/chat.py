@@ -27,7 +27,7 @@ from headgate.look.problems import problem_of
 from headgate.portal.words import NotAMessage, anthropic_body, openai_body, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
@@ -143,10 +143,8 @@ class ChatPages:
 
     async def say(self, request: Request) -> Response:
         """Carry one message out, and pass on what the gateway answers, as it comes."""
-        holder, text = await self._own(request, request.headers.get(PROOF_HEADER, ""))
-        del holder
+        text, found = await self._heard(request)
         words = words_of(await _read(request))
-        found = await self._desks.talking.conversable(text, peer(request))
         policy, rule = next(((policy, rule) for policy, rule in found if policy.model == words.model), (None, None))
         if policy is None or rule is None:
             raise ModelNotThere(f"{words.model[:100]!r} cannot be talked to here now.", help="Reload the page to see what can.")
@@ -218,6 +216,21 @@ class ChatPages:
         holder = await run_in_threadpool(self._desks.access.chat_page.visitor, text, peer=peer(request))
         self._desks.access.chat_page.must_be_own_page(holder, proof)
         return holder, text
+
+    async def _heard(self, request: Request) -> tuple[str, Sequence[tuple[ModelPolicy, StageRule]]]:
+        """Return the session of who calls from a page of their own, and the models that they may talk to now.
+
+        The gateway looks the session up, and its answer serves both. Only who is turned away is looked up once more, to be told
+        what the rest of the page would tell them: that their visit is over, rather than what became of a key.
+        """
+        self._must_be_ours(request)
+        text, proof = self._text(request), request.headers.get(PROOF_HEADER, "")
+        try:
+            self._desks.access.chat_page.must_be_page_of(text, proof)
+            return text, await self._desks.talking.conversable(text, peer(request))
+        except HeadgateError:
+            await self._own(request, proof)
+            raise
 
     def _shown(self, template: str, status: HTTPStatus = HTTPStatus.OK, **given: Any) -> Response:
         return Response(self._pages.render(template, at=AT, **given), status, PRIVATE, "text/html; charset=utf-8")

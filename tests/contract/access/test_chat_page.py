@@ -112,6 +112,21 @@ def test_a_page_proves_itself_to_its_own_session_alone(house: Any) -> None:
             pages.must_be_own_page(mine, proof)
 
 
+def test_a_page_proves_itself_by_the_text_of_its_session_without_a_look_at_the_store(house: Any) -> None:
+    mine, other = (entered(house, grant) for grant in [a_grant(house)] * 2)
+    pages = house.access.chat_page
+    proof, others = (pages.page_proof(pages.visitor(session.secret, peer=HERE)) for session in (mine, other))
+    asked = house.statements()
+    pages.must_be_page_of(mine.secret, proof)
+    for wrong in ("", "é", others):
+        with pytest.raises(errors.Forged):
+            pages.must_be_page_of(mine.secret, wrong)
+    for text in ("", "hg_test_x", "é" * 80):
+        with pytest.raises(errors.SessionOver):
+            pages.must_be_page_of(text, proof)
+    assert asked == []
+
+
 def test_only_who_manages_keys_invites(house: Any) -> None:
     with pytest.raises(Forbidden):
         house.access.chat_page.invite(a_grant(house).id, by=Actor.system("test", *(set(Permission) - {Permission.KEY})))

@@ -26,13 +26,17 @@ if TYPE_CHECKING:
     from headgate.access.model import Grant, Key, KeyHolder
     from headgate.access.ports import View
     from headgate.access.service.desk import Desk
-    from headgate.kernel.ids import GrantId
+    from headgate.kernel.ids import GrantId, KeyId
 
 _SCOPE = frozenset({CHAT_PAGE})
 
 
 def _holder(grant: Grant) -> Actor:
     return Actor(grant.account_id, grant.account_id, frozenset(), frozenset())
+
+
+def _over() -> errors.SessionOver:
+    return errors.SessionOver("Your visit to the chat page is over.", help="Ask for a new link to it.")
 
 
 class ChatPage:
@@ -104,7 +108,7 @@ class ChatPage:
             key = self._known(view, text, KeyUse.PAGE)
             holder = None if key is None else view.holders([key.id]).get(key.id)
         if holder is None or key_state_of(holder.key, now=now) not in USABLE_KEYS:
-            raise errors.SessionOver("Your visit to the chat page is over.", help="Ask for a new link to it.")
+            raise _over()
         must_speak(holder, peer=peer, now=now)
         return holder
 
@@ -122,7 +126,7 @@ class ChatPage:
 
     def page_proof(self, holder: KeyHolder) -> str:
         """Return what a page carries that is given to this session, for its forms and calls to show."""
-        return self._desk.pepper.of_page(holder.key.id).hex()
+        return self._proof_of(holder.key.id)
 
     def must_be_own_page(self, holder: KeyHolder, proof: str) -> None:
         """Go on only if a form or a call shows what its page was given.
@@ -130,8 +134,30 @@ class ChatPage:
         Raises:
             Forged: It does not.
         """
-        if not proof.isascii() or not same(self.page_proof(holder).encode(), proof.encode()):
+        self._must_prove(holder.key.id, proof)
+
+    def must_be_page_of(self, text: str, proof: str) -> None:
+        """Go on only if a call shows what the page of the session with this text was given.
+
+        No store is asked: a page is given its proof once its session is known, and the text names the session. Whether the
+        text is the session's, and whether the session still stands, is for whoever lets the call in to look up.
+
+        Raises:
+            SessionOver: The text is no session of the page.
+            Forged: The call does not show it.
+        """
+        try:
+            key_id = key_text.parse(text).key_id
+        except errors.KeyMalformed:
+            raise _over() from None
+        self._must_prove(key_id, proof)
+
+    def _must_prove(self, key_id: KeyId, proof: str) -> None:
+        if not proof.isascii() or not same(self._proof_of(key_id).encode(), proof.encode()):
             raise errors.Forged("This did not come from the chat page.", help="Reload the page and do it again.")
+
+    def _proof_of(self, key_id: KeyId) -> str:
+        return self._desk.pepper.of_page(key_id).hex()
 
     def _known(self, view: View, text: str, use: KeyUse) -> Key | None:
         """Return the key of this text, if it is one for this use, whatever state it is in."""
