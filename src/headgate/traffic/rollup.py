@@ -9,10 +9,10 @@ was seen is learned from the rows that are new. What counts is decided by ``coun
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -26,7 +26,7 @@ from headgate.traffic.model import Exchange, Exposure, OutcomeStatus
 from headgate.traffic.store import counted, daily, reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from headgate.kernel.ids import EpochId, ReleaseId
     from headgate.traffic.log import ExchangeLog
@@ -89,6 +89,15 @@ class _Seen:
     days: set[str] = field(default_factory=set[str])
 
 
+class _Key(NamedTuple):
+    """What is counted apart."""
+
+    epoch: str
+    account_id: str
+    organisation_id: str
+    day: str
+
+
 @dataclass(slots=True)
 class _Sum:
     exchanges: int = 0
@@ -127,13 +136,11 @@ class Exposures:
             taken, after = self._log.settled_after(seen, limit)
             if not taken:
                 return 0
+            sums = _sums(taken)
             try:
                 with reaching("the exposure counts"), self._engine.begin() as connection:
                     advance(connection, CONSUMER, seen=seen, to=after)
-                    sums = _sums(taken)
-                    turns = _add_up(connection, sums)
-                    for key, added in sums.items():
-                        _add(connection, key, added, turn=turns[key[0]])
+                    _add(connection, sums, _add_up(connection, sums))
             except (CursorMoved, IntegrityError):
                 continue
             return len(taken)
@@ -231,12 +238,12 @@ class Exposures:
         return seen
 
 
-def _sums(taken: Iterable[Exchange]) -> dict[tuple[str, str, str, str], _Sum]:
-    sums: defaultdict[tuple[str, str, str, str], _Sum] = defaultdict(_Sum)
+def _sums(taken: Iterable[Exchange]) -> dict[_Key, _Sum]:
+    sums: defaultdict[_Key, _Sum] = defaultdict(_Sum)
     for exchange in taken:
         if counts(exchange):
             day = day_of(exchange.at).isoformat()
-            row = sums[exchange.epoch, exchange.account_id, exchange.organisation_id or "", day]
+            row = sums[_Key(exchange.epoch, exchange.account_id, exchange.organisation_id or "", day)]
             at_us = to_us(exchange.at)
             row.exchanges += 1
             row.tokens += exchange.charged_tokens
@@ -251,57 +258,76 @@ def _together(sets: Iterable[set[str]]) -> int:
     return len(first.union(*others)) if others else len(first)
 
 
-def _add_up(connection: sa.Connection, sums: Mapping[tuple[str, str, str, str], _Sum]) -> dict[str, int]:
+def _add_up(connection: sa.Connection, sums: Mapping[_Key, _Sum]) -> dict[str, int]:
     """Add to what each epoch comes to, and return the turn of counting that this is of each."""
-    of = counted.c
     whole: defaultdict[str, _Sum] = defaultdict(_Sum)
-    for (epoch, *_), added in sums.items():
-        row = whole[epoch]
+    for key, added in sums.items():
+        row = whole[key.epoch]
         row.exchanges += added.exchanges
         row.tokens += added.tokens
         row.first_us, row.last_us = min(row.first_us, added.first_us), max(row.last_us, added.last_us)
     turns: dict[str, int] = {}
     for epoch, added in whole.items():
-        turn = connection.execute(sa.select(of.turn).where(of.epoch == epoch).with_for_update()).scalar_one_or_none()
+        turn = connection.execute(_TURN, {"in_epoch": epoch}).scalar_one_or_none()
         if turn is None:
-            sums_up = {"exchanges": added.exchanges, "tokens": added.tokens, "first_us": added.first_us, "last_us": added.last_us}
-            connection.execute(sa.insert(counted).values(epoch=epoch, turn=0, **sums_up))
+            connection.execute(sa.insert(counted), {"epoch": epoch, "turn": 0, **asdict(added)})
         else:
-            connection.execute(sa.update(counted).where(of.epoch == epoch).values(turn=turn + 1, **_more(counted, added)))
+            connection.execute(_MORE_IN_ALL, {"in_epoch": epoch, **_added(added)})
         turns[epoch] = 0 if turn is None else turn + 1
     return turns
 
 
-def _more(table: sa.Table, added: _Sum) -> dict[str, sa.ColumnElement[int]]:
+def _add(connection: sa.Connection, sums: Mapping[_Key, _Sum], turns: Mapping[str, int]) -> None:
+    """Add to the rows of accounts and days that are there, and make the others: many rows by few statements.
+
+    The write lock of an embedded database is everybody's, and callers' limits wait for it.
+    """
+    there = _there(connection, sums)
+    more = [{f"in_{name}": value for name, value in key._asdict().items()} | _added(sums[key]) for key in sums if key in there]
+    new = [{**key._asdict(), **asdict(sums[key]), "turn": turns[key.epoch]} for key in sums if key not in there]
+    if more:
+        connection.execute(_MORE_OF_A_DAY, more)
+    if new:
+        connection.execute(sa.insert(daily), new)
+
+
+def _there(connection: sa.Connection, keys: Collection[_Key]) -> set[_Key]:
+    """Return those of some keys that have a row."""
+    found: set[_Key] = set()
+    accounts: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for key in keys:
+        accounts[key.epoch, key.day].add(key.account_id)
+    for (epoch, day), names in accounts.items():
+        rows = connection.execute(_OF_A_DAY, {"in_epoch": epoch, "in_day": day, "names": list(names)})
+        found.update(_Key(epoch, account_id, organisation_id, day) for account_id, organisation_id in rows)
+    return found
+
+
+def _added(added: _Sum) -> dict[str, int]:
+    return {f"added_{name}": value for name, value in asdict(added).items()}
+
+
+def _more(table: sa.Table) -> dict[str, sa.ColumnElement[int]]:
     """Return what a row of counts holds with some more."""
     of = table.c
+    exchanges, tokens, first_us, last_us = (
+        sa.bindparam(f"added_{name}", type_=sa.BigInteger) for name in ("exchanges", "tokens", "first_us", "last_us")
+    )
     return {
-        "exchanges": of.exchanges + added.exchanges,
-        "tokens": of.tokens + added.tokens,
-        "first_us": sa.case((of.first_us < added.first_us, of.first_us), else_=added.first_us),
-        "last_us": sa.case((of.last_us > added.last_us, of.last_us), else_=added.last_us),
+        "exchanges": of.exchanges + exchanges,
+        "tokens": of.tokens + tokens,
+        "first_us": sa.case((of.first_us < first_us, of.first_us), else_=first_us),
+        "last_us": sa.case((of.last_us > last_us, of.last_us), else_=last_us),
     }
 
 
-def _add(connection: sa.Connection, key: tuple[str, str, str, str], added: _Sum, *, turn: int) -> None:
-    epoch, account_id, organisation_id, day = key
-    of = daily.c
-    update = (
-        sa.update(daily)
-        .where(of.epoch == epoch, of.account_id == account_id, of.organisation_id == organisation_id, of.day == day)
-        .values(**_more(daily, added))
-    )
-    if connection.execute(update).rowcount == 0:
-        connection.execute(
-            sa.insert(daily).values(
-                epoch=epoch,
-                account_id=account_id,
-                organisation_id=organisation_id,
-                day=day,
-                exchanges=added.exchanges,
-                tokens=added.tokens,
-                first_us=added.first_us,
-                last_us=added.last_us,
-                turn=turn,
-            )
-        )
+def _named(table: sa.Table, *names: str) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == sa.bindparam(f"in_{name}") for name in names]
+
+
+_TURN = sa.select(counted.c.turn).where(*_named(counted, "epoch")).with_for_update()
+_MORE_IN_ALL = sa.update(counted).where(*_named(counted, "epoch")).values(turn=counted.c.turn + 1, **_more(counted))
+_OF_A_DAY = sa.select(daily.c.account_id, daily.c.organisation_id).where(
+    *_named(daily, "epoch", "day"), daily.c.account_id.in_(sa.bindparam("names", expanding=True))
+)
+_MORE_OF_A_DAY = sa.update(daily).where(*_named(daily, *_Key._fields)).values(**_more(daily))
