@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from headgate.safety.model import LabelledTraffic, LookData, MonitorHealth, Settled
     from headgate.safety.ports import Epochs, Exchanges, SamplingStore, SamplingTx
 
-_TOSSES = 5000
+_TOSSES = 500
+"""How many coins are tossed in one transaction: whoever else writes waits as long."""
 NOTED_EVERY = timedelta(seconds=5)
 """How often, at least, it is written down that traffic is watched, while there is none."""
 _COLLECTOR = "system:collector"
