@@ -92,6 +92,25 @@ async def test_rows_are_read_once_whoever_counts_them(world: TrafficWorld) -> No
     assert again == Exposures(world.log, world.engine).exposure([ONE])
 
 
+async def test_a_crowd_is_counted_by_as_many_statements_as_a_few(world: TrafficWorld) -> None:
+    spool = world.open()
+    asked: list[str] = []
+    event.listen(world.engine, "before_cursor_execute", lambda *sent: asked.append(sent[2]))
+    took: list[int] = []
+    for accounts in (3, 150, 150):
+        for number in range(accounts):
+            await world.exchange(spool, account_id=AccountId(f"acc_{number}"), organisation_id=None)
+        for number in range(0, accounts, 3):
+            await world.exchange(spool, account_id=AccountId(f"acc_{number}"))
+        before = len(asked)
+        world.exposures.collect(1000)
+        took.append(len(asked) - before)
+
+    assert max(took) - min(took) <= 2, took  # some were there, some were new: never one for each
+    assert world.exposures.exposure([ONE]).exchanges == 4 + 200 + 200
+    assert {day.exchanges for day in world.exposures.days_of(ONE, since="2000-01-01", until="2100-01-01")} == {2, 3}
+
+
 async def test_a_collector_that_fails_half_way_has_counted_nothing(world: TrafficWorld) -> None:
     spool = world.open()
     await world.exchange(spool)
