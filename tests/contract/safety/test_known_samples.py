@@ -117,7 +117,7 @@ class Watched:
             assert [cut.traffic for cut in course[-1:]] == ([known] if known.labels else [])
         assert SqlReview(self.engine, self.samples).waiting() == SqlReview(self.engine).waiting()
         assert self.knowing.monitor_health() == anew.monitor_health()
-        assert (self.knowing.bookmark(), self.knowing.in_the_air()) == (anew.bookmark(), anew.in_the_air())
+        assert (self.knowing.bookmark(), self.knowing.in_the_air(9)) == (anew.bookmark(), anew.in_the_air(9))
 
     def _counted(self, hazard: str) -> tuple[int, int, int, int]:
         """Count what ``labelled`` promises, row by row."""

@@ -19,6 +19,7 @@ from headgate.safety.errors import (
 from headgate.safety.model import D_MAX, Harm, Segment, Settled
 from headgate.safety.sampling import coin
 from headgate.safety.sampling.probability import Flagged, WatchPlan
+from headgate.safety.service import sampling
 from headgate.safety.service.sampling import batch_digest
 from headgate.safety.store import SqlSampling
 from headgate.safety.store.tables import batches, draws, items, signals, standings
@@ -36,6 +37,10 @@ class BrokenDetector:
 
     def score(self, texts: Texts) -> Reading:  # noqa: ARG002 - the port's signature
         raise DetectorFailed("The detector does not answer.")
+
+
+def toss_nothing(*_arguments: object, **_named: object) -> int:
+    return 0
 
 
 def test_the_seed_is_committed_to_before_any_probability_is_recorded(world: SafetyWorld) -> None:
@@ -139,9 +144,6 @@ def test_a_crash_between_the_phases_loses_nothing_and_tosses_as_before(
     def die(*_arguments: object, **_named: object) -> int:
         raise KeyboardInterrupt
 
-    def toss_nothing(*_arguments: object, **_named: object) -> int:
-        return 0
-
     with monkeypatch.context() as patched:
         patched.setattr(type(world.sampling), "_toss", toss_nothing)
         world.collect(limit=100)
@@ -162,6 +164,30 @@ def test_a_crash_between_the_phases_loses_nothing_and_tosses_as_before(
     world.collect()
     assert world.labelled().drawn == 401
     assert world.sampling.audit(EPOCH, by=AUDITOR).misfit is None
+
+
+def test_coins_are_tossed_a_few_at_a_time_and_each_once_whoever_else_tosses(
+    world: SafetyWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "_TOSSES", 7)
+    store = SqlSampling(world.engine)
+    world.log.add(20)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.sampling), "_toss", toss_nothing)
+        world.collect()
+    found = store.in_the_air(7)
+    assert found is not None
+    state, waiting = found
+    assert [draw.position for draw in waiting] == [1, 2, 3, 4, 5, 6, 7]
+
+    world.collect()
+    with store.transaction() as tx:
+        assert not tx.toss(state, [(draw, True, True) for draw in waiting], at=world.now)
+
+    assert store.in_the_air(7) is None
+    tossed = list(store.draws(EPOCH))
+    assert [t.sampled for t in tossed] == [coin.sends_to_review(state.seed, t.draw.exchange_id, t.draw.pi) for t in tossed]
+    assert len(tossed) == 20
 
 
 def test_of_two_collectors_with_one_batch_one_does_nothing(world: SafetyWorld, monkeypatch: pytest.MonkeyPatch) -> None:

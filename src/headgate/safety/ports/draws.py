@@ -147,16 +147,8 @@ class SamplingTx(Protocol):
 
     def add_signals(self, found: Mapping[str, Sequence[Signal]]) -> None: ...
 
-    def untossed_epochs(self) -> tuple[EpochState, ...]:
-        """Return the epochs with coins in the air, each locked against another tosser."""
-        ...
-
-    def untossed(self, epoch: str, limit: int) -> tuple[Draw, ...]:
-        """Return the next draws whose coins are in the air, in order."""
-        ...
-
-    def toss(self, state: EpochState, results: Sequence[tuple[Draw, bool, bool]], *, at: datetime) -> None:
-        """Keep (draw, sampled, read twice) and queue the sampled ones."""
+    def toss(self, state: EpochState, results: Sequence[tuple[Draw, bool, bool]], *, at: datetime) -> bool:
+        """Keep (draw, sampled, read twice) and queue the sampled ones, unless the epoch's coins were tossed since; say which."""
         ...
 
     def note_run(self, run: Run) -> None:
@@ -205,6 +197,6 @@ class SamplingStore(Protocol):
         """Return how far the collector has come."""
         ...
 
-    def in_the_air(self) -> bool:
-        """Return whether a draw waits for its coin."""
+    def in_the_air(self, limit: int) -> tuple[EpochState, tuple[Draw, ...]] | None:
+        """Return the next draws of an epoch that wait for their coins, in order; ``None`` where none waits in any."""
         ...

@@ -377,22 +377,19 @@ class Sampling:
     def _toss(self, *, now: datetime) -> int:
         """Toss every coin that is in the air, and return how many exchanges that sent to review."""
         sampled = 0
-        while self._store.in_the_air():
+        while (waiting := self._store.in_the_air(_TOSSES)) is not None:
+            state, draws = waiting
+            results = [
+                (
+                    draw,
+                    coin.sends_to_review(state.seed, draw.exchange_id, draw.pi),
+                    coin.second_reader(state.seed, draw.exchange_id, self._second_share),
+                )
+                for draw in draws
+            ]
             with self._store.transaction() as tx:
-                epochs = tx.untossed_epochs()
-                if not epochs:
-                    break
-                state = epochs[0]
-                results = [
-                    (
-                        draw,
-                        coin.sends_to_review(state.seed, draw.exchange_id, draw.pi),
-                        coin.second_reader(state.seed, draw.exchange_id, self._second_share),
-                    )
-                    for draw in tx.untossed(state.epoch, _TOSSES)
-                ]
-                tx.toss(state, results, at=now)
-            sampled += sum(sent for _, sent, _ in results)
+                if tx.toss(state, results, at=now):
+                    sampled += sum(sent for _, sent, _ in results)
         return sampled
 
 

@@ -14,7 +14,7 @@ from headgate.safety.model import Draw, Standing
 from headgate.safety.ports import Bookmark, EpochState
 from headgate.safety.store import coming
 from headgate.safety.store.opening import Transaction, microseconds, text_of
-from headgate.safety.store.rows import draw_of, plan_text, state_of
+from headgate.safety.store.rows import plan_text, state_of
 from headgate.safety.store.tables import batches, collector, draws, epochs, gold_shown, items, runs, seeds, signals, standings
 
 if TYPE_CHECKING:
@@ -169,24 +169,13 @@ class SqlSamplingTx(Transaction):
         if rows:
             self.connection.execute(sa.insert(signals), rows)
 
-    def untossed_epochs(self) -> tuple[EpochState, ...]:
-        names = self.connection.execute(
-            sa.select(epochs.c.epoch).where(epochs.c.tossed < epochs.c.position).order_by(epochs.c.epoch).with_for_update()
-        ).scalars()
-        found = [state_of(self.connection, name) for name in names.all()]
-        return tuple(state for state in found if state is not None)
-
-    def untossed(self, epoch: str, limit: int) -> tuple[Draw, ...]:
-        rows = self.connection.execute(
-            sa.select(draws)
-            .join(epochs, epochs.c.epoch == draws.c.epoch)
-            .where(draws.c.epoch == epoch, draws.c.position > epochs.c.tossed)
-            .order_by(draws.c.position)
-            .limit(limit)
+    def toss(self, state: EpochState, results: Sequence[tuple[Draw, bool, bool]], *, at: datetime) -> bool:
+        first, last = results[0][0].position, results[-1][0].position
+        moved = self.connection.execute(
+            sa.update(epochs).where(epochs.c.epoch == state.epoch, epochs.c.tossed == first - 1).values(tossed=last)
         )
-        return tuple(draw_of(row) for row in rows)
-
-    def toss(self, state: EpochState, results: Sequence[tuple[Draw, bool, bool]], *, at: datetime) -> None:
+        if moved.rowcount != 1:
+            return False
         place: sa.BindParameter[int] = sa.bindparam("place")
         self.connection.execute(
             sa.update(draws)
@@ -232,7 +221,7 @@ class SqlSamplingTx(Transaction):
             self.connection.execute(sa.insert(items), queued)
             self.connection.execute(sa.insert(standings), waiting)
             coming.note_coins(self.connection, state.epoch, [draw for draw, sent, _ in results if sent])
-        self.connection.execute(sa.update(epochs).where(epochs.c.epoch == state.epoch).values(tossed=results[-1][0].position))
+        return True
 
     def note_run(self, run: Run) -> None:
         self._collector()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from datetime import datetime
 
-    from headgate.safety.model import LabelledTraffic, LookData
+    from headgate.safety.model import Draw, LabelledTraffic, LookData
     from headgate.safety.sampling.accounts import LabelledAccounts
     from headgate.safety.sampling.arrivals import Arrivals, FirstUse
     from headgate.safety.sampling.newcomers import Newcomers
@@ -202,10 +202,16 @@ class SqlSampling:
             row = connection.execute(sa.select(collector.c.cursor, collector.c.revision)).one_or_none()
         return Bookmark(None, 0) if row is None else Bookmark(row.cursor, row.revision)
 
-    def in_the_air(self) -> bool:
-        return self._still.once((SqlSampling, "in the air"), self._in_the_air)
+    def in_the_air(self, limit: int) -> tuple[EpochState, tuple[Draw, ...]] | None:
+        return self._still.once((SqlSampling, "in the air", limit), lambda: self._in_the_air(limit))
 
-    def _in_the_air(self) -> bool:
+    def _in_the_air(self, limit: int) -> tuple[EpochState, tuple[Draw, ...]] | None:
         with reading(self._engine) as connection:
-            waiting = sa.select(sa.exists().where(epochs.c.tossed < epochs.c.position))
-            return bool(connection.execute(waiting).scalar_one())
+            waiting = sa.select(epochs.c.epoch).where(epochs.c.tossed < epochs.c.position).order_by(epochs.c.epoch).limit(1)
+            epoch = connection.execute(waiting).scalar_one_or_none()
+            state = None if epoch is None else state_of(connection, epoch)
+            if state is None:
+                return None
+            untossed = sa.select(draws).where(draws.c.epoch == epoch, draws.c.position > state.tossed)
+            rows = connection.execute(untossed.order_by(draws.c.position).limit(limit))
+            return state, tuple(draw_of(row) for row in rows)
