@@ -15,6 +15,8 @@ US = 1_000_000
 """Microseconds in a second."""
 NEVER_US = 2**63
 """The end of a window that has none."""
+_SPARE = 32
+"""What is held of a limit can be spared by others while it is at most this part of what remains."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +52,11 @@ class Held:
     denied_left: int = 0
     unseen: bool = False
     gone: bool = False
+
+    @property
+    def is_spare(self) -> bool:
+        """Whether nobody misses what is held: little of much, in a window that ends, so that a crash loses it no longer."""
+        return self.meter.window_s > 0 and self.balance * _SPARE <= self.known
 
     def begin(self, start_us: int) -> None:
         """Begin a window; what belongs to the one before is gone."""

@@ -2,7 +2,8 @@
 
 A worker borrows a slice of each limit from the store and spends it without asking again. The store counts a slice as used
 the moment it is lent, so a worker that dies strands what it held and never overspends. Slices shrink towards the end of a
-limit, down to the bare need, and idle ones go back, so that several workers together admit what the limit says.
+limit, down to the bare need, and idle ones go back, the sooner the more others may miss them, so that several workers together
+admit what the limit says.
 
 A request reserves everything that it may cost, of everybody's limits that it counts for, or nothing. What it turns out to
 have cost is settled; what nobody knows is not refunded.
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _IDLE_S = 1.0
 """How long an unspent slice is kept before it goes back."""
+_SPARE_S = 20.0
+"""The same of one that others can spare: whoever comes every few seconds need not borrow each time."""
 _FORGOTTEN_S = 60.0
 """How long an idle limit is remembered."""
 _ROUND_S = 1.0
@@ -188,7 +191,7 @@ class Quota:
         some, self._round = self._round[: self._in_one_go], self._round[self._in_one_go :]
         for held in some:
             idle_s = now_s - held.touched_s
-            if held.balance < 0 or idle_s > _IDLE_S:
+            if held.balance < 0 or idle_s > (_SPARE_S if held.is_spare else _IDLE_S):
                 self._give_back(held)
                 if idle_s > _FORGOTTEN_S:
                     held.gone = True
