@@ -8,7 +8,6 @@ for a writer, and cannot write. A database that stays locked for longer than ``B
 from __future__ import annotations
 
 import sqlite3
-import time
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +16,14 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
+from headgate.kernel.sqlite import when_free
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 BUSY_S = 10.0
 """How long a transaction waits for SQLite's write lock, in seconds."""
 
-_ASK_AGAIN_S = 0.002
-"""How soon whoever waits for the write lock asks again: SQLite itself pauses for up to a tenth of a second at a time."""
-_PRIMARY = 0xFF
-"""The part of SQLite's extended result codes that says what kind of error it is."""
 _READ_ONLY = "read_only"
 """Under this name a connection remembers which of the two it is."""
 
@@ -109,22 +106,10 @@ def _begin(connection: sa.Connection) -> None:
 
 def _begin_writing(connection: sa.Connection) -> None:
     driver: Any = connection.connection.dbapi_connection
-    give_up_s = time.monotonic() + BUSY_S
     driver.execute("PRAGMA busy_timeout=0")
     try:
-        while True:
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-            except sqlite3.Error as error:
-                if not _is_busy(error) or time.monotonic() >= give_up_s:
-                    break
-                time.sleep(_ASK_AGAIN_S)
-            else:
-                return
+        when_free(lambda: driver.execute("BEGIN IMMEDIATE"), within_s=BUSY_S)
+    except sqlite3.Error:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # the last time, so that it fails as everything else does
     finally:
         driver.execute(f"PRAGMA busy_timeout={round(1000 * BUSY_S)}")
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY

@@ -20,13 +20,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headgate.kernel.ids import mint
-from headgate.traffic.errors import LogUnavailable
+from headgate.traffic.errors import CannotRecord, LogUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from datetime import datetime
     from pathlib import Path
 
+    from headgate.kernel.clock import Clock
+
+_NAMES_TRIED = 3
 _WORKER = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SEGMENT = re.compile(r"(?P<spool>[a-z0-9-]+_[0-9A-Z]{26})\.(?P<first>\d{12})-(?P<last>\d{12})\.parquet")
 _SPOOL = re.compile(r"[a-z0-9-]+_[0-9A-Z]{26}\.sqlite")
@@ -166,6 +169,25 @@ def hold(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def take_a_name(layout: Layout, worker: str, clock: Clock) -> tuple[str, int]:
+    """Return a name for a worker's next spool, and the lock that is held under it.
+
+    Raises:
+        CannotRecord: There is no lock to be had.
+        ValueError: ``worker`` is not a worker's name.
+    """
+    for tries_left in reversed(range(_NAMES_TRIED)):
+        name = new_spool_name(worker, at=clock.now())
+        try:
+            return name, hold(layout.lock_path(name))
+        except BlockingIOError:
+            if not tries_left:
+                raise CannotRecord(f"No spool can be opened in {layout.spools}: its lock is taken each time.") from None
+        except OSError as error:
+            raise CannotRecord(f"No spool can be opened in {layout.spools}: {error.strerror}.") from error
+    raise AssertionError("the last try returns or raises")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from headgate.kernel.clock import from_us, to_us
+from headgate.kernel.recent import Recent
 from headgate.kernel.still import Still, restless
 from headgate.traffic.cursors import advance, position
 from headgate.traffic.errors import CursorMoved
@@ -119,7 +120,7 @@ class Exposures:
         self._log = log
         self._engine = engine
         self._still = still or restless()
-        self._known: dict[str, _Seen] = {}
+        self._known: Recent[str, _Seen] = Recent(_REMEMBERED)
         self._learning = Lock()
 
     def collect(self, limit: int) -> int:
@@ -219,7 +220,7 @@ class Exposures:
 
     def _seen(self, connection: sa.Connection, epoch: str, turn: int) -> _Seen:
         """Return who was seen under an epoch as far as a turn of counting: who is known, and whom rows name that came since."""
-        seen = self._known.pop(epoch, None)
+        seen = self._known.get(epoch)
         if seen is None or seen.turn > turn:  # the second: another database stands in the place of the old one
             seen = _Seen()
         if seen.turn < turn:
@@ -232,9 +233,7 @@ class Exposures:
                 if organisation_id:
                     seen.organisations.add(organisation_id)
             seen.turn = turn
-        self._known[epoch] = seen
-        while len(self._known) > _REMEMBERED:
-            del self._known[next(iter(self._known))]
+        self._known.put(epoch, seen)
         return seen
 
 

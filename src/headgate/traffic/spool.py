@@ -32,7 +32,7 @@ from headgate.kernel.clock import Clock, to_us
 from headgate.kernel.errors import HeadgateError, Unavailable
 from headgate.traffic.errors import CannotRecord, ContentDestroyed, NotUnderway
 from headgate.traffic.keys import NONCE_BYTES, DayKeys, day_of
-from headgate.traffic.layout import Layout, hold, new_spool_name
+from headgate.traffic.layout import Layout, take_a_name
 from headgate.traffic.model import Admission, Outcome, OutcomeStatus, Screened
 from headgate.traffic.spool_file import SpoolFile, Sync
 from headgate.traffic.spool_ops import Admit, Op, Settle
@@ -52,7 +52,6 @@ _LAST_CHANCE_S = 2.0
 _MOST_OPS = 256
 _MOST_BYTES = 4 * 2**20
 """Most that one batch seals, so that a thousand answers that end together are not held twice."""
-_NAMES_TRIED = 3
 _AT_ONCE_BYTES = 64 * 2**10
 """Larger bodies are left to the writing thread: sealing them would keep the event loop from others."""
 _TURN_BYTES = 256 * 2**10
@@ -141,7 +140,7 @@ class Spool:
         layout = Layout(directory)
         layout.make()
         day_keys.for_sealing(day_of(clock.now()))
-        name, lock = _take_a_name(layout, worker, clock)
+        name, lock = take_a_name(layout, worker, clock)
         try:
             file = SpoolFile(layout.spool_path(name), sync, clock, busy_s=busy_s)
         except sqlite3.Error as error:
@@ -431,19 +430,6 @@ class Spool:
                 op.future.set_exception(error)
                 if isinstance(op, Settle):
                     op.future.exception()  # whoever settles may choose not to look
-
-
-def _take_a_name(layout: Layout, worker: str, clock: Clock) -> tuple[str, int]:
-    for tries_left in reversed(range(_NAMES_TRIED)):
-        name = new_spool_name(worker, at=clock.now())
-        try:
-            return name, hold(layout.lock_path(name))
-        except BlockingIOError:
-            if not tries_left:
-                raise CannotRecord(f"No spool can be opened in {layout.spools}: its lock is taken each time.") from None
-        except OSError as error:
-            raise CannotRecord(f"No spool can be opened in {layout.spools}: {error.strerror}.") from error
-    raise AssertionError("the last try returns or raises")
 
 
 def _cannot_record(error: sqlite3.Error) -> CannotRecord:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from contextlib import suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from headgate.kernel.sqlite import when_free
 from headgate.traffic.keys import sync_folder
 from headgate.traffic.rows import ADMISSION_COLUMNS, OUTCOME_COLUMNS, SCHEMA, Row
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from headgate.kernel.clock import Clock
 
-_BUSY_POLL_S = 0.002
-_PRIMARY = 0xFF
-"""The part of SQLite's extended result codes that says what kind of error it is."""
 _ROWS_A_STATEMENT = (64, 16, 8, 4, 2, 1)
 _ROW_BYTES = 8 * 2**10
 _CHECKPOINT_BYTES = 32 * 2**20
@@ -99,7 +96,7 @@ class SpoolFile:
             return False
         finally:
             self._using.release()
-        self._written_bytes += sum(len(row[-1] or b"") + _ROW_BYTES for row in (*admissions, *outcomes))
+        self._note_written(admissions, outcomes)
         return True
 
     def insert(self, admissions: Sequence[Row], outcomes: Sequence[Row]) -> None:
@@ -110,18 +107,16 @@ class SpoolFile:
             sqlite3.Error: The file is full, read-only, locked or broken; nothing was written.
         """
         statements = [*_statements(_INSERT_ADMISSIONS, admissions), *_statements(_INSERT_OUTCOMES, outcomes)]
-        give_up = self._clock.monotonic() + self._busy_s
-        while statements:
-            try:
-                with self._using:
-                    self._execute(statements)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or self._clock.monotonic() >= give_up:
-                    raise
-                time.sleep(_BUSY_POLL_S)
-            else:
-                self._written_bytes += sum(len(row[-1] or b"") + _ROW_BYTES for row in (*admissions, *outcomes))
-                return
+
+        def write() -> None:
+            with self._using:
+                self._execute(statements)
+
+        when_free(write, within_s=self._busy_s, monotonic=self._clock.monotonic)
+        self._note_written(admissions, outcomes)
+
+    def _note_written(self, admissions: Sequence[Row], outcomes: Sequence[Row]) -> None:
+        self._written_bytes += sum(len(row[-1] or b"") + _ROW_BYTES for row in (*admissions, *outcomes))
 
     def _execute(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
         if len(statements) <= 1:

@@ -274,6 +274,9 @@ async def test_a_client_that_does_not_read_a_last_answer_is_broken_off(serving: 
     await until(lambda: serving.open == 1)
     await until(lambda: serving.open == 0)
 
+    with pytest.raises(ConnectionResetError):  # so that nobody takes it for an end
+        await client.rest()
+
 
 # Bounds.
 

@@ -12,6 +12,7 @@ from sqlalchemy.pool import QueuePool
 
 from headgate.adapters import database
 from headgate.adapters.database import open_sqlite
+from headgate.kernel import sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def test_a_writer_that_waits_asks_again_and_again_and_has_the_lock_as_soon_as_it
         if len(pauses) == 300:  # in their stead, SQLite would be in a pause of a tenth of a second
             held.commit()
 
-    monkeypatch.setattr(database.time, "sleep", pause)
+    monkeypatch.setattr(sqlite.time, "sleep", pause)
     with engine.begin() as connection:
         connection.execute(WRITE)
 

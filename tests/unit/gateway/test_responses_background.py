@@ -267,3 +267,6 @@ async def test_to_stop_ends_it_whatever_news_come_at_that_moment(steps: int) -> 
         await asyncio.sleep(0)
     async with asyncio.timeout(5):
         await background.stop()
+
+    assert background._working is not None
+    assert background._working.done()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOG = structlog.get_logger("headgate.serving")
-BACKLOG = 2048
+_BACKLOG = 2048
 """How many connections may wait to be accepted."""
 _AT_ONCE = 64
 """Most that are accepted in one turn: others that listen on the same socket have theirs."""
@@ -52,16 +52,14 @@ class Listening:
         self._make_room = make_room
         self._opening: set[asyncio.Task[None]] = set()
         self._again: asyncio.TimerHandle | None = None
-        self._closed = False
         listener.setblocking(False)  # noqa: FBT003 - its only parameter
-        listener.listen(BACKLOG)
+        listener.listen(_BACKLOG)
         self._listen()
 
     def close(self) -> None:
         """Accept no more; what waits is left to others that listen on the same socket."""
-        if self._closed:
+        if self._listener.fileno() < 0:  # it is closed
             return
-        self._closed = True
         if self._again is not None:
             self._again.cancel()
         self._loop.remove_reader(self._listener)

@@ -439,7 +439,8 @@ class Gateway:
         self._empty.clear()
         if self._in_flight:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), within_s)
+                async with asyncio.timeout(within_s):
+                    await self._empty.wait()
 
 
 def _listed(policy: ModelPolicy, principal: Principal) -> dict[str, object]:

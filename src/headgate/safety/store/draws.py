@@ -14,7 +14,7 @@ from headgate.safety.model import Draw, Standing
 from headgate.safety.ports import Bookmark, EpochState
 from headgate.safety.store import coming
 from headgate.safety.store.opening import Transaction, microseconds, text_of
-from headgate.safety.store.rows import plan_text, state_of
+from headgate.safety.store.rows import plan_text, signal_columns, state_of
 from headgate.safety.store.tables import batches, collector, draws, epochs, gold_shown, items, runs, seeds, signals, standings
 
 if TYPE_CHECKING:
@@ -152,17 +152,7 @@ class SqlSamplingTx(Transaction):
 
     def add_signals(self, found: Mapping[str, Sequence[Signal]]) -> None:
         rows = [
-            {
-                "exchange_id": exchange_id,
-                "ordinal": ordinal,
-                "hazard": signal.hazard,
-                "score": signal.score,
-                "why": signal.why,
-                "detector": signal.detector,
-                "rule_id": signal.rule_id,
-                "flags": signal.flags,
-                "blocks": signal.blocks,
-            }
+            {"exchange_id": exchange_id, "ordinal": ordinal, **signal_columns(signal)}
             for exchange_id, said in found.items()
             for ordinal, signal in enumerate(said)
         ]

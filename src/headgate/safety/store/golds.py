@@ -18,6 +18,7 @@ from headgate.safety.errors import ClaimLost, GoldInvalid
 from headgate.safety.model import Content, Signal, Standing
 from headgate.safety.sampling.gold import Gold, GoldAnswer, Shown, place_of
 from headgate.safety.store.opening import Transaction, instant, reading, text_of, value_of, writing
+from headgate.safety.store.rows import signal_columns
 from headgate.safety.store.tables import gold_shown, golds, items, opinions, signals, skips
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class SqlGoldTx(Transaction):
                     response=gold.content.response,
                     known=text_of(dict(gold.known)),
                     source=gold.source,
-                    signals=text_of([_plain(signal) for signal in gold.signals]),
+                    signals=text_of([signal_columns(signal) for signal in gold.signals]),
                     digest=digest,
                     salt=salt,
                     added_by=gold.added_by,
@@ -179,7 +180,7 @@ def show(connection: sa.Connection, gold: Gold, head: Any, reviewer: str, mixing
         )
     except exc.IntegrityError as error:
         raise ClaimLost("Somebody else was handed this item in the same instant.", help="Take the next one.") from error
-    said = [{"exchange_id": item, "ordinal": ordinal, **_plain(signal)} for ordinal, signal in enumerate(gold.signals)]
+    said = [{"exchange_id": item, "ordinal": ordinal, **signal_columns(signal)} for ordinal, signal in enumerate(gold.signals)]
     if said:
         connection.execute(sa.insert(signals), said)
     return item
@@ -200,18 +201,6 @@ def judge(connection: sa.Connection, item: str, found: Mapping[str, Standing] | 
     """Keep what stands for a showing, or that it waits again."""
     kept = None if found is None else text_of({hazard: standing.value for hazard, standing in found.items()})
     connection.execute(sa.update(gold_shown).where(gold_shown.c.item == item).values(found=kept))
-
-
-def _plain(signal: Signal) -> dict[str, Any]:
-    return {
-        "hazard": signal.hazard,
-        "score": signal.score,
-        "why": signal.why,
-        "detector": signal.detector,
-        "rule_id": signal.rule_id,
-        "flags": signal.flags,
-        "blocks": signal.blocks,
-    }
 
 
 def _gold(row: Any) -> Gold:

@@ -1,8 +1,8 @@
-"""Epochs and draws as rows say them, with the review duty that an epoch keeps as text."""
+"""Epochs, draws and signals as rows say them, with the review duty that an epoch keeps as text."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -12,6 +12,9 @@ from headgate.safety.ports import EpochState
 from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
 from headgate.safety.store.opening import instant, text_of, value_of
 from headgate.safety.store.tables import epochs, seeds
+
+if TYPE_CHECKING:
+    from headgate.safety.model import Signal
 
 
 def state_of(connection: sa.Connection, epoch: str) -> EpochState | None:
@@ -50,6 +53,19 @@ def draw_of(row: Any) -> Draw:
         pi0=row.pi0,
         pi=row.pi,
     )
+
+
+def signal_columns(signal: Signal) -> dict[str, Any]:
+    """Return what is kept of a signal."""
+    return {
+        "hazard": signal.hazard,
+        "score": signal.score,
+        "why": signal.why,
+        "detector": signal.detector,
+        "rule_id": signal.rule_id,
+        "flags": signal.flags,
+        "blocks": signal.blocks,
+    }
 
 
 def plan_text(plan: WatchPlan) -> str:
