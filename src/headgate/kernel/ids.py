@@ -35,7 +35,7 @@ EvidenceId = NewType("EvidenceId", str)
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 """Two characters for each ten bits."""
-_TIME_SHIFTS = tuple(range(40, -1, -10))
+_TIME_SHIFTS = tuple(range(30, -1, -10))
 _RANDOM_SHIFTS = tuple(range(70, -1, -10))
 _RANDOM_BYTES = 10
 _RANDOM_CHARS = 16
@@ -82,13 +82,13 @@ def mint(prefix: str, *, at: datetime, entropy: bytes | None = None) -> str:
         ValueError: ``entropy`` is not ten bytes long.
     """
     ms = int(at.timestamp() * 1000)
-    return f"{prefix}_{_time_of(ms)}{_entropy.draw() if entropy is None else _random_of(entropy)}"
+    return f"{prefix}_{_time_of(ms >> 10)}{_PAIRS[ms & 1023]}{_entropy.draw() if entropy is None else _random_of(entropy)}"
 
 
 @lru_cache(maxsize=8)
-def _time_of(ms: int) -> str:
-    """Return a count of milliseconds in ten characters."""
-    return "".join([_PAIRS[(ms >> shift) & 1023] for shift in _TIME_SHIFTS])
+def _time_of(spans: int) -> str:
+    """Return a count of spans of 1024 ms in eight characters, the same ones for about a second."""
+    return "".join([_PAIRS[(spans >> shift) & 1023] for shift in _TIME_SHIFTS])
 
 
 def _random_of(entropy: bytes) -> str:

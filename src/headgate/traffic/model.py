@@ -25,12 +25,13 @@ from headgate.kernel.ids import (
     OrganisationId,
     ReleaseId,
 )
+from headgate.kernel.words import Word
 
 MOST_TOKENS = 2**53
 """More tokens than any exchange has; a count above it is an upstream's garbage, not a measurement."""
 
 
-class OutcomeStatus(Enum):
+class OutcomeStatus(Word):
     """How an exchange ended."""
 
     COMPLETED = "completed"
@@ -47,7 +48,7 @@ class OutcomeStatus(Enum):
     """The worker died; the steward settled the exchange at full charge."""
 
 
-class Screened(Enum):
+class Screened(Word):
     """What a screen said while the exchange lasted."""
 
     UNSCANNED = "unscanned"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from headgate.gateway.model.words import Word
+from headgate.kernel.words import Word
 
 if TYPE_CHECKING:
     from headgate.kernel.units import Rate

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from headgate.gateway.model.limits import Ceiling, Holder, Limits, Unit
-from headgate.gateway.model.words import Word
 from headgate.kernel.lots import is_drawn
+from headgate.kernel.words import Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +50,7 @@ _STATES = {state.value: state for state in ReleaseState}
 _SERVING = frozenset({ReleaseState.LIVE, ReleaseState.HELD, ReleaseState.FROZEN, ReleaseState.NARROWED, ReleaseState.COMPLETED})
 
 
-class OutputScreen(Enum):
+class OutputScreen(Word):
     """When the answer is screened."""
 
     NONE = "none"
@@ -64,7 +63,7 @@ class OutputScreen(Enum):
     """Before it goes out: nothing leaves without a verdict."""
 
 
-class OnExtra(Enum):
+class OnExtra(Word):
     """What happens to a request that asks for a capability which its stage does not allow."""
 
     REFUSE = "refuse"

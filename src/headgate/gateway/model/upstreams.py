@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from headgate.gateway.model.words import Word
+from headgate.kernel.words import Word
 
 
 class Api(Word):
@@ -42,6 +42,7 @@ class Upstream:
         output_cap_field: The field that bounds an answer's length there, for caps that Headgate adds.
         apis: What it speaks; a surface of another API is not served by it.
         replicas: More servers of the same model, beside ``url``.
+        servers: All of them; a replica that names the first one's own address says how busy that may be.
     """
 
     url: str
@@ -54,3 +55,8 @@ class Upstream:
     output_cap_field: str = "max_tokens"
     apis: frozenset[Api] = frozenset({Api.OPENAI})
     replicas: tuple[Replica, ...] = ()
+    servers: tuple[Replica, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        servers = {server.url: server for server in (Replica(self.url), *self.replicas)}
+        object.__setattr__(self, "servers", tuple(servers.values()))
