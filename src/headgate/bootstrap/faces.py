@@ -9,7 +9,6 @@ from starlette.routing import Mount
 
 from headgate.adapters.oidc import OpenidProvider
 from headgate.adapters.passkeys import WebauthnReader
-from headgate.bootstrap.bridges.exchanges import TrafficExchanges
 from headgate.bootstrap.http import status_of
 from headgate.bootstrap.provider import client_of
 from headgate.bootstrap.reporting import reporting_of
@@ -141,7 +140,7 @@ def console_markdown(house: House) -> str:
 
 def portal(house: House, pages: Pages, talking: Talking) -> list[BaseRoute]:
     """Return the pages for people outside."""
-    reports = Reports(house.desk.incidents, SqlIncidents(house.engine), TrafficExchanges(house.log))
+    reports = Reports(house.desk.incidents, SqlIncidents(house.engine), house.exchanges)
     desks = PortalDesks(house.access, talking, reports, house.clock)
     cookie = Cookie("headgate-chat", house.settings.origin, VISIT_S)
     public = PublicPages(

@@ -69,6 +69,7 @@ from headgate.traffic.keys import DayKeys, MasterKey
 from headgate.traffic.log import ExchangeLog
 from headgate.traffic.retention import Retention
 from headgate.traffic.rollup import Exposures
+from headgate.traffic.settlements import Settlements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +97,7 @@ class House:
         ledger: What was decided.
         access: Who gets in.
         log: What was exchanged.
+        exchanges: The same, as safety reads it.
         exposures: Who has had access.
         day_keys: The keys that transcripts are sealed with.
         retention: What ends them.
@@ -121,6 +123,7 @@ class House:
     ledger: Ledger
     access: Access
     log: ExchangeLog
+    exchanges: TrafficExchanges
     exposures: Exposures
     day_keys: DayKeys
     retention: Retention
@@ -162,8 +165,9 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
     day_keys = DayKeys(engine, MasterKey.load_or_create(home.secrets / "master.key"), clock)
     log = ExchangeLog(home.traffic, engine, day_keys, record, clock)
     samples = Samples()
-    exposures = Exposures(log, engine, still)
-    exchanges = TrafficExchanges(log)
+    settlements = Settlements(log)
+    exposures = Exposures(settlements, engine, still)
+    exchanges = TrafficExchanges(log, settlements)
     incidents = Incidents(store=SqlIncidents(engine, still), entropy=secrets.token_bytes, golds=SqlGolds(engine))
     detector = RuleDetector(baseline(), today=clock.now().date())
     deadline = timedelta(days=settings.label_deadline_days)
@@ -210,6 +214,7 @@ def open_house(home: Home, settings: Settings, *, clock: Clock | None = None) ->
         ledger=Ledger(SqlLedger(engine), clock, Signer.from_seed("headgate", secret_file(home.secrets / "ledger.key"))),
         access=access,
         log=log,
+        exchanges=exchanges,
         exposures=exposures,
         day_keys=day_keys,
         retention=Retention(home.traffic, engine, day_keys, record, clock),

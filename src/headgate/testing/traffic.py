@@ -20,6 +20,7 @@ from headgate.traffic.log import ExchangeLog
 from headgate.traffic.model import Admission, Outcome, OutcomeStatus, Screened
 from headgate.traffic.retention import Retention
 from headgate.traffic.rollup import Exposures
+from headgate.traffic.settlements import Settlements
 from headgate.traffic.spool import Spool, Sync
 from headgate.traffic.store import metadata
 
@@ -134,7 +135,7 @@ class TrafficWorld:
         directory = root / "traffic"
         day_keys = DayKeys(engine, master, clock)
         log = ExchangeLog(directory, engine, day_keys, append, clock)
-        exposures = Exposures(log, engine)
+        exposures = Exposures(Settlements(log), engine)
         return cls(
             directory, engine, master, clock, day_keys, log, exposures, Retention(directory, engine, day_keys, append, clock)
         )

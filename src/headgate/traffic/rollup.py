@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from headgate.kernel.ids import EpochId, ReleaseId
-    from headgate.traffic.log import ExchangeLog
+    from headgate.traffic.settlements import Settlements
 
 CONSUMER = "exposure"
 """The name under which the counts keep their cursor."""
@@ -111,13 +111,13 @@ class Exposures:
     """The counts of who has had access.
 
     Args:
-        log: The exchange log.
+        settlements: The exchange log.
         engine: The system of record.
         still: Remembers what nothing was written about since.
     """
 
-    def __init__(self, log: ExchangeLog, engine: sa.Engine, still: Still | None = None) -> None:
-        self._log = log
+    def __init__(self, settlements: Settlements, engine: sa.Engine, still: Still | None = None) -> None:
+        self._settlements = settlements
         self._engine = engine
         self._still = still or restless()
         self._known: Recent[str, _Seen] = Recent(_REMEMBERED)
@@ -134,7 +134,7 @@ class Exposures:
         """
         while True:
             seen = self.cursor()
-            taken, after = self._log.settled_after(seen, limit)
+            taken, after = self._settlements.settled_after(seen, limit)
             if not taken:
                 return 0
             sums = _sums(taken)

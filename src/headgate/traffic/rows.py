@@ -111,7 +111,12 @@ EXCHANGE = (*OPENED, *SETTLED, "outcome_seq")
 ADMISSION_COLUMNS = (*OPENED, "day", "request_sealed")
 OUTCOME_COLUMNS = ("exchange_id", *SETTLED, "response_sealed")
 
-_texts = msgspec.json.Decoder(tuple[str, ...])
+_INSTANTS = {"at_us": "at", "settled_us": "settled_at"}
+_FIELDS = tuple(_INSTANTS.get(column, column) for column in EXCHANGE)
+"""What an exchange calls what stands in its columns."""
+_STATUSES = {status.value: status for status in OutcomeStatus}
+_SCREENED = {screened.value: screened for screened in Screened}
+_decode = msgspec.json.Decoder(tuple[str, ...]).decode
 _encode = msgspec.json.encode
 
 
@@ -178,31 +183,31 @@ def _list(texts: tuple[str, ...]) -> str:
     return _encode(texts).decode()
 
 
+@lru_cache(maxsize=1024)
+def _texts(text: str) -> tuple[str, ...]:
+    return _decode(text)
+
+
 def opened(row: Sequence[Any]) -> Opened:
-    """Return the value of a row of ``OPENED``."""
-    return Opened(**_opened(row))
+    """Return the value of a row that begins with the columns of ``OPENED``."""
+    return Opened(**_opened(row[: len(OPENED)]))
 
 
 def exchange(row: Sequence[Any], spool: str) -> Exchange:
     """Return the value of a row of ``EXCHANGE``."""
-    settled: dict[str, Any] = dict(zip(SETTLED, row[len(OPENED) :], strict=False))
-    return Exchange(
-        **_opened(row),
-        settled_at=from_us(settled.pop("settled_us")),
-        status=OutcomeStatus(settled.pop("status")),
-        usage_exact=bool(settled.pop("usage_exact")),
-        screened=Screened(settled.pop("screened")),
-        output_screened=Screened(settled.pop("output_screened")),
-        **settled,
-        spool=spool,
-        outcome_seq=row[len(EXCHANGE) - 1],
-    )
+    fields = _opened(row)
+    fields["settled_at"] = from_us(fields["settled_at"])
+    fields["status"] = _STATUSES[fields["status"]]
+    fields["usage_exact"] = bool(fields["usage_exact"])
+    fields["screened"] = _SCREENED[fields["screened"]]
+    fields["output_screened"] = _SCREENED[fields["output_screened"]]
+    return Exchange(**fields, spool=spool)
 
 
 def _opened(row: Sequence[Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(zip(OPENED, row, strict=False))
-    fields["at"] = from_us(fields.pop("at_us"))
+    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=False))  # as far as the row goes
+    fields["at"] = from_us(fields["at"])
     fields["stream"] = bool(fields["stream"])
-    fields["capabilities"] = _texts.decode(fields["capabilities"])
-    fields["stripped"] = _texts.decode(fields["stripped"])
+    fields["capabilities"] = _texts(fields["capabilities"])
+    fields["stripped"] = _texts(fields["stripped"])
     return fields

@@ -217,13 +217,14 @@ class Spool:
 
     def _join(self, op: Op, loop: asyncio.AbstractEventLoop) -> None:
         """Let an operation go with this turn of the event loop, or leave it to the writing thread."""
+        size = op.bytes
         strange = bool(self._turn) and self._turn[0].loop is not loop
-        large = op.bytes > _AT_ONCE_BYTES or self._turn_bytes + op.bytes > _TURN_BYTES
+        large = size > _AT_ONCE_BYTES or self._turn_bytes + size > _TURN_BYTES
         if self._sync is not Sync.NORMAL or large or strange or self._clock.monotonic() < self._slow_until_s:
             self._queue.put(op)
             return
         self._turn.append(op)
-        self._turn_bytes += op.bytes
+        self._turn_bytes += size
         if isinstance(op, Admit):
             if not self._turn_ends:
                 self._turn_ends = True

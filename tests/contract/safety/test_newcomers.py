@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from headgate.adapters.database import open_sqlite
 from headgate.ledger import store as ledger
@@ -40,7 +41,7 @@ def arrive(world: SafetyWorld, *accounts: str) -> None:
     """Let these accounts ask something each, in this order, and draw what they asked."""
     for account in accounts:
         world.log.add()
-        world.log.exchanges[-1] = replace(world.log.exchanges[-1], account_id=account)
+        world.log.exchanges[-1] = structs.replace(world.log.exchanges[-1], account_id=account)
     world.collect()
 
 

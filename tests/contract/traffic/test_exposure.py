@@ -14,6 +14,7 @@ from headgate.traffic.cursors import advance, position
 from headgate.traffic.errors import CursorMoved, LogUnavailable
 from headgate.traffic.model import Exposure, OutcomeStatus
 from headgate.traffic.rollup import CONSUMER, AccountDay, Exposures
+from headgate.traffic.settlements import Settlements
 from headgate.traffic.store import metadata
 
 ONE, TWO, OTHER = EpochId("rel_1/trusted/1"), EpochId("rel_1/public/1"), EpochId("rel_10/trusted/1")
@@ -62,7 +63,7 @@ async def test_collectors_that_run_together_count_each_exchange_once(world: Traf
         await world.exchange(spools[number % 3], account_id=AccountId(f"acc_{number % 7}"))
 
     def collect() -> int:
-        mine = Exposures(world.log, world.engine)
+        mine = Exposures(Settlements(world.log), world.engine)
         total = 0
         while taken := mine.collect(10):
             total += taken
@@ -78,7 +79,7 @@ async def test_collectors_that_run_together_count_each_exchange_once(world: Traf
 async def test_rows_are_read_once_whoever_counts_them(world: TrafficWorld) -> None:
     spool = world.open()
     await world.exchange(spool)
-    reader, collector = world.exposures, Exposures(world.log, world.engine)
+    reader, collector = world.exposures, Exposures(Settlements(world.log), world.engine)
     collector.collect(10)
     asked: list[str] = []
     event.listen(world.engine, "before_cursor_execute", lambda *sent: asked.append(sent[2]))
@@ -89,7 +90,7 @@ async def test_rows_are_read_once_whoever_counts_them(world: TrafficWorld) -> No
     collector.collect(10)
     again = reader.exposure([ONE])
     assert again.exchanges == first.exchanges + 1
-    assert again == Exposures(world.log, world.engine).exposure([ONE])
+    assert again == Exposures(Settlements(world.log), world.engine).exposure([ONE])
 
 
 async def test_a_crowd_is_counted_by_as_many_statements_as_a_few(world: TrafficWorld) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from msgspec import structs
 
 from headgate.access.service import Access
 from headgate.access.store import SqlStore
@@ -93,7 +94,7 @@ class World:
             if language is not None:
                 self.access.accounts.declare(account.id, language=language, by=BOSS)
             self.safety.log.add()
-            self.safety.log.exchanges[-1] = replace(self.safety.log.exchanges[-1], account_id=account.id)
+            self.safety.log.exchanges[-1] = structs.replace(self.safety.log.exchanges[-1], account_id=account.id)
         self.safety.collect()
 
     def judge(self, find: Callable[[int], tuple[str, str | None] | None] = lambda _: None) -> None:

@@ -138,6 +138,19 @@ def test_any_json_never_raises(value: object) -> None:
     request_passages(json.dumps({"messages": [value], "tools": value}).encode())
 
 
+@given(CHATLIKE, st.booleans())
+def test_a_body_that_is_not_quite_json_is_read_like_one_that_is(value: object, escaped: bool) -> None:
+    said = json.dumps({"said": value}, ensure_ascii=escaped).encode("utf-8", "surrogatepass").removesuffix(b"}")
+    quite, not_quite = said + b', "more": 0}', said + b', "more": NaN}'
+    assert request_passages(quite) == request_passages(not_quite)
+    assert response_passages(quite) == response_passages(not_quite)
+
+
+def test_half_of_a_surrogate_pair_hides_no_words() -> None:
+    body = b'{"messages": [{"role": "user", "content": "before \\ud83d after"}]}'
+    assert words(body, asked=True) == {"user": "before \ud83d after"}
+
+
 @given(st.text())
 def test_plain_text_holds_nothing_that_a_terminal_obeys(text: str) -> None:
     shown = plain(text)

@@ -17,19 +17,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headgate.traffic.log import ExchangeLog
+    from headgate.traffic.settlements import Settlements
 
 COLLECTOR = Actor.system("collector", Permission.READ_CONTENT)
 """Who reads content for the detectors."""
 
 
 class TrafficExchanges:
-    """Safety's ``Exchanges`` over the exchange log."""
+    """Safety's ``Exchanges`` over the exchange log.
 
-    def __init__(self, log: ExchangeLog) -> None:
+    Args:
+        log: The exchange log.
+        settlements: The same, a page at a time.
+    """
+
+    def __init__(self, log: ExchangeLog, settlements: Settlements) -> None:
         self._log = log
+        self._settlements = settlements
 
     def settled_after(self, cursor: str | None, limit: int) -> SettledPage:
-        exchanges, after = self._log.settled_after(places(cursor), limit)
+        exchanges, after = self._settlements.settled_after(places(cursor), limit)
         return SettledPage(tuple(_settled(exchange) for exchange in exchanges), json.dumps(after, sort_keys=True))
 
     def contents(self, exchange_ids: Sequence[str]) -> Mapping[str, Content]:

@@ -21,6 +21,7 @@ from headgate.bootstrap.bridges.epochs import EpochKeeper
 from headgate.bootstrap.bridges.exchanges import places
 from headgate.bootstrap.bridges.forecasts import note_forecasts
 from headgate.bootstrap.home import Home
+from headgate.bootstrap.processes.collecting import collect_everything, keep_what_is_here
 from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.rounds import Job, Rounds
 from headgate.bootstrap.settings import load
@@ -169,10 +170,12 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     house = open_house(home, settings)
+    keep_what_is_here()
     try:
         Rounds(Steward(house).jobs(), house.clock).until(stop)
     finally:
         house.close()
+        collect_everything()
 
 
 if __name__ == "__main__":

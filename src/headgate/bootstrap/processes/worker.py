@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -35,6 +34,7 @@ from headgate.bootstrap.faces import faces
 from headgate.bootstrap.home import secret_file
 from headgate.bootstrap.http import web_application
 from headgate.bootstrap.processes import numbers
+from headgate.bootstrap.processes.collecting import collect_everything, keep_what_is_here
 from headgate.bootstrap.processes.numbers import Numbers
 from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.supervisor import READY
@@ -66,8 +66,6 @@ log = structlog.get_logger()
 _LAST_S = 3.0
 """How long answers that are not the gateway's may take to end, once its own have."""
 _TELL_USES_S = 60.0
-_COLLECT_AFTER = (20_000, 50, 50)
-"""How often the garbage collector looks at what was made lately, and at what has survived that."""
 
 
 class Recorder:
@@ -81,8 +79,8 @@ class Recorder:
         await self._spool.admit(admission)
         self._uses.note(admission.key_id, admission.at)
 
-    async def settle(self, outcome: Outcome) -> None:
-        await self._spool.settle(outcome)
+    def settle(self, outcome: Outcome) -> asyncio.Future[None]:
+        return self._spool.settle(outcome)
 
 
 class Worker:
@@ -140,6 +138,7 @@ class Worker:
         await asyncio.sleep(settings.linger_s)
         await server.stop_accepting()
         await self._stop(server, settings.drain_s)
+        collect_everything()
         log.info("worker.retired", pid=os.getpid())
 
     async def _start(self) -> None:
@@ -151,6 +150,7 @@ class Worker:
             end_user_key=secret_file(house.home.secrets / "end-users"),
             max_body_bytes=settings.max_body_bytes,
             uploads_dir=house.home.root,  # forms have no names there; a directory for temporary files may be memory
+            max_undecided_bytes=settings.max_undecided_bytes,
             max_in_flight=settings.max_in_flight,
             body_s=settings.body_timeout_s,
             send_idle_s=settings.send_timeout_s,
@@ -186,7 +186,7 @@ class Worker:
         self._spool, self._gateway = spool, gateway
         self._talking.gateway = gateway
         self._telling = asyncio.create_task(self._tell_uses())
-        _keep_what_is_here()
+        keep_what_is_here()
 
     async def _stop(self, server: Server, drain_s: float) -> None:
         if self._telling is not None:
@@ -237,13 +237,6 @@ def _tell_ready() -> None:
     if told is not None:
         with contextlib.suppress(OSError):
             os.write(int(told), b".")
-
-
-def _keep_what_is_here() -> None:
-    """Spare the garbage collector what a worker consists of: looking through all of it took longer than serving the requests."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def control_api(house: House, talking: InThisProcess) -> FastAPI:

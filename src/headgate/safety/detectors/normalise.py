@@ -18,8 +18,8 @@ VERSION = "nfkc-casefold-1"
 
 def normalise(text: str) -> str:
     """Return what rules are matched against."""
-    text = text.encode("utf-8", "replace").decode("utf-8")
     if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
         text = unicodedata.normalize("NFKC", text)
         text = "".join(character for character in text if unicodedata.category(character) not in {"Cf", "Mn", "Me"})
     return " ".join(text.casefold().split())

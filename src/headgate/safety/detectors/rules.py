@@ -53,6 +53,8 @@ class _Matcher:
         found: dict[str, Rule] = {}
         for passage in passages:
             hits = [self.owners[place] for place in self.patterns.matching(normalise(passage.text))]
+            if not hits:
+                continue
             excused = {rule.id for rule, takes_back in hits if takes_back}
             found |= {rule.id: rule for rule, takes_back in hits if not takes_back and rule.id not in excused}
         return found
@@ -97,8 +99,9 @@ class RuleDetector:
         """Return one signal for each rule that matches, and the rules that could not tell."""
         found = self._found(texts)
         missing = [part for part, kept in ((Where.PROMPT, texts.prompt), (Where.COMPLETION, texts.completion)) if kept is None]
+        asked = self.rules if missing else ()
         undetermined = tuple(
-            rule.id for rule in self.rules if rule.id not in found and any(rule.where.includes(part) for part in missing)
+            rule.id for rule in asked if rule.id not in found and any(rule.where.includes(part) for part in missing)
         )
         return Reading(self._signals(found), undetermined)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,7 @@ class Content:
     response: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """A settled exchange, as the exchange log tells it.
 
     Attributes:

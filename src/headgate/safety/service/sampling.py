@@ -195,7 +195,8 @@ class Sampling:
         if not page.exchanges and not sampled and self._was_well(now):
             return Collected(0, 0, 0, 0, 0)
         for epoch in dict.fromkeys(exchange.epoch for exchange in served):
-            self.open_epoch(epoch, now=now)
+            if self._store.state(epoch) is None:
+                self.open_epoch(epoch, now=now)
         with self._store.transaction() as tx:
             drawn = 0
             fresh: list[_Scored] = []
@@ -379,14 +380,10 @@ class Sampling:
         sampled = 0
         while (waiting := self._store.in_the_air(_TOSSES)) is not None:
             state, draws = waiting
-            results = [
-                (
-                    draw,
-                    coin.sends_to_review(state.seed, draw.exchange_id, draw.pi),
-                    coin.second_reader(state.seed, draw.exchange_id, self._second_share),
-                )
-                for draw in draws
-            ]
+            results: list[tuple[Draw, bool, bool]] = []
+            for draw in draws:
+                sent = coin.sends_to_review(state.seed, draw.exchange_id, draw.pi)
+                results.append((draw, sent, sent and coin.second_reader(state.seed, draw.exchange_id, self._second_share)))
             with self._store.transaction() as tx:
                 if tx.toss(state, results, at=now):
                     sampled += sum(sent for _, sent, _ in results)

@@ -166,12 +166,11 @@ class SqlSamplingTx(Transaction):
         )
         if moved.rowcount != 1:
             return False
-        place: sa.BindParameter[int] = sa.bindparam("place")
+        places = [draw.position for draw, sent, _ in results if sent]
         self.connection.execute(
             sa.update(draws)
-            .where(draws.c.epoch == state.epoch, draws.c.position == place, draws.c.sampled.is_(None))
-            .values(sampled=sa.bindparam("sent")),
-            [{"place": draw.position, "sent": sent} for draw, sent, _ in results],
+            .where(draws.c.epoch == state.epoch, draws.c.position.between(first, last), draws.c.sampled.is_(None))
+            .values(sampled=draws.c.position.in_(places))
         )
         drawn_at_us = to_us(at)
         queued = [

@@ -11,9 +11,11 @@ from headgate.safety.model import Draw
 from headgate.safety.ports import EpochState
 from headgate.safety.sampling.probability import Flagged, Stratum, WatchPlan
 from headgate.safety.store.opening import instant, text_of, value_of
-from headgate.safety.store.tables import epochs, seeds
+from headgate.safety.store.tables import draws, epochs, seeds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headgate.safety.model import Signal
 
 
@@ -40,19 +42,17 @@ def state_of(connection: sa.Connection, epoch: str) -> EpochState | None:
     )
 
 
-def draw_of(row: Any) -> Draw:
-    """Return the draw that a row says."""
-    return Draw(
-        epoch=row.epoch,
-        position=row.position,
-        exchange_id=row.exchange_id,
-        at=from_us(row.at_us),
-        account_id=row.account_id,
-        score=row.score,
-        flagged=row.flagged,
-        pi0=row.pi0,
-        pi=row.pi,
-    )
+DRAW = (
+    *(draws.c.epoch, draws.c.position, draws.c.exchange_id, draws.c.at_us, draws.c.account_id),
+    *(draws.c.score, draws.c.flagged, draws.c.pi0, draws.c.pi),
+)
+"""The columns that say a draw."""
+
+
+def draw_of(row: Sequence[Any]) -> Draw:
+    """Return the draw that a row of ``DRAW`` says."""
+    epoch, position, exchange_id, at_us, account_id, score, flagged, pi0, pi = row
+    return Draw(epoch, position, exchange_id, from_us(at_us), account_id, score, flagged, pi0, pi)
 
 
 def signal_columns(signal: Signal) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from headgate.safety.store import accounts, arrivals, coming, numbers
 from headgate.safety.store.draws import SqlSamplingTx
 from headgate.safety.store.looks import Looks
 from headgate.safety.store.opening import instant, reading, writing
-from headgate.safety.store.rows import draw_of, state_of
+from headgate.safety.store.rows import DRAW, draw_of, state_of
 from headgate.safety.store.sample import Samples
 from headgate.safety.store.tables import batches, collector, draws, epochs
 
@@ -66,9 +66,9 @@ class SqlSampling:
         while True:
             with reading(self._engine) as connection:
                 page = [
-                    TossedDraw(draw_of(row), row.sampled)
-                    for row in connection.execute(
-                        sa.select(draws)
+                    TossedDraw(draw_of(said), sampled)
+                    for *said, sampled in connection.execute(
+                        sa.select(*DRAW, draws.c.sampled)
                         .where(draws.c.epoch == epoch, draws.c.position > after)
                         .order_by(draws.c.position)
                         .limit(_PAGE)
@@ -212,6 +212,6 @@ class SqlSampling:
             state = None if epoch is None else state_of(connection, epoch)
             if state is None:
                 return None
-            untossed = sa.select(draws).where(draws.c.epoch == epoch, draws.c.position > state.tossed)
+            untossed = sa.select(*DRAW).where(draws.c.epoch == epoch, draws.c.position > state.tossed)
             rows = connection.execute(untossed.order_by(draws.c.position).limit(limit))
             return state, tuple(draw_of(row) for row in rows)

@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from headgate.safety.model import Passage, Texts
 
 if TYPE_CHECKING:
@@ -52,9 +54,9 @@ _NOT_TEXT = frozenset(
 )
 """Fields that carry no words of anybody."""
 
-_MEDIA = ("image_url", "input_audio", "audio", "file")
+_MEDIA = frozenset({"image_url", "input_audio", "audio", "file"})
 _DEEPEST = 64
-_MEDIA_TEXTS = ("transcript", "filename")
+_MEDIA_TEXTS = frozenset({"transcript", "filename"})
 _DONE = "[DONE]"
 _CONVERSATIONS = frozenset({"messages", "input", "output"})
 """Fields that hold one message after another."""
@@ -256,7 +258,7 @@ def _leaves(value: object) -> list[tuple[tuple[str, ...], str]]:
             waiting += [((*path, *_numbered(item, place, path)), item) for place, item in reversed(list(enumerate(items)))]
         elif isinstance(here, dict):
             fields = cast("dict[str, object]", here)
-            media = bool(path) and any(step in _MEDIA for step in path)
+            media = not _MEDIA.isdisjoint(path)
             waiting += [
                 ((*path, name), item)
                 for name, item in reversed(fields.items())
@@ -279,10 +281,18 @@ def _numbered(item: object, place: int, path: tuple[str, ...]) -> tuple[str, ...
 def _document(body: bytes) -> dict[str, Any] | None:
     """Return a JSON object, or ``None`` when the body is none."""
     try:
-        value = json.loads(body.decode("utf-8", "replace"))
+        value = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        value = _tolerated(body)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _tolerated(body: bytes) -> object:
+    """Return what a body says that is not quite JSON, as a lenient reader takes it: bytes that are no UTF-8, halves of pairs."""
+    try:
+        return json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _raw(body: bytes) -> tuple[Passage, ...]:
