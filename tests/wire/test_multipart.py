@@ -36,7 +36,7 @@ ANSWER = b'{"text":"Hello.","usage":{"type":"tokens","input_tokens":3,"output_to
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Path]]:
     uploads = tmp_path_factory.mktemp("uploads")
     database = tmp_path_factory.mktemp("forms") / "limits.db"
-    with serving(database, uploads_dir=uploads, max_uploads_bytes=40_000_000, body_s=WITHIN_S) as served:
+    with serving(database, uploads_dir=uploads, max_uploads_bytes=160_000_000, body_s=WITHIN_S) as served:
         yield served, uploads
 
 

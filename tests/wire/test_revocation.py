@@ -189,6 +189,25 @@ def test_a_whole_answer_under_way_when_access_ends_is_refused(served: Running) -
     eventually(lambda: served.upstream.abandoned == 1)
 
 
+def test_access_that_ends_while_the_body_is_still_coming_lets_nothing_through(served: Running) -> None:
+    assert ask(served).status_code == 200
+    sent = len(served.upstream.received)
+
+    def a_body() -> Iterator[bytes]:
+        yield b'{"model": "%b", ' % MODEL.encode()
+        eventually(lambda: served.gateway.stats().in_flight == 1)  # who calls was looked up with the head
+        served.world.change_principal(KEY, refusal=taken)
+        eventually(lambda: served.world.followed == 1)
+        yield b'"messages": [{"role": "user", "content": "Hi"}]}'
+
+    headers = AUTH | {"content-type": "application/json"}
+    found = httpx.post(f"{served.url}/chat/completions", content=a_body(), headers=headers, timeout=20, trust_env=False)
+
+    assert (found.status_code, found.json()["error"]["code"]) == (403, "key.revoked")
+    assert len(served.upstream.received) == sent
+    assert len(served.recorder.admissions) == 1
+
+
 def test_access_that_ends_while_the_admission_is_written_lets_nothing_through(served: Running) -> None:
     ask(served)
     served.recorder.moving.clear()

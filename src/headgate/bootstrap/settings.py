@@ -76,6 +76,14 @@ class Settings(BaseModel):
             ge=1024, description="Largest request body, after decompression, in bytes; a 10 MB prompt is longer than any context."
         ),
     ] = 10_000_000
+    max_undecided_bytes: Annotated[
+        int,
+        Field(
+            ge=1024 * 1024,
+            description="Bytes of large request bodies that a worker holds before they are decided on; beyond it says 503. "
+            "One account may hold a quarter of it. Reading a body takes some times its size.",
+        ),
+    ] = 256_000_000
     body_timeout_s: Annotated[float, Field(gt=0, description="Seconds in which a client must have sent its request.")] = 30.0
     max_in_flight: Annotated[
         int, Field(ge=1, description="Requests a worker holds at once; beyond it says 503 instead of queueing.")

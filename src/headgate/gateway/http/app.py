@@ -10,17 +10,18 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
 
 import structlog
 
 from headgate.gateway import errors
-from headgate.gateway.http.asgi import ClientGone, answer, client_ip, header, key_text, read_json
+from headgate.gateway.http.asgi import ClientGone, answer, client_ip, header, key_text
 from headgate.gateway.http.forms import Forms
+from headgate.gateway.http.intake import Intake
 from headgate.gateway.http.relay import Relay
 from headgate.gateway.http.shelf import ROOTS, Shelf
+from headgate.gateway.http.stats import Stats
 from headgate.gateway.http.stored import StoredResponses
 from headgate.gateway.model import Refusal
 from headgate.gateway.service.background import Background
@@ -51,12 +52,12 @@ from headgate.kernel.errors import HeadgateError, Unavailable
 from headgate.kernel.ids import mint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from headgate.gateway.http.asgi import Headers, Receive, Scope, Send
-    from headgate.gateway.model import Api, Change, ModelPolicy, Principal, Settings, StageRule, StoredObject
+    from headgate.gateway.http.intake import Taking
+    from headgate.gateway.model import Api, Caller, Change, ModelPolicy, Principal, Settings, StageRule, StoredObject
     from headgate.gateway.ports import Feed, Leases, Objects, Policies, Principals, Recorder, Screen, Telemetry
-    from headgate.gateway.upstream import ServerStanding
     from headgate.gateway.wire.surface import Dialect, FormSurface, Surface
     from headgate.kernel.clock import Clock
 
@@ -80,39 +81,6 @@ _FORMS: Mapping[str, FormSurface] = {
     surface.path[1:]: surface for surface in (IMAGE_EDITS, IMAGE_VARIATIONS, TRANSCRIPTIONS, TRANSLATIONS)
 }
 """Ways in that take one form and give one answer, by their path."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """How a worker is doing.
-
-    Attributes:
-        ready: Whether it should be sent requests: it has started, follows the ledger, and is not stopping.
-        in_flight: Requests being handled.
-        open: Exchanges under way.
-        streams: Those of them that are streams.
-        admitted: Exchanges admitted since it started.
-        refused: Refusals since it started, by code.
-        endings: Settled exchanges since it started, by outcome.
-        unrecorded_endings: Endings that could not be recorded.
-        policy_seq: The ledger sequence that its policy reflects.
-        policy_age_s: Seconds since the system of record last answered.
-        stale: Whether gated models are refused because of that.
-        servers: How the model servers are doing that it has asked.
-    """
-
-    ready: bool
-    in_flight: int
-    open: int
-    streams: int
-    admitted: int
-    refused: Mapping[str, int]
-    endings: Mapping[str, int]
-    unrecorded_endings: int
-    policy_seq: int
-    policy_age_s: float
-    stale: bool
-    servers: Sequence[ServerStanding]
 
 
 class Gateway:
@@ -176,7 +144,8 @@ class Gateway:
         self._background = Background(
             objects=objects, knowledge=self._knowledge, upstreams=self._upstreams, settings=settings, clock=self._clock
         )
-        self._forms = Forms(door=self._door, upstreams=self._upstreams, settings=settings, clock=self._clock)
+        self._intake = Intake(settings)
+        self._forms = Forms(intake=self._intake, door=self._door, upstreams=self._upstreams, settings=settings, clock=self._clock)
         self._shelf = Shelf(
             door=self._door,
             ownership=self._ownership,
@@ -186,6 +155,7 @@ class Gateway:
             objects=objects,
             tuned=self._tuned,
             upstreams=self._upstreams,
+            intake=self._intake,
             batched=(CHAT, RESPONSES, COMPLETIONS, EMBEDDINGS, MODERATIONS),
             settings=settings,
             clock=self._clock,
@@ -272,16 +242,17 @@ class Gateway:
             HeadgateError: Their session, seat or terms do not allow it.
             Unavailable: They cannot be looked up.
         """
-        principal = await self._door.identify(key_text, client_ip, afresh=True)
-        if isinstance(principal, Refusal):
-            raise principal.error
+        caller = await self._door.identify(key_text, client_ip, afresh=True)
+        if isinstance(caller, Refusal):
+            raise caller.error
+        principal = caller.principal
         models = self._door.models(principal)
         return [(model, model.rules[principal.cohort]) for model in models if model.upstream.apis]
 
     async def _answer(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> None:
         self._in_flight += 1
         try:
-            refusal = await self._handle(surface, scope, receive, send)
+            refusal = self._not_now() or await self._route(surface, scope, receive, send)
         except ClientGone:
             return
         except HeadgateError as error:
@@ -298,14 +269,14 @@ class Gateway:
             self._telemetry.refused("" if way is None else way.name, refusal.error.code)
             await self._refuse(refusal, _spoken(scope) if way is None else way.dialect, send)
 
-    async def _handle(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
+    def _not_now(self) -> Refusal | None:
         if not self._serving:
             return Refusal(errors.Stopping("This worker does not take requests now.", help="Try again."))
         if self._in_flight > self._settings.max_in_flight:
             return Refusal(
                 errors.Overloaded("This worker carries as much as it can.", rule="max_in_flight", help="Try again soon.")
             )
-        return await self._route(surface, scope, receive, send)
+        return None
 
     async def _route(self, surface: Surface | None, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
         method: str = scope["method"]
@@ -328,31 +299,42 @@ class Gateway:
     async def _unserved(self, scope: Scope, refusal: Refusal) -> Refusal:
         if isinstance(refusal.error, errors.SurfaceUnknown):
             return refusal
-        principal = await self._door.identify(key_text(scope), client_ip(scope))
-        return principal if isinstance(principal, Refusal) else refusal
+        caller = await self._door.identify(key_text(scope), client_ip(scope))
+        return caller if isinstance(caller, Refusal) else refusal
 
     async def _exchange(self, surface: Surface, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
-        text = key_text(scope)
+        # Before the body is read: strangers send no megabytes.
+        caller = await self._door.identify(key_text(scope), client_ip(scope))
+        if isinstance(caller, Refusal):
+            return caller
+        with self._intake.of(caller.principal.account_id) as taking:
+            relay = await self._decided(surface, caller, taking, scope, receive, send)
+        if isinstance(relay, Refusal):
+            return relay
+        await relay.run(receive)
+        return None
+
+    async def _decided(
+        self, surface: Surface, caller: Caller, taking: Taking, scope: Scope, receive: Receive, send: Send
+    ) -> Relay | Refusal:
+        """Take a request in and through the door; return what carries it out, or why nothing does."""
+        body = await taking.json(scope, receive)
         ip = client_ip(scope)
-        principal = await self._door.identify(text, ip)  # before the body is read: strangers send no megabytes
-        if isinstance(principal, Refusal):
-            return principal
-        body = await read_json(scope, receive, most_bytes=self._settings.max_body_bytes, within_s=self._settings.body_s)
         request = surface.compile(body, ip, self._settings.end_user_key)
         naming = referring(request)
         kept: list[StoredObject] = []
         if naming is not None:
-            owned = await self._ownership.own(principal, naming.references, client_ip=ip)
+            owned = await self._ownership.own(caller.principal, naming.references, client_ip=ip)
             if isinstance(owned, Refusal):
                 return owned
             kept, request = owned, naming.continuing(owned)
-        underway = await self._door.admit(text, request, body)
+        underway = await self._door.admit(caller, request, body)
         if isinstance(underway, Refusal):
             return underway
         upstream = underway.admitted.policy.upstream
         for stored in kept:
             upstream = stored.at(upstream)
-        relay = Relay(
+        return Relay(
             door=self._door,
             upstreams=self._upstreams,
             underway=underway,
@@ -364,17 +346,16 @@ class Gateway:
             clock=self._clock,
             upstream=upstream,
         )
-        await relay.run(receive)
-        return None
 
     async def _models(self, scope: Scope, send: Send, name: str, method: str) -> Refusal | None:
         if name and method == "DELETE":
             return await self._shelf.delete_model(scope, send, name)
         if method != "GET":
             return _wrong_method("GET")
-        principal = await self._door.identify(key_text(scope), client_ip(scope))
-        if isinstance(principal, Refusal):
-            return principal
+        caller = await self._door.identify(key_text(scope), client_ip(scope))
+        if isinstance(caller, Refusal):
+            return caller
+        principal = caller.principal
         tuned: list[ModelPolicy] = []
         with suppress(Unavailable):  # a list is no authority: it goes on without what cannot be looked up
             tuned = await self._tuned.owned(principal, self._knowledge.snapshot)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from headgate.gateway import errors
-from headgate.gateway.http.asgi import read_json
 from headgate.gateway.http.keeping import garbage
 from headgate.gateway.model import ObjectKind, Refusal
 from headgate.gateway.service.kept import Heard
@@ -72,8 +71,8 @@ class BatchPaths:
                 return turned_away(scope["path"], scope["method"])
 
     async def _create(self, asked: Asked, receive: Receive) -> Refusal | None:
-        settings = self._keeping.settings
-        body = await read_json(asked.scope, receive, most_bytes=settings.max_body_bytes, within_s=settings.body_s)
+        with self._keeping.intake.of(asked.principal.account_id) as taking:
+            body = await taking.json(asked.scope, receive)
         wanted = batches.read_wanted(body)
         file = await self._keeping.kept.find(ObjectKind.FILE, wanted.input_file_id, asked.principal)
         kinds = remembered(file.detail)
@@ -95,7 +94,7 @@ class BatchPaths:
             return refusal
         # The batch itself is not counted: its rows are.
         underway = await self._keeping.door.admit(
-            asked.key_text, files.Creation(asked.call(batches.SURFACE, file.model)), body, metered=False
+            asked.caller, files.Creation(asked.call(batches.SURFACE, file.model)), body, metered=False
         )
         if isinstance(underway, Refusal):
             return underway

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from headgate.gateway.upstream import Answer, Upstreams
     from headgate.gateway.wire.surface import Body
 
-_OUR_CREDENTIAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
+OUR_CREDENTIAL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
+"""What a model server answers that refuses Headgate's own credential."""
 
 _MOST_SAID_BYTES = 64 * 1024
 """Most that is passed on of why a file is not given."""
@@ -141,7 +142,7 @@ async def _little(answer: Answer) -> bytes:
 def _must_be_passable(answer: Answer) -> None:
     if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
         raise _garbage("The model server redirects, which is not followed.")
-    if answer.status in _OUR_CREDENTIAL:
+    if answer.status in OUR_CREDENTIAL:
         raise UpstreamFailed("The model server refuses Headgate's own credential.", rule="upstream", help="Tell its operator.")
 
 

@@ -79,7 +79,7 @@ class Contents:
             return refusal
         call = asked.call(files.SURFACE, stored.model)
         said = json.dumps({"id": file_id, "purpose": stored.detail.get("purpose")}).encode()
-        underway = await self._keeping.door.admit(asked.key_text, files.Creation(call), said, metered=False)
+        underway = await self._keeping.door.admit(asked.caller, files.Creation(call), said, metered=False)
         if isinstance(underway, Refusal):
             return underway
         underway.screened = Screened.NOT_ASKED  # nothing was said that a screen could read
@@ -178,11 +178,11 @@ class Contents:
 
     async def _lost(self, asked: Asked, stored: StoredObject) -> bool:
         """Return whether the caller may not have a file any more."""
-        principal = await self._keeping.door.identify(asked.key_text, asked.client_ip)
-        if isinstance(principal, Refusal):
+        caller = await self._keeping.door.identify(asked.caller.key_text, asked.client_ip)
+        if isinstance(caller, Refusal):
             return True
         decision = self._keeping.kept.may(
-            stored, principal, surface=files.SURFACE, client_ip=asked.client_ip, capabilities=frozenset()
+            stored, caller.principal, surface=files.SURFACE, client_ip=asked.client_ip, capabilities=frozenset()
         )
         return isinstance(decision, Refusal) or self._rows_refused(stored, asked) is not None
 

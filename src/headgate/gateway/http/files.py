@@ -132,14 +132,16 @@ class Files:
             return not_admitted(files.SURFACE)
         limits = FormLimits(total_bytes=self._settings.max_file_bytes + _FORM_BYTES, file_bytes=self._settings.max_file_bytes)
         async with (
-            self._uploads.receive(asked.scope, receive, limits=limits, within_s=self._settings.body_s) as form,
+            self._uploads.receive(
+                asked.scope, receive, whose=asked.principal.account_id, limits=limits, within_s=self._settings.body_s
+            ) as form,
             scratch(self._settings.uploads_dir) as rewritten,
         ):
             upload = await self._looked_at(asked, form, rewritten, open_models)
             if isinstance(upload, Refusal):
                 return upload
             said = {key: value for key, value in upload.detail.items() if key != "kinds"}
-            underway = await self._keeping.door.admit(asked.key_text, files.Creation(upload.call), json.dumps(said).encode())
+            underway = await self._keeping.door.admit(asked.caller, files.Creation(upload.call), json.dumps(said).encode())
             if isinstance(underway, Refusal):
                 return underway
             if upload.unread and underway.screened is Screened.PASSED:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from headgate.gateway import errors
-from headgate.gateway.http.asgi import read_json
 from headgate.gateway.http.keeping import garbage
 from headgate.gateway.model import Call, ObjectKind, Refusal
 from headgate.gateway.wire.files import file as files
@@ -93,8 +92,8 @@ class JobPaths:
         return None
 
     async def _create(self, asked: Asked, receive: Receive) -> Refusal | None:
-        settings = self._keeping.settings
-        body = await read_json(asked.scope, receive, most_bytes=settings.max_body_bytes, within_s=settings.body_s)
+        with self._keeping.intake.of(asked.principal.account_id) as taking:
+            body = await taking.json(asked.scope, receive)
         wanted = jobs.read_wanted(body)
         await self._keeping.door.learn(wanted.model)
         learnt = [
@@ -113,7 +112,7 @@ class JobPaths:
                     help="Upload it with the purpose fine-tune, and name the model in the header x-headgate-model.",
                 )
                 return Refusal(not_scanned, field)
-        underway = await self._keeping.door.admit(asked.key_text, files.Creation(call), body)
+        underway = await self._keeping.door.admit(asked.caller, files.Creation(call), body)
         if isinstance(underway, Refusal):
             return underway
         return await self._errands.run(

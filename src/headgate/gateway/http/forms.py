@@ -12,6 +12,7 @@ from headgate.gateway.model import Refusal
 
 if TYPE_CHECKING:
     from headgate.gateway.http.asgi import Receive, Scope, Send
+    from headgate.gateway.http.intake import Intake
     from headgate.gateway.model import Settings
     from headgate.gateway.service.door import Door
     from headgate.gateway.service.instants import ForwardClock
@@ -23,18 +24,19 @@ class Forms:
     """Carries out requests that come as forms.
 
     Args:
+        intake: Takes them in.
         door: Who admits and settles them.
         upstreams: Where they go.
         settings: Where forms wait, and how long a client may take to send one.
         clock: For deadlines.
     """
 
-    def __init__(self, *, door: Door, upstreams: Upstreams, settings: Settings, clock: ForwardClock) -> None:
+    def __init__(self, *, intake: Intake, door: Door, upstreams: Upstreams, settings: Settings, clock: ForwardClock) -> None:
         self._door = door
         self._upstreams = upstreams
         self._settings = settings
         self._clock = clock
-        self._uploads = Uploads(settings.uploads_dir, most_bytes=settings.max_uploads_bytes)
+        self._uploads = Uploads(intake, settings.uploads_dir, most_bytes=settings.max_uploads_bytes)
 
     async def exchange(self, surface: FormSurface, scope: Scope, receive: Receive, send: Send) -> Refusal | None:
         """Carry out one request; return why not, where nothing was answered.
@@ -43,12 +45,11 @@ class Forms:
             HeadgateError: It is no form, or too large, or slow, or nobody can tell whether it may go ahead.
             ClientGone: The client left before it had sent its request.
         """
-        text = key_text(scope)
         ip = client_ip(scope)
-        principal = await self._door.identify(text, ip)
-        if isinstance(principal, Refusal):
-            return principal
-        if surface.name not in principal.scopes:  # whatever the model is; so nobody uploads a file for nothing
+        caller = await self._door.identify(key_text(scope), ip)
+        if isinstance(caller, Refusal):
+            return caller
+        if surface.name not in caller.principal.scopes:  # whatever the model is; so nobody uploads a file for nothing
             return Refusal(
                 ScopeMissing(
                     f"This key lacks the scope {surface.name}.",
@@ -56,9 +57,11 @@ class Forms:
                     help="Use or ask for a key of the same grant with this scope.",
                 )
             )
-        async with self._uploads.receive(scope, receive, limits=surface.limits, within_s=self._settings.body_s) as form:
+        async with self._uploads.receive(
+            scope, receive, whose=caller.principal.account_id, limits=surface.limits, within_s=self._settings.body_s
+        ) as form:
             request = FormCarried(surface.compile(form.parts, ip, self._settings.end_user_key), form)
-            underway = await self._door.admit(text, request, form.parts.account())
+            underway = await self._door.admit(caller, request, form.parts.account())
             if isinstance(underway, Refusal):
                 return underway
             relay = Relay(

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from headgate.gateway.http.asgi import Scope, Send
     from headgate.gateway.http.calls import Calls
-    from headgate.gateway.model import Admitted, Call, ModelPolicy, ObjectKind, Principal, Settings, StoredObject
+    from headgate.gateway.http.intake import Intake
+    from headgate.gateway.model import Admitted, Call, Caller, ModelPolicy, ObjectKind, Principal, Settings, StoredObject
     from headgate.gateway.service.door import Door
     from headgate.gateway.service.instants import ForwardClock
     from headgate.gateway.service.kept import Heard, Kept
@@ -38,16 +39,19 @@ class Asked:
     Attributes:
         scope: The request.
         send: Where its answer goes.
-        key_text: The caller's key.
-        principal: Whom it speaks for.
+        caller: Who asks.
         client_ip: Where they are.
     """
 
     scope: Scope
     send: Send
-    key_text: str
-    principal: Principal
+    caller: Caller
     client_ip: str | None
+
+    @property
+    def principal(self) -> Principal:
+        """Whom the caller's key speaks for."""
+        return self.caller.principal
 
     def call(self, surface: str, model: str, capabilities: frozenset[str] = frozenset()) -> Call:
         """Return what such a request asks of a model: nothing is said to it here."""
@@ -60,6 +64,7 @@ class Keeping:
 
     Attributes:
         door: Decides.
+        intake: Takes bodies in.
         kept: Whose things are.
         calls: The way to upstreams.
         settings: The worker's settings.
@@ -67,6 +72,7 @@ class Keeping:
     """
 
     door: Door
+    intake: Intake
     kept: Kept
     calls: Calls
     settings: Settings
@@ -79,9 +85,9 @@ class Keeping:
             Unauthenticated: The key is not one.
             Unavailable: It cannot be looked up.
         """
-        text, ip = key_text(scope), client_ip(scope)
-        principal = await self.door.identify(text, ip)
-        return principal if isinstance(principal, Refusal) else Asked(scope, send, text, principal, ip)
+        ip = client_ip(scope)
+        caller = await self.door.identify(key_text(scope), ip)
+        return caller if isinstance(caller, Refusal) else Asked(scope, send, caller, ip)
 
     def open_models(self, principal: Principal, surface: str) -> list[ModelPolicy]:
         """Return the models that a principal may use by a surface."""

@@ -17,7 +17,8 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from headgate.gateway.errors import NoRoom, TooSlow, WrongContentType, WrongEncoding
-from headgate.gateway.http.asgi import ClientGone, header, headers_of
+from headgate.gateway.http.asgi import came, header, headers_of
+from headgate.gateway.service.shares import QUARTER, Shares
 from headgate.gateway.wire.multipart import FormReader, too_large
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from headgate.gateway.http.asgi import Receive, Scope
+    from headgate.gateway.http.intake import Intake
     from headgate.gateway.model import Admitted, Call
     from headgate.gateway.wire.document import Span
     from headgate.gateway.wire.multipart import FormLimits, Part, Parts, Splice
@@ -116,27 +118,31 @@ class Uploads:
     """Where one worker keeps the forms that it is taking in.
 
     Args:
+        intake: Bounds how many are still being sent.
         directory: A directory on a disk with room; the system's own for temporary files where absent.
-        most_bytes: The most that all forms together may take up.
+        most_bytes: The most that all forms together may take up; those of one account, a quarter of it.
     """
 
-    def __init__(self, directory: Path | None = None, *, most_bytes: int = 4 * 1024**3) -> None:
+    def __init__(self, intake: Intake, directory: Path | None = None, *, most_bytes: int) -> None:
+        self._intake = intake
         self._directory = directory
-        self._most_bytes = most_bytes
-        self._held_bytes = 0
+        self._room = Shares(most_bytes, each=most_bytes // QUARTER)
 
     @property
     def held_bytes(self) -> int:
         """How much all forms take up now."""
-        return self._held_bytes
+        return self._room.held
 
     @asynccontextmanager
-    async def receive(self, scope: Scope, receive: Receive, *, limits: FormLimits, within_s: float) -> AsyncGenerator[Form]:
+    async def receive(
+        self, scope: Scope, receive: Receive, *, whose: str, limits: FormLimits, within_s: float
+    ) -> AsyncGenerator[Form]:
         """Take in a request's body, which must be a form; it is kept until the context is left.
 
         Args:
             scope: The request.
             receive: Where its body comes from.
+            whose: Whose account it is.
             limits: How large it may be.
             within_s: How long it may take, in seconds, besides the time that its bytes are given.
 
@@ -147,6 +153,7 @@ class Uploads:
             TooLarge: It is larger than may be, found out as early as can be.
             TooSlow: It did not arrive in time.
             NoRoom: It cannot be kept.
+            Overloaded: As many requests are being sent as may be.
             ClientGone: The client left.
         """
         reader = FormReader(_content_type(scope), limits=limits)
@@ -155,16 +162,17 @@ class Uploads:
         stated = header(scope, b"content-length")
         if stated.isdecimal() and int(stated) > limits.total_bytes:
             raise too_large(limits.total_bytes)
-        held = _Held()
+        held = _Held(whose)
         try:
             file = await _in_thread(self._open)
             try:
-                await self._take_in(receive, reader, file, held, within_s)
+                with self._intake.awaited(whose):
+                    await self._take_in(receive, reader, file, held, within_s)
                 yield Form(reader.finish(), header(scope, b"content-type"), file)
             finally:
                 file.close()
         finally:
-            self._held_bytes -= held.bytes
+            self._room.give_back(whose, held.bytes)
 
     def _open(self) -> IO[bytes]:
         try:
@@ -179,14 +187,9 @@ class Uploads:
             async with asyncio.timeout(within_s) as time:
                 more = True
                 while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGone
-                    chunk: bytes = message.get("body", b"")
-                    more = message.get("more_body", False)
-                    if self._held_bytes + len(chunk) > self._most_bytes:
+                    chunk, more = came(await receive())
+                    if not self._room.take(held.whose, len(chunk)):
                         raise _no_room()
-                    self._held_bytes += len(chunk)
                     held.bytes += len(chunk)
                     waiting += chunk
                     if len(waiting) >= _BLOCK_BYTES or not more:
@@ -201,6 +204,7 @@ class Uploads:
 class _Held:
     """What one form takes up."""
 
+    whose: str
     bytes: int = 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from headgate.gateway.errors import Faulty, Stopping, UpstreamFailed, UpstreamGarbage, UpstreamTimeout
+from headgate.gateway.http.calls import OUR_CREDENTIAL
 from headgate.gateway.http.outlet import Outlet
 from headgate.gateway.http.streaming import Streaming, Withheld
 from headgate.gateway.http.unread import Unread, can_be_passed_on
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from headgate.gateway.service.instants import ForwardClock
     from headgate.gateway.service.underway import Underway
     from headgate.gateway.upstream import Answer, Upstreams
-    from headgate.gateway.wire.surface import Carried, FormSurface, Surface
+    from headgate.gateway.wire.surface import Body, Carried, FormSurface, Surface
 
 _LOG = structlog.get_logger("headgate.gateway")
 _WATCH_AFTER_S = 0.1
@@ -86,12 +87,14 @@ class Relay:
         self._upstream = upstream or admitted.policy.upstream
         self._method, self._path = errand or ("POST", surface.path + onward_query(scope["query_string"]))
         self._surface = surface
-        self._request = request
+        self._request: Carried | None = request
         self._scope = scope
         self._settings = settings
         self._clock = clock
         self._screened = admitted.rule.output_screen in _LOOKED_AT
         self._reading = request.reading(texts=self._screened)
+        held_back = request.call.stream and admitted.rule.output_screen is OutputScreen.HOLD_BACK
+        self._shown = request.reading(texts=True) if held_back else self._reading
         if self._screened and not request.call.scannable:
             underway.output_screened = Screened.UNSCANNED
         self._outlet = Outlet(send, most_kept_bytes=settings.max_recorded_bytes)
@@ -103,7 +106,7 @@ class Relay:
         """Carry it out; when this returns how it ended, it is settled."""
         task = asyncio.current_task()
         assert task is not None
-        watch = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._watch_from_now, receive)
+        watch = task.get_loop().call_later(_WATCH_AFTER_S, self._watch_from_now, receive)
         ending = Ending(OutcomeStatus.UPSTREAM_FAILED, None, detail="a fault of the gateway's own")
         try:
             self._underway.until(
@@ -151,8 +154,7 @@ class Relay:
             api=self._surface.api,
         )
         headers = self._door.onward(self._underway, self._scope["headers"], headers)
-        body = self._request.forwarded(admitted) or None
-        async with self._upstreams.send(self._upstream, self._method, self._path, headers, body) as answer:
+        async with self._upstreams.send(self._upstream, self._method, self._path, headers, self._onward()) as answer:
             if self._upstream.replicas:
                 self._underway.server = answer.server
             keep_waiting = partial(_keep_waiting, answer, self._underway, self._upstream, self._clock)
@@ -164,8 +166,8 @@ class Relay:
             self._stream = Streaming(
                 door=self._door,
                 underway=self._underway,
-                request=self._request,
                 reading=self._reading,
+                shown=self._shown,
                 outlet=self._outlet,
                 settings=self._settings,
                 clock=self._clock,
@@ -173,6 +175,12 @@ class Relay:
             )
             await self._stream.carry(answer, self._response_headers(answer))
             return self._streamed()
+
+    def _onward(self) -> bytes | Body | None:
+        """Return the body for the upstream, and let the request go: an answer may last long, and a prompt may be large."""
+        request, self._request = self._request, None
+        assert request is not None, "an exchange is forwarded once"
+        return request.forwarded(self._underway.admitted) or None
 
     async def _passed_on(self, answer: Answer, keep_waiting: Callable[[], None]) -> Ending:
         """Pass on an answer that nobody reads, as it comes."""
@@ -194,7 +202,7 @@ class Relay:
         headers = self._response_headers(answer)
         if 300 <= status < 400:  # noqa: PLR2004 - redirects: where an answer comes from is the plan's matter
             raise garbage("The model server redirects, which is not followed.")
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED):
+        if status in OUR_CREDENTIAL:
             # Passed on, it would tell the client that the client's own key is bad.
             raise UpstreamFailed(
                 "The model server refuses Headgate's own credential.", rule="upstream", help="Tell its operator."
@@ -216,7 +224,7 @@ class Relay:
     async def _looked_at(self, body: bytes, headers: Headers, encoding: str) -> tuple[bytes, Headers]:
         """Return the answer as it may be shown: as it came, or withheld."""
         try:
-            plain = unpacked(body, encoding, most_bytes=self._settings.max_answer_bytes)
+            plain = unpacked(body, encoding, most_bytes=self._settings.max_answer_bytes) if encoding else body
             pieces = self._reading.whole(plain)
         except NotAnAnswer:
             raise garbage("The model server's answer is not what this surface answers with.") from None
@@ -344,7 +352,10 @@ class Relay:
 
 
 def _keep_waiting(answer: Answer, underway: Underway, upstream: Upstream, clock: ForwardClock) -> None:
-    """From here on, let the model server be silent for so long at a time, and talk for so long in all."""
+    """From here on, let the model server be silent for so long at a time, and talk for so long in all.
+
+    Whoever is given it is the relay's own, so it does not know the relay: neither would be let go of at once.
+    """
     end_s = underway.started_s + upstream.total_s
     from_s = clock.monotonic()
     underway.follow(lambda: min(end_s, max(from_s, answer.heard_s) + upstream.idle_s), Stop.UPSTREAM_SILENT)

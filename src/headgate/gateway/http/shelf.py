@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from headgate.gateway.http.asgi import Receive, Scope, Send
+    from headgate.gateway.http.intake import Intake
     from headgate.gateway.model import Change, Refusal, Settings
     from headgate.gateway.ports import Objects, Recorder
     from headgate.gateway.service.door import Door
@@ -63,6 +64,7 @@ class Shelf:
         objects: Objects,
         tuned: Tuned,
         upstreams: Upstreams,
+        intake: Intake,
         batched: Iterable[Surface],
         settings: Settings,
         clock: ForwardClock,
@@ -82,9 +84,9 @@ class Shelf:
             settings=settings,
             clock=clock,
         )
-        keeping = Keeping(door=door, kept=kept, calls=calls, settings=settings, clock=clock)
+        keeping = Keeping(door=door, intake=intake, kept=kept, calls=calls, settings=settings, clock=clock)
         errands = Errands(door=door, clock=clock)
-        uploads = Uploads(settings.uploads_dir, most_bytes=settings.max_uploads_bytes)
+        uploads = Uploads(intake, settings.uploads_dir, most_bytes=settings.max_uploads_bytes)
         files = Files(keeping=keeping, uploads=uploads, rows=rows, batches=batches, errands=errands, surfaces=surfaces)
         self._jobs = JobPaths(keeping=keeping, tuned=tuned, errands=errands)
         self._handlers = {

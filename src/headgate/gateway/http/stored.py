@@ -79,21 +79,22 @@ class StoredResponses:
         Raises:
             HeadgateError: It is refused for a reason that is an error already.
         """
-        text, ip = key_text(scope), client_ip(scope)
-        principal = await self._door.identify(text, ip)
-        if isinstance(principal, Refusal):
-            return principal
+        ip = client_ip(scope)
+        caller = await self._door.identify(key_text(scope), ip)
+        if isinstance(caller, Refusal):
+            return caller
         found = _wished(path, scope["method"])
         if isinstance(found, Refusal):
             return found
         response_id, wish = found
-        owned = await self._ownership.own(principal, [Reference(ObjectKind.RESPONSE, response_id, "response_id")], client_ip=ip)
+        wanted = [Reference(ObjectKind.RESPONSE, response_id, "response_id")]
+        owned = await self._ownership.own(caller.principal, wanted, client_ip=ip)
         if isinstance(owned, Refusal):
             return owned
         (stored,) = owned
         running = await asyncio.to_thread(self._objects.find, ObjectKind.RUNNING_RESPONSE, response_id)
         request = compile_kept(wish, stored, scope["query_string"], late=running is not None, client_ip=ip)
-        underway = await self._door.admit(text, request, json.dumps({"id": response_id}).encode(), metered=False)
+        underway = await self._door.admit(caller, request, json.dumps({"id": response_id}).encode(), metered=False)
         if isinstance(underway, Refusal):
             return underway
         relay = Relay(

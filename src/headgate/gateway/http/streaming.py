@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from headgate.gateway.service.underway import Underway
     from headgate.gateway.upstream import Answer
     from headgate.gateway.wire.sse import Frame
-    from headgate.gateway.wire.surface import Carried, Created, Passing, Reading
+    from headgate.gateway.wire.surface import Created, Passing, Reading
 
 _DRAIN_S = 0.05
 """How long what comes after the last frame is waited for: a server's own end, so that the connection can be used again."""
@@ -63,8 +63,8 @@ class Streaming:
     Args:
         door: Whom created objects are bound by, and who asks the screen.
         underway: The exchange.
-        request: What was asked for.
         reading: Reads what the model server says.
+        shown: Reads what the client has been shown of it; the same one where nothing is held back.
         outlet: The client's end.
         settings: How much may be held back, and for how long.
         clock: For deadlines.
@@ -76,8 +76,8 @@ class Streaming:
         *,
         door: Door,
         underway: Underway,
-        request: Carried,
         reading: Reading,
+        shown: Reading,
         outlet: Outlet,
         settings: Settings,
         clock: ForwardClock,
@@ -102,7 +102,7 @@ class Streaming:
         self._unpacking = Unpacking("")
         self._answer: Answer | None = None
         self._headers: Headers = []
-        self.shown = request.reading(texts=True) if self._holds else reading
+        self.shown = shown
         """What the client has been shown, read."""
 
     async def carry(self, answer: Answer, headers: Headers) -> None:

@@ -19,6 +19,7 @@ class Settings:
         max_body_bytes: Largest request body, before and after decompression.
         uploads_dir: Where forms wait until they are decided on, on a disk with room; the system's own where absent.
         max_uploads_bytes: The most that all forms of one worker may take up there.
+        max_undecided_bytes: The most that large requests may take up in memory before they are decided on; an account a quarter.
         max_in_flight: Most exchanges that one worker carries; more are told to come back.
         body_s: Longest that a client may take to send its body, in seconds.
         send_idle_s: Longest that a client may leave an answer unread, in seconds.
@@ -45,6 +46,7 @@ class Settings:
     max_body_bytes: int = 10 * 1024 * 1024
     uploads_dir: Path | None = None
     max_uploads_bytes: int = 4 * 1024**3
+    max_undecided_bytes: int = 256 * 1024 * 1024
     max_in_flight: int = 2000
     body_s: float = 30.0
     send_idle_s: float = 60.0
