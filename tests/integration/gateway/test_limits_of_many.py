@@ -17,6 +17,7 @@ from headgate.gateway.service.instants import ForwardClock
 from headgate.gateway.service.quota import Quota, Reservation
 from headgate.gateway.store import SqlLeases, metadata
 from headgate.gateway.store import quota as quota_table
+from headgate.kernel.clock import SystemClock
 from headgate.kernel.errors import Limited
 
 if TYPE_CHECKING:
@@ -164,14 +165,14 @@ async def test_every_ending_is_settled_for_everybody_alike(engine: sa.Engine, en
 
 
 async def test_what_comes_back_after_a_limit_was_forgotten_still_comes_back(engine: sa.Engine) -> None:
-    class Jumping(ForwardClock):
+    class Jumping(SystemClock):
         by_s = 0.0
 
         def monotonic(self) -> float:
             return super().monotonic() + self.by_s
 
     clock = Jumping()
-    quota = Quota(SqlLeases(engine, owner="w1", slot_ttl_s=60), clock)
+    quota = Quota(SqlLeases(engine, owner="w1", slot_ttl_s=60), ForwardClock(clock))
     await quota.start("w1")
     meter = a_meter(Unit.TOTAL_TOKENS, 6_400, Holder.GRANT)
     reservation = await quota.reserve((meter,), tokens=1_000, exchange_id="ex_1")

@@ -162,41 +162,45 @@ def key_state_of(key: Key, *, now: datetime) -> KeyState:
 
 
 def _key_must_work(key: Key, *, now: datetime) -> None:
-    rule = f"state of {key.id}"
     if key.use is KeyUse.LINK:
         raise errors.KeyLacksScope(
             "This is a link to the chat page, not a key.", rule=f"use of {key.id}", help="Open it in a browser; it works once."
         )
     if key.state is KeyState.REVOKED:
-        raise errors.KeyRevoked("This key was revoked.", rule=rule, help="Use another key of the same grant, or ask for one.")
+        raise errors.KeyRevoked(
+            "This key was revoked.", rule=f"state of {key.id}", help="Use another key of the same grant, or ask for one."
+        )
     if key.state is KeyState.QUARANTINED:
         raise errors.KeyQuarantined(
             "This key is quarantined: it was seen where it should not be, or lay unused too long.",
-            rule=rule,
+            rule=f"state of {key.id}",
             help="Have the key rotated; the quarantined one does not come back.",
         )
     if key.replaced_by is not None and key.retires_at is not None and now >= min(key.retires_at, key.expires_at):
         raise errors.KeyReplaced(
             "This key was rotated, and its overlap is over.",
-            rule=rule,
+            rule=f"state of {key.id}",
             help=f"Use its successor, {key.replaced_by}.",
         )
     if key.state is KeyState.EXPIRED or now >= key.expires_at:
-        raise errors.KeyExpired("This key has expired.", rule=rule, help="Ask for a new key of the same grant.")
+        raise errors.KeyExpired("This key has expired.", rule=f"state of {key.id}", help="Ask for a new key of the same grant.")
 
 
 def _grant_must_hold(grant: Grant, *, now: datetime) -> None:
-    rule = f"state of {grant.id}"
     if grant.state is GrantState.ENDED and now < grant.ends_at:
-        raise errors.GrantEnded("This grant has ended.", rule=rule, help="Apply for a new grant.")
+        raise errors.GrantEnded("This grant has ended.", rule=f"state of {grant.id}", help="Apply for a new grant.")
     if grant.state is GrantState.ENDED or now >= grant.ends_at:
-        raise errors.GrantExpired("This grant's end date has passed.", rule=rule, help="Apply to have it renewed.")
+        raise errors.GrantExpired(
+            "This grant's end date has passed.", rule=f"state of {grant.id}", help="Apply to have it renewed."
+        )
     if now < grant.starts_at:
         raise errors.GrantNotStarted(
             f"This grant starts at {grant.starts_at.isoformat()}.", rule=f"start of {grant.id}", help="Wait until then."
         )
     if grant.state is GrantState.PAUSED:
-        raise errors.GrantPaused("This grant is paused.", rule=rule, help="The reasons were sent to its holder, who can appeal.")
+        raise errors.GrantPaused(
+            "This grant is paused.", rule=f"state of {grant.id}", help="The reasons were sent to its holder, who can appeal."
+        )
 
 
 def _terms_must_be_current(grant: Grant, cohort: Cohort, *, now: datetime) -> None:

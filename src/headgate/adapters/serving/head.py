@@ -28,7 +28,7 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _SCHEMES = (b"http://", b"https://")
 _REASONS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODILESS = (204, 304)
-_LAST_STATUS = 999
+_FIRST_STATUS, _LAST_STATUS = 200, 999
 
 
 class NotServed(Exception):
@@ -145,7 +145,7 @@ class AnswerHead:
         whole_bytes: int | None,
         close: bool,
     ) -> None:
-        if not HTTPStatus.OK <= status <= _LAST_STATUS:
+        if not _FIRST_STATUS <= status <= _LAST_STATUS:
             raise ValueError("a status that does not end a request")
         lines = [_REASONS.get(status) or b"HTTP/1.1 %d \r\n" % status, _date(int(time.time()))]
         announced, ends = _take_over(headers, lines)

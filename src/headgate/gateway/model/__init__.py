@@ -34,6 +34,7 @@ from headgate.gateway.model.policy import (
     StageRule,
 )
 from headgate.gateway.model.principals import (
+    Caller,
     Change,
     Principal,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Admitted",
     "Api",
     "Call",
+    "Caller",
     "Ceiling",
     "Change",
     "Holdback",

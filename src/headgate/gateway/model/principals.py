@@ -42,6 +42,21 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who calls, as their key was looked up.
+
+    Attributes:
+        key_text: The key.
+        principal: Whom it speaks for.
+        generation: How often the worker had forgotten something by then; once it has again, the key is looked up anew.
+    """
+
+    key_text: str = field(repr=False)
+    principal: Principal
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What the ledger recorded since one looked, as far as a gateway must care.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from headgate.gateway import errors
 from headgate.gateway.decide import admit, may_list, still_admits, visible
-from headgate.gateway.model import Admitted, ObjectKind, Refusal, StoredObject
+from headgate.gateway.model import Admitted, Caller, ObjectKind, Refusal, StoredObject
 from headgate.gateway.service.background import Settling
 from headgate.gateway.service.exhausted import with_holdback
 from headgate.gateway.service.underway import Underway
@@ -128,7 +128,7 @@ class Door:
         """How many of them are streams."""
         return sum(underway.call.stream for underway in self._open.values())
 
-    async def identify(self, key_text: str, client_ip: str | None, *, afresh: bool = False) -> Principal | Refusal:
+    async def identify(self, key_text: str, client_ip: str | None, *, afresh: bool = False) -> Caller | Refusal:
         """Return who is calling, or why they are turned away before they are heard.
 
         Args:
@@ -140,8 +140,10 @@ class Door:
             Unauthenticated: The key is not one.
             Unavailable: It cannot be looked up.
         """
+        generation = self._knowledge.generation
         principal = await self._knowledge.principal(key_text, afresh=afresh)
-        return may_list(principal, client_ip=client_ip, now=self._clock.now()) or principal
+        refusal = may_list(principal, client_ip=client_ip, now=self._clock.now())
+        return Caller(key_text, principal, generation) if refusal is None else refusal
 
     def models(self, principal: Principal, *, tuned: Sequence[ModelPolicy] = ()) -> list[ModelPolicy]:
         """Return the models that a principal may use by any surface. A gated one is not shown while it cannot be served.
@@ -179,11 +181,11 @@ class Door:
             return _stale()
         return decision
 
-    async def admit(self, key_text: str, request: Asking, body: bytes, *, metered: bool = True) -> Underway | Refusal:
+    async def admit(self, caller: Caller, request: Asking, body: bytes, *, metered: bool = True) -> Underway | Refusal:
         """Take a request through the door.
 
         Args:
-            key_text: The caller's key.
+            caller: Who asks, as they were identified before: they are judged again, by what is known now.
             request: The request, compiled.
             body: The request as the client sent it, for the record.
             metered: Whether it is counted against limits here; what is not is counted by whoever says so.
@@ -192,11 +194,11 @@ class Door:
             The exchange, recorded and ready to be forwarded; or why it is not.
 
         Raises:
-            Unauthenticated: The key is not one.
+            Unauthenticated: The key is not one any more.
             Unavailable: The key cannot be looked up.
         """
         generation = self._knowledge.generation
-        decision = await self._decide(key_text, request.call)
+        decision = await self._decide(caller, request.call)
         if isinstance(decision, Refusal):
             return decision
         if not metered:
@@ -210,7 +212,7 @@ class Door:
             screened = await self._screened(decision, request)
             while not isinstance(screened, Refusal) and generation != self._knowledge.generation:
                 generation = self._knowledge.generation
-                again = await self._decide(key_text, request.call)
+                again = await self._decide(caller, request.call)
                 if isinstance(again, Refusal):
                     screened = again
                 else:
@@ -381,8 +383,10 @@ class Door:
         if refusal is not None:
             underway.revoke(refusal)
 
-    async def _decide(self, key_text: str, call: Call) -> Admitted | Refusal:
-        principal = await self._knowledge.principal(key_text)
+    async def _decide(self, caller: Caller, call: Call) -> Admitted | Refusal:
+        principal = caller.principal
+        if caller.generation != self._knowledge.generation:
+            principal = await self._knowledge.principal(caller.key_text)
         await self._knowledge.learn(call.model)
         return self.judge(call, principal)
 

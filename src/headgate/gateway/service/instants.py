@@ -19,17 +19,18 @@ class ForwardClock:
     """Another clock, held at the latest instant that it has shown."""
 
     def __init__(self, clock: Clock | None = None) -> None:
-        self._clock = clock or SystemClock()
-        self._latest = self._clock.now()
+        clock = clock or SystemClock()
+        self.monotonic = clock.monotonic
+        self._present = clock.now
+        self._latest = clock.now()
 
     def now(self) -> datetime:
-        instant = self._clock.now()
-        self._latest = max(self._latest, instant)
-        return self._latest
+        instant = self._present()
+        if instant < self._latest:
+            return self._latest
+        self._latest = instant
+        return instant
 
     def now_us(self) -> int:
         """Return the same instant in microseconds since 1970."""
         return to_us(self.now())
-
-    def monotonic(self) -> float:
-        return self._clock.monotonic()

@@ -19,11 +19,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from headgate.gateway.errors import UpstreamFailed, UpstreamGarbage
-from headgate.gateway.model import Replica
 from headgate.gateway.upstream.connections import Connections
 from headgate.gateway.upstream.errors import NotReached, UpstreamBusy, garbage
 from headgate.gateway.upstream.replicas import AllBusy, Chosen, NoneLeft, Replicas, Verdict
@@ -31,7 +30,8 @@ from headgate.gateway.upstream.request import NotSendable, base, head
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from headgate.gateway.model import Upstream
     from headgate.gateway.upstream.connection import Connection
@@ -51,19 +51,24 @@ class Answer:
     Attributes:
         status: Its HTTP status.
         headers: Its headers as they came, repeated ones apart.
-        server: The base address of the server that gives it.
+        place: The place that it takes at the server that gives it.
         heard_s: When it last said something, on the monotonic clock.
     """
 
-    __slots__ = ("_connection", "_monotonic", "headers", "heard_s", "server", "status")
+    __slots__ = ("_connection", "_monotonic", "headers", "heard_s", "place", "status")
 
-    def __init__(self, connection: Connection, monotonic: Callable[[], float], server: str) -> None:
+    def __init__(self, connection: Connection, monotonic: Callable[[], float], place: Chosen) -> None:
         self.status = connection.status
         self.headers = connection.headers
-        self.server = server
+        self.place = place
         self.heard_s = monotonic()
         self._connection: Connection | None = connection
         self._monotonic = monotonic
+
+    @property
+    def server(self) -> str:
+        """The base address of the server that gives it."""
+        return self.place.url
 
     def header(self, name: str) -> str:
         """Return a header's first value, empty where it is absent."""
@@ -110,9 +115,34 @@ class Answer:
         if self._connection is not None:
             self._connection.nudge()
 
-    def end(self) -> None:
-        """Let nothing more be read: the connection may be somebody else's from here on."""
-        self._connection = None
+    def end(self) -> Connection:
+        """Let nothing more be read; return the connection, which may be somebody else's from here on."""
+        connection, self._connection = self._connection, None
+        assert connection is not None, "an answer ends once"
+        return connection
+
+
+class _Sending:
+    """A request: sent when this is entered, had done with when it is left, however it is left.
+
+    Args:
+        reach: Sends it and returns the answer that has begun.
+        leave: Takes the answer, and the error that it was left with, if it was.
+    """
+
+    __slots__ = ("_answer", "_leave", "_reach")
+
+    def __init__(self, reach: Callable[[], Awaitable[Answer]], leave: Callable[[Answer, BaseException | None], None]) -> None:
+        self._reach = reach
+        self._leave = leave
+
+    async def __aenter__(self) -> Answer:
+        self._answer = await self._reach()
+        del self._reach  # and what was sent with it
+        return self._answer
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        self._leave(self._answer, error)
 
 
 class Upstreams:
@@ -161,10 +191,9 @@ class Upstreams:
         """Send a client's request; see ``send``."""
         return self.send(upstream, "POST", path, headers, body)
 
-    @asynccontextmanager
-    async def send(
+    def send(
         self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Body | None
-    ) -> AsyncGenerator[Answer]:
+    ) -> AbstractAsyncContextManager[Answer]:
         """Send a request and yield the answer as soon as its head is there; leaving early breaks the connection off.
 
         Args:
@@ -180,32 +209,13 @@ class Upstreams:
             UpstreamFailed: It broke off.
             UpstreamGarbage: What it answers is not HTTP.
         """
-        place, connection = await self._reach(upstream, method, path, headers, body)
-        answer = Answer(connection, self._monotonic, place.url)
-        verdict = Verdict.UNKNOWN
-        try:
-            if answer.status < 200:  # noqa: PLR2004 - another protocol than HTTP, which nobody asked for
-                raise garbage()
-            verdict = Verdict.FAILED if answer.status >= 500 else Verdict.SERVED  # noqa: PLR2004 - the server's fault
-            try:
-                yield answer
-            except asyncio.CancelledError:
-                if self._monotonic() - answer.heard_s >= upstream.idle_s:
-                    verdict = Verdict.FAILED
-                raise
-        except (UpstreamFailed, UpstreamGarbage):
-            verdict = Verdict.FAILED
-            raise
-        finally:
-            answer.end()
-            self._give_back(connection)
-            self._ended(place, verdict)
+        return _Sending(partial(self._reach, upstream, method, path, headers, body), partial(self._leave, upstream))
 
     async def _reach(
         self, upstream: Upstream, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes | Body | None
-    ) -> tuple[Chosen, Connection]:
-        """Send a request to one server after another until one is reached; return its place, and where the answer has begun."""
-        offered = _servers(upstream)
+    ) -> Answer:
+        """Send a request to one server after another until one is reached; return the answer that it has begun."""
+        offered = upstream.servers
         tried: set[str] = set()
         unreached: NotReached | None = None
         while True:
@@ -213,7 +223,8 @@ class Upstreams:
                 case Chosen() as place:
                     self._keys[place.url] = upstream.api_key
                     try:
-                        return place, await self._send(place, upstream, method, path, headers, body)
+                        connection = await self._send(place, upstream, method, path, headers, body)
+                        return Answer(connection, self._monotonic, place)
                     except NotReached as error:
                         tried.add(place.url)
                         unreached = error
@@ -238,7 +249,7 @@ class Upstreams:
         try:
             at = base(place.url)
             begins = head(at, method, path, headers, _length(body))
-            return await self._connections.ask(
+            connection = await self._connections.ask(
                 at.origin, method, begins, b"" if body is None else body, connect_s=upstream.connect_s
             )
         except NotSendable:
@@ -247,13 +258,27 @@ class Upstreams:
         except BaseException as error:
             self._ended(place, _verdict(error, silent=self._monotonic() - asked_s >= upstream.first_byte_s))
             raise
+        if connection.status < 200:  # noqa: PLR2004 - another protocol than HTTP, which nobody asked for
+            self._connections.give_back(connection)
+            self._ended(place, Verdict.FAILED)
+            raise garbage()
+        return connection
+
+    def _leave(self, upstream: Upstream, answer: Answer, error: BaseException | None) -> None:
+        """Have done with an answer: its connection is given back, and so is its place, with what this end says of the server."""
+        assert self._connections is not None, "there is no answer before the start"
+        match error:
+            case UpstreamFailed() | UpstreamGarbage():
+                verdict = Verdict.FAILED
+            case asyncio.CancelledError() if self._monotonic() - answer.heard_s >= upstream.idle_s:
+                verdict = Verdict.FAILED
+            case _:
+                verdict = Verdict.FAILED if answer.status >= 500 else Verdict.SERVED  # noqa: PLR2004 - the server's fault
+        self._connections.give_back(answer.end())
+        self._ended(answer.place, verdict)
 
     def _ended(self, place: Chosen, verdict: Verdict) -> None:
         self._replicas.ended(place, verdict, now_s=self._monotonic(), chance=self._chance())
-
-    def _give_back(self, connection: Connection) -> None:
-        assert self._connections is not None, "there is no connection before the start"
-        self._connections.give_back(connection)
 
     async def _check_rested(self, connections: Connections) -> None:
         """Ask servers that have rested for their list of models, which costs nothing; whoever answers at all goes on trial."""
@@ -274,14 +299,6 @@ class Upstreams:
             return False
         connections.give_back(connection)
         return connection.status < 500  # noqa: PLR2004 - the server's fault
-
-
-def _servers(upstream: Upstream) -> Sequence[Replica]:
-    """Return the servers of a model; a replica that names the first one's own address says how busy that may be."""
-    first = Replica(upstream.url)
-    if not upstream.replicas:
-        return (first,)
-    return list({server.url: server for server in (first, *upstream.replicas)}.values())
 
 
 def _length(body: bytes | Body | None) -> int | None:

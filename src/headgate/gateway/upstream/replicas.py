@@ -132,6 +132,11 @@ class Replicas:
             now_s: The monotonic clock.
             tried: Those that were asked for this request already.
         """
+        if len(offered) == 1 and not tried:  # as most models have it: nothing to choose from
+            (only,) = offered
+            server = self._server(only.url, now_s)
+            if server.health is Health.WELL and _has_room(only, server):
+                return self._take(only.url, server)
         left = [(replica, self._server(replica.url, now_s)) for replica in offered if replica.url not in tried]
         if not left:
             return NoneLeft()
@@ -143,12 +148,7 @@ class Replicas:
             return AllBusy()
         else:
             url, server = min(room, key=lambda pair: (pair[1].rested_until_s, pair[1].in_flight))
-        self._turn += 1
-        server.in_flight += 1
-        server.last_turn = self._turn
-        if server.health is Health.ON_TRIAL and not server.trial_turn:
-            server.trial_turn = self._turn
-        return Chosen(url, self._turn)
+        return self._take(url, server)
 
     def ended(self, chosen: Chosen, verdict: Verdict, *, now_s: float, chance: float) -> None:
         """Give a place back, and learn from how the request ended.
@@ -199,6 +199,14 @@ class Replicas:
     def standings(self) -> list[ServerStanding]:
         """Return how every server is doing that this worker has met."""
         return [ServerStanding(url, server.health, server.in_flight) for url, server in self._servers.items()]
+
+    def _take(self, url: str, server: _Server) -> Chosen:
+        self._turn += 1
+        server.in_flight += 1
+        server.last_turn = self._turn
+        if server.health is Health.ON_TRIAL and not server.trial_turn:
+            server.trial_turn = self._turn
+        return Chosen(url, self._turn)
 
     def _rest(self, server: _Server, now_s: float, chance: float) -> None:
         server.rest_s = min(LONGEST_REST_S, 2 * server.rest_s or FIRST_REST_S)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from headgate.gateway.upstream.errors import not_reached
@@ -29,8 +29,7 @@ class NotSendable(ValueError):
     """A request that would not be what it was meant to be; not for a caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A server, as far as connections to it are alike.
 
     Attributes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from headgate.gateway.errors import Malformed
@@ -51,13 +52,20 @@ class Member(NamedTuple):
 
     Attributes:
         key_start: Where its key's opening quote stands.
-        at: Where its value stands.
+        start: Where its value starts.
+        end: Where its value ends.
         value: Its value.
     """
 
     key_start: int
-    at: Span
+    start: int
+    end: int
     value: Any
+
+    @property
+    def at(self) -> Span:
+        """Where its value stands."""
+        return Span(self.start, self.end)
 
 
 class Edit(NamedTuple):
@@ -65,6 +73,9 @@ class Edit(NamedTuple):
 
     at: Span
     text: str
+
+
+_WHERE = attrgetter("at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,7 @@ class Document:
 
     def inner(self, key: str) -> Document:
         """Return the member's value, which must be an object, as a document in the same text."""
-        document, _ = _object(self.text, self.members[key].at.start)
+        document, _ = _object(self.text, self.members[key].start)
         return document
 
     def setting(self, key: str, text: str) -> Edit | None:
@@ -105,7 +116,7 @@ class Document:
         """Return the edits that take members out, commas included."""
         if not keys:
             return []
-        spans = [Span(member.key_start, member.at.end) for member in self.members.values()]
+        spans = [Span(member.key_start, member.end) for member in self.members.values()]
         return _removing(spans, [key in keys for key in self.members])
 
 
@@ -159,7 +170,7 @@ def patched(text: str, edits: Sequence[Edit]) -> bytes:
     """Return the text with the edits made, in UTF-8. Edits must not overlap."""
     pieces: list[str] = []
     done = 0
-    for edit in sorted(edits, key=lambda edit: (edit.at.start, edit.at.end)):
+    for edit in sorted(edits, key=_WHERE):
         pieces += (text[done : edit.at.start], edit.text)
         done = edit.at.end
     pieces.append(text[done:])
@@ -193,7 +204,7 @@ def _object(text: str, opens: int) -> tuple[Document, int]:
         value, value_end = _DECODER.raw_decode(text, value_start)
         if key in members:
             raise Malformed(f"The key {key[:60]!r} stands twice in the body.", rule="request body", help="Name each key once.")
-        members[key] = Member(index, Span(value_start, value_end), value)
+        members[key] = Member(index, value_start, value_end, value)
         follows = _FOLLOWS.match(text, value_end)
         if follows is None:
             raise json.JSONDecodeError("a comma or a closing brace is expected", text, value_end)

@@ -78,6 +78,8 @@ _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 64
 """How many names, up to what length, are remembered with what becomes of them: every exchange carries the same few."""
 _CONNECTION_LENGTH = len("connection")
+_USUAL = [b"keep-alive"]
+"""What most clients say in ``connection``: it names a header that does not cross anyway."""
 _NONE: frozenset[bytes] = frozenset()
 _LIMITS = {
     unit: tuple(f"x-ratelimit-{said}-{unit.value}".encode() for said in ("limit", "remaining", "reset"))
@@ -200,4 +202,6 @@ def _text(value: bytes) -> str:
 def _named(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
     """Return the headers that a ``connection`` header makes the connection's own."""
     values = [value.lower() for name, value in headers if len(name) == _CONNECTION_LENGTH and name.lower() == b"connection"]
-    return frozenset(token.strip() for value in values for token in value.split(b",")) if values else _NONE
+    if not values or values == _USUAL:
+        return _NONE
+    return frozenset(token.strip() for value in values for token in value.split(b","))

@@ -127,7 +127,7 @@ class ChatRequest:
         if "system_prompt" in admitted.stripped:
             edits += _without_system(document)
         edits += document.removing(gone)
-        edits += [edit for edit in (document.setting(key, text) for key, text in wanted.items()) if edit is not None]
+        edits += [edit for key, text in wanted.items() if (edit := document.setting(key, text)) is not None]
         fresh = {key: text for key, text in wanted.items() if key not in document.members}
         if fresh:
             edits.append(document.adding(fresh))
@@ -182,7 +182,7 @@ def compile_chat(body: bytes, client_ip: str | None, end_user_key: bytes) -> Cha
     messages = _messages(document)
     stream = boolean(document, "stream") or False
     wants_usage = _wants_usage(document) and stream
-    bounds = [bound for bound in (whole(document, key, least=1) for key in _BOUNDS if key in document.members) if bound]
+    bounds = [bound for key in _BOUNDS if key in document.members and (bound := whole(document, key, least=1))]
     choices = 1
     capabilities = {"streaming"} if stream else set[str]()
     if not _GOVERNED.isdisjoint(document.members):

@@ -97,7 +97,7 @@ class CompletionRequest:
             else:
                 options = document.inner("stream_options")
                 edits.append(options.setting("include_usage", "true") or options.adding({"include_usage": "true"}))
-        edits += [edit for edit in (document.setting(key, text) for key, text in wanted.items()) if edit is not None]
+        edits += [edit for key, text in wanted.items() if (edit := document.setting(key, text)) is not None]
         fresh = {key: text for key, text in wanted.items() if key not in document.members}
         if fresh:
             edits.append(document.adding(fresh))

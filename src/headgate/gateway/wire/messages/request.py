@@ -98,7 +98,7 @@ class MessagesRequest:
         if "tool_choice" not in gone | wanted.keys() and "parallel_tool_calls" not in admitted.rule.capabilities:
             edits += self._in_turn()
         edits += document.removing(gone)
-        edits += [edit for edit in (document.setting(key, text) for key, text in wanted.items()) if edit is not None]
+        edits += [edit for key, text in wanted.items() if (edit := document.setting(key, text)) is not None]
         fresh = {key: text for key, text in wanted.items() if key not in document.members}
         if fresh:
             edits.append(document.adding(fresh))

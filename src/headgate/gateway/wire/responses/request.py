@@ -102,7 +102,7 @@ class ResponsesRequest:
         if self._calls_in_turn(admitted, gone):
             wanted["parallel_tool_calls"] = "false"
         edits += document.removing(gone)
-        edits += [edit for edit in (document.setting(key, text) for key, text in wanted.items()) if edit is not None]
+        edits += [edit for key, text in wanted.items() if (edit := document.setting(key, text)) is not None]
         fresh = {key: text for key, text in wanted.items() if key not in document.members}
         if fresh:
             edits.append(document.adding(fresh))
