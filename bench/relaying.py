@@ -28,6 +28,7 @@ from headgate.gateway.service.screening import Screening
 from headgate.gateway.service.underway import Underway
 from headgate.gateway.upstream.client import Answer
 from headgate.gateway.upstream.connection import Connection
+from headgate.gateway.upstream.replicas import Chosen
 from headgate.gateway.wire.chat.reading import ChatReading
 from headgate.safety.detectors.rules import RuleDetector
 from headgate.safety.detectors.ruleset import baseline
@@ -84,18 +85,18 @@ def a_stream(mode: OutputScreen, screening: Screening, settings: Settings) -> tu
         return ChatReading(wants_usage=True, choices=1, texts=texts)
 
     door: Any = SimpleNamespace(screening=screening)
-    request: Any = SimpleNamespace(reading=reading)
+    read = reading(texts=mode is OutputScreen.HOLD_BACK)
     streaming = Streaming(
         door=door,
         underway=Underway(nothing, exchange, stage, nothing, Screened.NOT_ASKED, datetime.now(UTC), 0.0),
-        request=request,
-        reading=reading(texts=mode is OutputScreen.HOLD_BACK),
+        reading=read,
+        shown=reading(texts=True) if mode is OutputScreen.HOLD_BACK else read,
         outlet=Outlet(ThrownAway(), most_kept_bytes=settings.max_recorded_bytes),
         settings=settings,
         clock=ForwardClock(),
         keep_waiting=lambda: None,
     )
-    return connection, streaming, Answer(connection, time.monotonic, "")
+    return connection, streaming, Answer(connection, time.monotonic, Chosen("", 1))
 
 
 async def cost_us(mode: OutputScreen, streams: int) -> float:

@@ -101,12 +101,13 @@ class Bench:
                 crowd.close()
 
     def whole_answers(self, where: Installation, worker: list[int], static: str, static_pids: list[int]) -> None:
+        steward = arms.steward_of(worker)
         with contextlib.ExitStack() as stack:
             measured = [
                 Arm("direct", f"http://{static}", "small-model", static_pids),
                 stack.enter_context(arms.nginx(self.place, static)),
                 stack.enter_context(arms.bare(self.place, static)),
-                *(Arm(f"Headgate, {name.replace('-', ' ')}", where.url, name, worker) for name in arms.STAGES),
+                *(Arm(f"Headgate, {name.replace('-', ' ')}", where.url, name, worker, steward) for name in arms.STAGES),
             ]
             if not self.without_litellm and (litellm := stack.enter_context(arms.litellm(self.place, static))) is not None:
                 measured.append(litellm)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.machine import children, measuring_core, pin
+from gateway.machine import children, measuring_core, parent, pin
 from headgate.testing.installation import CallFailed, Installation, free_port, installation
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from typing import IO
 
 LITELLM = "1.106.2"
@@ -117,12 +117,14 @@ class Arm:
         url: Its address, without a path.
         model: What a client asks it for.
         pids: The processes whose time and memory are its own.
+        beside: Those that work on what was answered, afterwards.
     """
 
     name: str
     url: str
     model: str
     pids: list[int]
+    beside: Sequence[int] = ()
 
 
 def measuring(pids: list[int]) -> list[int]:
@@ -190,6 +192,12 @@ def worker_of(where: Installation) -> list[int]:
     """Return the process that answers; the others of the installation are not counted."""
     with urllib.request.urlopen(f"{where.url}/healthz", timeout=10) as response:
         return [int(json.load(response)["pid"])]
+
+
+def steward_of(worker: list[int]) -> list[int]:
+    """Return the process that counts, scores and draws what a worker has answered."""
+    supervisor = parent(parent(worker[0]))  # of all processes; between the two is the one that keeps the workers
+    return [pid for pid in children(supervisor) if b"processes.steward" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 @contextmanager

@@ -30,6 +30,7 @@ class Run:
         p99_ms: All but one in a hundred took no longer.
         failed: Answers that were none: refused, wrong, late or broken off.
         cpu_us: Processor time of what is measured, for each answer, in microseconds.
+        beside_us: The same of what works on the answers afterwards.
     """
 
     per_s: float
@@ -37,6 +38,7 @@ class Run:
     p99_ms: float
     failed: int
     cpu_us: float
+    beside_us: float
 
 
 def body_for(model: str) -> bytes:
@@ -60,7 +62,7 @@ def drive(arm: Arm, keys: Path, *, connections: int, seconds: float) -> Run:
         RuntimeError: The load generator did not run.
     """
     core = measuring_core()
-    before = cpu_s(arm.pids)
+    before, before_beside = cpu_s(arm.pids), cpu_s(arm.beside)
     done = subprocess.run(
         [
             *([] if core is None else ["taskset", "--cpu-list", str(core)]),
@@ -71,7 +73,7 @@ def drive(arm: Arm, keys: Path, *, connections: int, seconds: float) -> Run:
         text=True,
         check=False,
     )
-    used_s = cpu_s(arm.pids) - before
+    used_s, beside_s = cpu_s(arm.pids) - before, cpu_s(arm.beside) - before_beside
     if done.returncode != 0:
         raise RuntimeError(f"wrk ended with {done.returncode}: {done.stderr[-500:]}")
     seen = json.loads(done.stdout[done.stdout.rindex("\n{") :])
@@ -82,4 +84,5 @@ def drive(arm: Arm, keys: Path, *, connections: int, seconds: float) -> Run:
         p99_ms=seen["p99_us"] / 1000,
         failed=seen["failed"],
         cpu_us=1e6 * used_s / answered,
+        beside_us=1e6 * beside_s / answered,
     )

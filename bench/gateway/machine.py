@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -59,6 +59,11 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def parent(pid: int) -> int:
+    """Return the process that started another."""
+    return int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[1])
+
+
 def pin(pids: list[int], core: int) -> None:
     """Keep processes, all threads of each, on one core."""
     for pid in pids:
@@ -67,7 +72,7 @@ def pin(pids: list[int], core: int) -> None:
                 os.sched_setaffinity(int(task.name), {core})
 
 
-def cpu_s(pids: list[int]) -> float:
+def cpu_s(pids: Iterable[int]) -> float:
     """Return the processor time that processes have used, in seconds, to a hundredth."""
     total = 0
     for pid in pids:

@@ -54,6 +54,7 @@ def whole_answers(out: Console, arms: Sequence[Arm], runs: Mapping[tuple[str, in
             "p50 ms",
             "p99 ms",
             "CPU µs/request",
+            "steward's",
             "failed",
         )
         nginx = _median(runs["nginx", connections], "per_s")
@@ -67,6 +68,7 @@ def whole_answers(out: Console, arms: Sequence[Arm], runs: Mapping[tuple[str, in
                 f"{_median(seen, 'p50_ms'):.2f}",
                 f"{_median(seen, 'p99_ms'):.2f}",
                 f"{_median(seen, 'cpu_us'):,.0f}",
+                f"{_median(seen, 'beside_us'):,.0f}" if arm.beside else "",
                 f"{sum(run.failed for run in seen):,}",
             )
         out.print(table)
