@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from headgate.bootstrap.cli import application
+from headgate.bootstrap.cli import whole_application
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -24,7 +24,7 @@ def commands_of(text: str) -> list[str]:
     return [*TYPED.findall(blocks), *QUOTED.findall(prose)]
 
 
-COMMAND_LINE: Any = typer.main.get_command(application())
+COMMAND_LINE: Any = typer.main.get_command(whole_application())
 
 TOLD = sorted(
     {

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import headgate
 from headgate.access.decide import permissions_markdown
-from headgate.bootstrap.cli import application
-from headgate.bootstrap.cli_help import command_line_markdown
+from headgate.bootstrap.cli import whole_application
+from headgate.bootstrap.cli.written import command_line_markdown
 from headgate.bootstrap.faces import console_markdown
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.http import status_of
@@ -40,7 +40,7 @@ def documents() -> dict[str, str]:
         "permissions.md": f"{permissions_markdown()}\n{_console()}",
         "lints.md": lints_markdown(),
         "plan-schema.json": json.dumps(plan_schema(), indent=2, sort_keys=True) + "\n",
-        "cli.md": command_line_markdown(application()),
+        "cli.md": command_line_markdown(whole_application()),
     }
 
 

@@ -6,16 +6,17 @@ token in ``HEADGATE_TOKEN``, else by the one that ``headgate init`` left in the 
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headgate.bootstrap.home import Home
 from headgate.bootstrap.settings import Settings, load
-from headgate.bootstrap.wiring import House, open_house
 from headgate.kernel.errors import Unauthenticated
 
 if TYPE_CHECKING:
+    from headgate.bootstrap.wiring import House
     from headgate.kernel.actor import Actor
 
 DATA = "HEADGATE_DATA"
@@ -56,7 +57,9 @@ class Terminal:
             NoHome: There is none in the directory.
         """
         if self._house is None:
-            self._house = open_house(self.home.must_exist(), self.settings())
+            wiring = importlib.import_module("headgate.bootstrap.wiring")  # most of Headgate, and not every verb needs it
+            house: House = wiring.open_house(self.home.must_exist(), self.settings())
+            self._house = house
         return self._house
 
     def actor(self) -> Actor:

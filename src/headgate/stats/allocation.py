@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+
+from headgate.stats import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

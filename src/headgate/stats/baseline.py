@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import gammaincinv
+
+from headgate.stats import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -42,7 +43,7 @@ def upper_mean(events: ArrayLike, alpha: float) -> NDArray[np.float64]:
     counts = np.asarray(events, np.float64)
     if not (0 < alpha < 1 and np.all(np.isfinite(counts)) and np.all(counts >= 0) and np.all(counts % 1 == 0)):
         raise ValueError("a bound needs whole counts, not negative, and an error probability in (0, 1)")
-    return np.asarray(gammaincinv(counts + 1, 1 - alpha), np.float64)
+    return np.asarray(special.gammaincinv(counts + 1, 1 - alpha), np.float64)
 
 
 def usual_week(hours: ArrayLike, events: ArrayLike, exposed: ArrayLike, delta: float) -> NDArray[np.float64]:

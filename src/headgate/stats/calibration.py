@@ -11,7 +11,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaln, gammaln
+
+from headgate.stats import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -45,8 +46,8 @@ def chance_below(harms: int, labels: int, later: int, limit: float) -> float:
     most = math.ceil(limit * later) - 1
     found = np.arange(most + 1, dtype=np.float64)
     a, b = harms + PRIOR, labels - harms + PRIOR
-    choices = gammaln(later + 1) - gammaln(found + 1) - gammaln(later - found + 1)
-    logs = choices + betaln(found + a, later - found + b) - betaln(a, b)
+    choices = special.gammaln(later + 1) - special.gammaln(found + 1) - special.gammaln(later - found + 1)
+    logs = choices + special.betaln(found + a, later - found + b) - special.betaln(a, b)
     return min(1.0, float(np.exp(logs).sum()))
 
 

@@ -28,7 +28,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
+
+from headgate.stats import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

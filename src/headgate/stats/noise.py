@@ -32,8 +32,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
+from headgate.stats import special
 from headgate.stats.shapes import checked_counts
 
 if TYPE_CHECKING:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scipy.special import betaincinv
-
 from headgate.evidence.decide import malformed
 from headgate.evidence.decide.phrases import count_text, rate_text
 from headgate.evidence.errors import NotEvidence
 from headgate.evidence.model.comparing import BeforeAfter, HoldbackReading, Side
-from headgate.stats import gate, holdback
+from headgate.stats import gate, holdback, special
 
 if TYPE_CHECKING:
     from headgate.evidence.model import LabelledTraffic
@@ -84,8 +82,8 @@ def _side(traffic: LabelledTraffic) -> Side:
     if not n:
         return Side(traffic.epoch, s, n, None, None, None)
     if traffic.uniform:
-        low = float(betaincinv(s, n - s + 1, _TAIL)) if s else 0.0
-        high = float(betaincinv(s + 1, n - s, 1 - _TAIL)) if s < n else 1.0
+        low = float(special.betaincinv(s, n - s + 1, _TAIL)) if s else 0.0
+        high = float(special.betaincinv(s + 1, n - s, 1 - _TAIL)) if s < n else 1.0
         return Side(traffic.epoch, s, n, s / n, low, high)
     draws = (
         [segment.requests for segment in traffic.segments],

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import bdtr, betaincinv
+
+from headgate.stats import special
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -59,8 +60,8 @@ def proportion(count: int, of: int, *, confidence: float = 0.95) -> Estimate:
     if not 0 <= count <= of:
         raise ValueError(f"{count} of {of} is no share")
     tail = (1 - _sure(confidence)) / 2
-    low = float(betaincinv(count, of - count + 1, tail)) if count > 0 else 0.0
-    high = float(betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
+    low = float(special.betaincinv(count, of - count + 1, tail)) if count > 0 else 0.0
+    high = float(special.betaincinv(count + 1, of - count, 1 - tail)) if count < of else 1.0
     return Estimate(count / of if of else math.nan, low, high, of, count)
 
 
@@ -87,7 +88,7 @@ def quantile(values: ArrayLike, at: float, *, confidence: float = 0.95) -> Estim
     tail = (1 - _sure(confidence)) / 2
     if x.size == 0:
         return Estimate(math.nan, -math.inf, math.inf, 0)
-    below = np.asarray(bdtr(np.arange(x.size + 1), x.size, at), np.float64)
+    below = np.asarray(special.bdtr(np.arange(x.size + 1), x.size, at), np.float64)
     low = int(np.searchsorted(below, tail)) - 1
     high = int(np.searchsorted(below, 1 - tail)) + 1
     return Estimate(

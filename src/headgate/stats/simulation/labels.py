@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import bdtrc, ndtr, ndtri
+
+from headgate.stats import special
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,7 +141,7 @@ def recall_of(auc: float, flagged: float) -> float:
         raise ValueError(f"no such detector: auc {auc}, flagged {flagged}")
     if flagged == 0:
         return 0.0
-    return float(ndtr(math.sqrt(2) * ndtri(auc) + ndtri(flagged)))
+    return float(special.ndtr(math.sqrt(2) * special.ndtri(auc) + special.ndtri(flagged)))
 
 
 def steady(rate: float, ticks: int) -> NDArray[np.float64]:
@@ -195,7 +196,7 @@ def enforced(share: float, exchanges: int, worst_share: float) -> float:
         The mean of a binomial number cut at a most, summed over its tail; ``tests/statistics/test_simulation.py``.
     """
     most = math.floor(worst_share * exchanges + 1e-9)
-    return float(np.sum(bdtrc(np.arange(most), exchanges, share))) / exchanges
+    return float(np.sum(special.bdtrc(np.arange(most), exchanges, share))) / exchanges
 
 
 def draw(

@@ -1,8 +1,4 @@
-"""The command ``headgate``: the root, and the verbs that concern no subject alone.
-
-Results go to standard output, talk to standard error. An error that has a code ends the command with exit code 1 and says the
-code, what happened and what would help; a mistake in the command's own words ends it with 2.
-"""
+"""``init``, ``up``, ``serve``, ``restart``, ``demo``, ``small-model``: the verbs that concern no subject alone."""
 
 from __future__ import annotations
 
@@ -10,121 +6,43 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path  # noqa: TC003 - Typer reads the annotations when it runs
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from headgate import __version__
-from headgate.access.cli import Session as AccessSession
-from headgate.access.cli import commands as access_commands
 from headgate.access.wire.spelled import instant
-from headgate.adapters.ray import RayFarm
 from headgate.bootstrap import logs
 from headgate.bootstrap.processes.plan import processes
 from headgate.bootstrap.processes.served import served, supervisor_of
 from headgate.bootstrap.processes.supervisor import Supervisor
-from headgate.bootstrap.reporting import reporting_of
-from headgate.bootstrap.terminal import DATA, DEFAULT, Terminal
 from headgate.bootstrap.up import ModelServer, Up, initialise
-from headgate.evidence.cli import Session as EvidenceSession
-from headgate.evidence.cli import commands as evidence_commands
-from headgate.kernel.errors import HeadgateError
-from headgate.ledger.cli import commands as ledger_commands
-from headgate.releases.cli import release_commands
 from headgate.releases.model.words import Api
-from headgate.reports.cli import Session as ReportSession
-from headgate.reports.cli import commands as report_commands
-from headgate.safety.cli import Session as SafetySession
-from headgate.safety.cli import commands as safety_commands
 
-REFUSED = 1
+if TYPE_CHECKING:
+    from headgate.bootstrap.terminal import Terminal
 
 
-def application() -> typer.Typer:
-    """Return the whole command line."""
-    return _Root(Terminal()).app()
+def commands(terminal: Terminal) -> typer.Typer:
+    """Return the verbs, to be added to the root without a name of their own."""
+    app = typer.Typer()
+    verbs = _Verbs(terminal)
+    for verb in (verbs.init, verbs.up, verbs.serve, verbs.restart, verbs.demo):
+        app.command()(verb)
+    app.command("small-model", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(verbs.small_model)
+    return app
 
 
-def main() -> None:
-    """Run the command line; this is the script ``headgate``."""
-    talk = Console(stderr=True, highlight=False)
-    try:
-        application()()
-    except HeadgateError as error:
-        talk.print(f"[bold red]{error.code}[/] {escape(error.message)}", soft_wrap=True)
-        for said in (error.rule and f"rule: {error.rule}", error.help, error.link):
-            if said:
-                talk.print(f"  {said}", markup=False, soft_wrap=True)
-        sys.exit(REFUSED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has had enough
-        sys.exit(REFUSED)
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"headgate {__version__}")
-        raise typer.Exit
-
-
-class _Root:
-    """The root's own verbs, with the terminal at hand."""
+class _Verbs:
+    """With the terminal at hand."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
 
-    def app(self) -> typer.Typer:
-        terminal = self._terminal
-        app = typer.Typer(
-            name="headgate",
-            help="Open a model a notch at a time, only as far as the evidence reaches, and shut it in a second.",
-            no_args_is_help=True,
-            pretty_exceptions_enable=False,
-            rich_markup_mode="markdown",
-        )
-        app.callback()(self.options)
-        for verb in (self.init, self.up, self.serve, self.restart, self.demo):
-            app.command()(verb)
-        app.command("small-model", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(self.small_model)
-        app.add_typer(release_commands(lambda: terminal.house().releases, terminal.actor, RayFarm))
-        app.add_typer(access_commands(self._access_session))
-        app.add_typer(safety_commands(lambda: SafetySession(terminal.house().desk, terminal.actor())))
-        app.add_typer(evidence_commands(self._evidence), name="evidence")
-        app.add_typer(report_commands(self._report), name="report")
-        app.add_typer(ledger_commands(lambda: terminal.house().ledger), name="ledger")
-        return app
-
-    def _report(self) -> ReportSession:
-        house = self._terminal.house()
-        return ReportSession(reporting_of(house), house.releases, self._terminal.actor())
-
-    def _evidence(self) -> EvidenceSession:
-        house = self._terminal.house()
-        by = self._terminal.actor()
-        return EvidenceSession(house.filing, house.forecasting, house.comparing, house.held_back, house.clock, by)
-
-    def options(
-        self,
-        data: Annotated[Path, typer.Option(envvar=DATA, help="The installation's directory.")] = DEFAULT,
-        version: Annotated[
-            bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
-        ] = False,
-    ) -> None:
-        """Headgate."""
-        del version  # answered before anything else is read
-        self._terminal.directory = data.resolve()
-        logs.configure("warning")
-
-    def _access_session(self) -> AccessSession:
-        house = self._terminal.house()
-        return AccessSession(house.access, self._terminal.actor(), house.settings.origin)
-
     def init(
         self,
         name: Annotated[str, typer.Option(help="Your name, as others will see it.")] = "owner",
+        *,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Make an installation and its first member of staff, and print their token and a sign-in link, each once.
@@ -191,7 +109,3 @@ class _Root:
     def small_model(self, context: typer.Context) -> None:
         """Run the small model server that stands in for yours; `headgate small-model --help` lists its options."""
         os.execv(sys.executable, [sys.executable, "-m", "headgate.testing.small_model", *context.args])  # noqa: S606
-
-
-if __name__ == "__main__":
-    main()
