@@ -24,9 +24,14 @@ finally:
 """
 
 
+def quiet(level: str) -> None:
+    """Leave the logs alone."""
+    del level
+
+
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headgate.bootstrap.logs.configure", str)  # it would be for this whole process
+    monkeypatch.setattr("headgate.bootstrap.logs.configure", quiet)  # it would be for this whole process
 
 
 def said(command: Any) -> str:
