@@ -1,9 +1,9 @@
 """The processes that answer requests: so many workers, each with one event loop, all on one socket.
 
-Run as ``python -m headgate.bootstrap.processes.web`` with the installation named by ``HEADGATE_DATA``. A worker that dies is
-replaced at once. All workers accept from one socket, inherited from the supervisor: it stays open while workers, and whole
-generations of this process, come and go. How a worker ends is the worker's own matter, see there; it is killed only when it has
-not ended long after its last exchange should have.
+Run as ``python -m headgate.bootstrap.processes.web`` with the installation named by ``HEADGATE_DATA``. This process reads in what
+a worker consists of, and then divides: workers share it, and one that dies is replaced at once. All accept from one socket,
+inherited from the supervisor: it stays open while workers, and whole generations of this process, come and go. How a worker ends
+is the worker's own matter, see there; it is killed only when it has not ended long after its last exchange should have.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import resource
 import signal
 import socket
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ import structlog
 
 from headgate.bootstrap import logs
 from headgate.bootstrap.home import Home
+from headgate.bootstrap.processes.collecting import collect_seldom, keep_what_is_here
 from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.plan import LISTENER
 from headgate.bootstrap.processes.ports import listener
@@ -118,10 +120,11 @@ def main() -> None:
     inherited = os.environ.get(LISTENER)
     listening = listener(settings.host, settings.port) if inherited is None else socket.socket(fileno=int(inherited))
 
-    def work() -> None:
-        importlib.import_module("headgate.bootstrap.processes.worker").run(home, settings, listening)
-
-    Workers(settings.workers, work, grace_s=settings.linger_s + settings.drain_s + _KILL_AFTER_S).run()
+    collect_seldom()
+    worker = importlib.import_module("headgate.bootstrap.processes.worker")
+    keep_what_is_here()
+    grace_s = settings.linger_s + settings.drain_s + _KILL_AFTER_S
+    Workers(settings.workers, partial(worker.run, home, settings, listening), grace_s=grace_s).run()
 
 
 def _note(_number: int, _frame: object) -> None:
