@@ -24,7 +24,7 @@ import structlog
 
 from headgate.bootstrap import logs
 from headgate.bootstrap.home import Home
-from headgate.bootstrap.processes.collecting import collect_seldom, keep_what_is_here
+from headgate.bootstrap.processes.collecting import collect_everything, collect_seldom, keep_what_is_here
 from headgate.bootstrap.processes.parent import end_with_parent
 from headgate.bootstrap.processes.plan import LISTENER
 from headgate.bootstrap.processes.ports import listener
@@ -125,6 +125,7 @@ def main() -> None:
     keep_what_is_here()
     grace_s = settings.linger_s + settings.drain_s + _KILL_AFTER_S
     Workers(settings.workers, partial(worker.run, home, settings, listening), grace_s=grace_s).run()
+    collect_everything()
 
 
 def _note(_number: int, _frame: object) -> None:
