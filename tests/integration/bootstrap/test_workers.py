@@ -63,6 +63,15 @@ def test_one_that_dies_is_replaced_and_the_others_stay() -> None:
         assert not lives(first)
 
 
+def test_the_pause_doubles_while_they_die_young() -> None:
+    with workers(1, lives_s=0) as (_, said):
+        assert int(said.readline())
+        began_s = time.monotonic()
+        pids = {int(said.readline()) for _ in range(4)}
+        assert len(pids) == 4
+        assert time.monotonic() - began_s > 0.1 + 0.2 + 0.4 + 0.8 - 0.1, "less the first one's own life"
+
+
 def test_told_to_end_all_end_and_it_after_them() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with workers() as (process, said):

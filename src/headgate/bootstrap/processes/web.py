@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_RESPAWN_S = 0.1
+_SHORTEST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+_STABLE_AFTER_S = 10.0
 _KILL_AFTER_S = 8.0
 """How much longer than its open exchanges a worker may take to end."""
 _FILES_PER_CONNECTION = 2
@@ -46,7 +48,7 @@ _ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Workers:
-    """Processes that do the same work, as many as there should be.
+    """Processes that do the same work, as many as there should be; while they die young, the pause before the next doubles.
 
     Args:
         count: How many.
@@ -69,17 +71,20 @@ class Workers:
         signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
         for number in _ENDS:
             signal.signal(number, _note)
-        told = False
+        told, pause_s, started_at = False, 0.0, 0.0
         while not told:
             while len(self._running) < self._count:
                 self._start()
+                started_at = time.monotonic()
             told = self._told(None, *[worker.sentinel for worker in self._running])
             ended = [worker for worker in self._running if not worker.is_alive()]
             for worker in ended:
                 log.error("worker.died", pid=worker.pid, exit_code=worker.exitcode)
                 self._running.remove(worker)
             if ended and not told:
-                told = self._told(_RESPAWN_S)
+                is_young = time.monotonic() - started_at < _STABLE_AFTER_S
+                pause_s = min(max(2 * pause_s if is_young else 0.0, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+                told = self._told(pause_s)
         self._end()
 
     def _told(self, within_s: float | None, *or_until: int) -> bool:
