@@ -60,7 +60,8 @@ class Workers:
         self._count = count
         self._work = work
         self._grace_s = grace_s
-        # Workers inherit the socket, and the pipe that tells that they are ready.
+        # Workers inherit the socket, the pipe that tells that they are ready, and what was read in. No thread of ours runs yet;
+        # those of libraries (an allocator's of Arrow, OpenBLAS's) are looked after by their own handlers (pthread_atfork).
         self._fork = multiprocessing.get_context("fork")
         self._running: list[BaseProcess] = []
         self._woken, self._wakes = socket.socketpair()
