@@ -28,6 +28,13 @@ _READ_ONLY = "read_only"
 """Under this name a connection remembers which of the two it is."""
 
 
+class _Dropped(sqlite3.Connection):
+    """A connection that is closed when nobody holds it any more: a pool lets go of its own with its engine, and closes none."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def open_sqlite(path: Path) -> sa.Engine:
     """Return an engine over the SQLite file at ``path``; the file is made when it is absent.
 
@@ -38,7 +45,7 @@ def open_sqlite(path: Path) -> sa.Engine:
         poolclass=QueuePool,
         pool_size=8,
         max_overflow=32,
-        connect_args={"timeout": BUSY_S, "check_same_thread": False},
+        connect_args={"timeout": BUSY_S, "check_same_thread": False, "factory": _Dropped},
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

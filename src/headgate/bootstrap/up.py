@@ -205,7 +205,8 @@ class Up:
 
     def _greet(self, supervisor: Supervisor, release: Release, key: str, link: str | None, stand_in: bool) -> None:  # noqa: FBT001 - one caller, by thread
         base = f"http://{self._settings.host}:{self._settings.port}"
-        if not _answers(f"{base}/readyz"):
+        servers = [f"{release.plan.model.upstream.url}/models"] if stand_in else []
+        if not all(_answers(url) for url in [*servers, f"{base}/readyz"]):
             self._out.print(f"[red]Headgate did not come up at {base} within {_READY_S:.0f} s; what it logged stands above.[/]")
             supervisor.stop()
             return

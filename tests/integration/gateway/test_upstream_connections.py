@@ -862,6 +862,17 @@ class Authority:
     proof: ssl.SSLContext
 
 
+USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+)
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     folder = tmp_path_factory.mktemp("authority")
@@ -873,9 +884,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         made = x509.CertificateBuilder(names[0], names[place], keys[place].public_key(), place + 1)
         return made.not_valid_before(now - dt.timedelta(days=1)).not_valid_after(now + dt.timedelta(days=1))
 
+    known_by = x509.SubjectKeyIdentifier.from_public_key(keys[0].public_key())
+    may_sign = dict.fromkeys((*USES, "encipher_only", "decipher_only"), False) | {"key_cert_sign": True}
     root = certificate(0).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    root = root.add_extension(x509.KeyUsage(**may_sign), critical=True).add_extension(known_by, critical=False)
     known_as = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    leaf = certificate(1).add_extension(known_as, critical=False)
+    signer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(known_by)
+    leaf = certificate(1).add_extension(known_as, critical=False).add_extension(signer, critical=False)
     signed = [made.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM) for made in (root, leaf)]
     chain = folder / "server.pem"
     chain.write_bytes(
