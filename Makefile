@@ -13,7 +13,7 @@ setup: ## Create .venv from the lock file, nothing else
 up: setup ## Start Headgate with a small stand-in model, apply an example plan, print a key and a snippet
 	@$(BIN)/headgate up $(ARGS)
 
-test: setup ## Run the tests (ten to fifteen minutes on two cores; COVERAGE=1 tells what they reach)
+test: setup ## Run the tests (about ten minutes on two cores; COVERAGE=1 tells what they reach)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --ignore=tests/browser $(if $(COVERAGE),--cov --cov-report=term:skip-covered) -q
 
 test-slow: setup ## Run the simulations and the load tests
