@@ -8,6 +8,7 @@ for a writer, and cannot write. A database that stays locked for longer than ``B
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ class _Dropped(sqlite3.Connection):
     """A connection that is closed when nobody holds it any more: a pool lets go of its own with its engine, and closes none."""
 
     def __del__(self) -> None:
-        self.close()
+        with suppress(sqlite3.ProgrammingError):  # it could not be opened
+            self.close()
 
 
 def open_sqlite(path: Path) -> sa.Engine:
