@@ -716,6 +716,7 @@ def test_a_server_is_read_from_no_faster_than_its_answer_is_read(run: Run) -> No
         for _ in range(600):
             await caller.say(BLOCK)
             written.append(len(BLOCK))
+        await caller.reader.read()  # until the other end has read all of it and left
 
     written: list[int] = []
 
