@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -104,16 +105,15 @@ def test_a_failure_costs_a_repetition_and_never_an_entry(engine: sa.Engine, path
         write(engine)
         assert places(feed) == [1]
         write(engine)
-        with sqlite3.connect(path) as stranger:
+        with closing(sqlite3.connect(path)) as stranger, stranger:
             stranger.execute("ALTER TABLE ledger_entry RENAME TO gone")
         for _ in range(3):
             with pytest.raises(LedgerUnavailable):
                 feed.poll()
         assert feed.seq == 1
-        with sqlite3.connect(path) as stranger:
+        with closing(sqlite3.connect(path)) as stranger, stranger:
             stranger.execute("ALTER TABLE gone RENAME TO ledger_entry")
         assert places(feed) == [2]
-        stranger.close()
 
 
 def test_a_locked_database_is_unavailable_and_nothing_is_lost(engine: sa.Engine, path: Path) -> None:
